@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/proto/method.h"
+
+struct error;
+struct loop;
+
+/*
+ * The host's side of the agent protocol: typed calls over one connection, many in flight, each
+ * with a time-out. What the guest sends is bounded (4 MiB a frame, AGENT_MAX_IN_FLIGHT requests)
+ * and decoded here; its texts are sanitized before they reach an error message.
+ *
+ * One client serves one loop. agent_call() runs that loop until the answer is there, so other
+ * sources of it (a channel being bridged) go on meanwhile.
+ */
+struct agent_client;
+
+/* Where an agent listens. "unix:///path" is a hybrid socket: `CONNECT port` → `OK n`.
+ * "vsock://CID" is AF_VSOCK. "unix-raw:///path" speaks ttRPC at once, for an agent that is an
+ * ordinary process. Connects to @port, running @loop meanwhile. *ret_local_port is the number
+ * by which the agent knows this connection (stdin_port etc.); NULL when not wanted. */
+int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
+	       uint32_t *ret_local_port, struct error *err);
+
+/* The handshake alone, on a connected hybrid socket (for a caller that holds the pipe itself). */
+int agent_handshake(struct loop *loop, int fd, uint32_t port, int timeout_ms,
+		    uint32_t *ret_local_port, struct error *err);
+
+/* @fd: a connected stream, owned from here on. */
+int agent_client_new(struct loop *loop, int fd, struct agent_client **ret);
+void agent_client_free(struct agent_client *client); /* pending calls end with -ECANCELED */
+
+/* One call: @request and @response are the nanopb structs of @method (agent/proto/method.h);
+ * *response is written on success and wants agent_response_release(). @timeout_ms -1: none.
+ * Errors: -ETIMEDOUT, -EPIPE (the connection ended), or what the agent answered, with its
+ * status code mapped to an errno (NOT_FOUND: -ENOENT, UNIMPLEMENTED: -ENOSYS, …). */
+int agent_call(struct agent_client *client, enum agent_method method, const void *request,
+	       void *response, int timeout_ms, struct error *err);
+
+/* @response is NULL when @err is not; otherwise released after the callback. */
+typedef void (*agent_reply_fn)(void *ctx, const void *response, const struct error *err);
+int agent_call_async(struct agent_client *client, enum agent_method method, const void *request,
+		     int timeout_ms, agent_reply_fn fn, void *ctx, struct error *err);
+
+void agent_response_release(enum agent_method method, void *response);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct error;
+
+/*
+ * What a virtual machine is. This directory knows VMs only: no containers, no OCI. A driver plans
+ * (pure: configuration to command line), launches, and acts on a running VM.
+ */
+enum hv_accel { HV_ACCEL_AUTO, HV_ACCEL_KVM, HV_ACCEL_TCG, HV_ACCEL_COUNT };
+extern const struct names hv_accel_names;
+
+/* How files reach the guest. 9p needs a guest kernel with it; virtiofs needs PCI and a daemon. */
+enum hv_share { HV_SHARE_NONE, HV_SHARE_9P, HV_SHARE_VIRTIOFS, HV_SHARE_COUNT };
+extern const struct names hv_share_names;
+
+/* How connections reach the agent. SERIAL: one virtio-serial port carrying yamux streams. */
+enum hv_channel { HV_CHANNEL_SERIAL, HV_CHANNEL_VSOCK, HV_CHANNEL_COUNT };
+
+/* The guest: a kernel and its initramfs, and what that kernel can do. From DIR/guest.json, which
+ * moat-image writes. */
+struct guest_image {
+	char *kernel;  /* absolute paths */
+	char *initrd;
+	char *release; /* uname -r */
+	bool is_elf;   /* uncompressed ELF with a PVH entry, else bzImage */
+	bool has_9p, has_virtiofs, has_vsock, has_mmio, has_pci, has_acpi;
+};
+/* @dir: NULL looks at $MOAT_GUEST, then beside the running program (a build tree), then in the
+ * data directory. -ENOENT: "no guest image in '…'". */
+int guest_image_load(const char *dir, struct guest_image *ret, struct error *err);
+void guest_image_done(struct guest_image *image);
+
+struct hv_config {
+	const char *name;         /* sandbox id, for the process list */
+	const struct guest_image *guest;
+	enum hv_accel accel;      /* KVM or TCG by now */
+	uint32_t memory_mib;
+	uint32_t vcpus;
+	const char *kernel_params; /* appended last; NULL: none */
+	const char *program;      /* path of the VMM; NULL: found on a fixed search path */
+	char *const *program_args; /* appended last; NULL: none */
+
+	enum hv_share share;
+	const char *share_path;   /* host directory */
+	const char *share_tag;    /* mount tag */
+	int virtiofs_fd;          /* VIRTIOFS: connected vhost-user socket for the VMM; inherited */
+
+	enum hv_channel channel;
+	int channel_fd;           /* SERIAL: our end stays with the caller, this one is inherited;
+				   * VSOCK: /dev/vhost-vsock with the CID set */
+	uint32_t guest_cid;       /* VSOCK */
+
+	int qmp_fd;               /* control socket's end for the VMM; inherited */
+	int console_fd;           /* guest console is written here; inherited */
+};
+
+/* A launched VM. */
+struct hv_vm {
+	pid_t pid;  /* a child of ours, dies with us */
+	int pidfd;
+};
+
+enum hv_feature {
+	HV_FEATURE_9P = 1 << 0,
+	HV_FEATURE_VIRTIOFS = 1 << 1,
+	HV_FEATURE_CHANNEL_SERIAL = 1 << 2,
+	HV_FEATURE_CHANNEL_VSOCK = 1 << 3,
+	HV_FEATURE_TCG = 1 << 4,
+};
+
+struct hypervisor {
+	const char *name;
+	unsigned int features;
+	/* The program and its arguments as a strv, descriptors by number. Pure. */
+	int (*plan)(const struct hv_config *config, char ***ret_argv, struct error *err);
+	/* Starts it: standard streams on @log_fd, only planned descriptors inherited, dies with the
+	 * calling thread. */
+	int (*launch)(const struct hv_config *config, int log_fd, struct hv_vm *ret,
+		      struct error *err);
+};
+extern const struct hypervisor hypervisor_qemu;
+const struct hypervisor *hypervisor_find(const char *name); /* NULL: no such driver */
+
+/* Ends it with SIGKILL and reaps it. Safe on a zeroed one. */
+void hv_stop(struct hv_vm *vm);
+
+/* The guest kernel's command line; pure; free(3) it. */
+char *hv_kernel_command_line(const struct hv_config *config);
+
+/* Whether /dev/kvm can run a Linux guest: opens it and runs a tiny guest of our own that executes
+ * what a kernel needs (popcnt, cmpxchg16b, int3 with a handler, a timed loop). Some nested ones
+ * cannot. The verdict is cached for this boot in @cache_dir (NULL: not cached). */
+struct kvm_fitness {
+	bool is_fit;
+	char reason[200]; /* why not: "no /dev/kvm", "popcnt: internal error", … */
+};
+void kvm_probe(const char *cache_dir, struct kvm_fitness *ret);
+
+/* AUTO becomes KVM or TCG; KVM on a host without is an error. A KVM that exists but cannot is
+ * logged once a boot. */
+int hv_choose_accel(enum hv_accel wanted, const char *cache_dir, enum hv_accel *ret,
+		    struct error *err);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/json.h"
+#include "lib/base/str.h"
+
+static struct log_options options = { "moat", LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, -1 };
+
+static const char *const level_names[] = { "error", "warning", "info", "debug" };
+
+void log_setup(const struct log_options *wanted)
+{
+	options = *wanted;
+}
+
+int log_fd(void)
+{
+	return options.fd;
+}
+
+bool log_wants(enum log_level level)
+{
+	return level <= options.level;
+}
+
+static void format_time(char *buf, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* One write(2) a line, so that lines of several processes with the same file do not mix. */
+static void write_record(enum log_level level, const char *msg)
+{
+	cleanup_strbuf struct strbuf line = STRBUF_INIT;
+	char when[32];
+
+	format_time(when, sizeof(when));
+	if (options.format == LOG_FORMAT_JSON) {
+		strbuf_addstr(&line, "{\"level\":");
+		json_quote(&line, level_names[level]);
+		strbuf_addstr(&line, ",\"msg\":");
+		json_quote(&line, msg);
+		strbuf_addstr(&line, ",\"time\":");
+		json_quote(&line, when);
+		strbuf_addstr(&line, "}\n");
+	} else {
+		strbuf_addf(&line, "time=\"%s\" level=%s msg=", when, level_names[level]);
+		json_quote(&line, msg);
+		strbuf_addch(&line, '\n');
+	}
+	(void)write_all(options.fd, line.buf, line.len); /* there is nowhere left to say so */
+}
+
+static void write_stderr(const char *kind, const char *msg)
+{
+	cleanup_free char *line = xasprintf("%s: %s%s\n", options.program, kind, msg);
+
+	(void)write_all(STDERR_FILENO, line, strlen(line)); /* as above */
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char msg[2048];
+	va_list ap;
+
+	if (!log_wants(level))
+		return;
+	va_start(ap, fmt);
+	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
+		msg[0] = '\0';
+	va_end(ap);
+
+	if (options.fd >= 0) {
+		write_record(level, msg);
+	} else {
+		char kind[16];
+
+		snprintf(kind, sizeof(kind), "%s: ", level_names[level]);
+		write_stderr(kind, msg);
+	}
+}
+
+void log_failure(const struct error *err)
+{
+	const char *hint = error_hint(err);
+
+	if (options.fd >= 0)
+		write_record(LOG_LEVEL_ERROR, err->msg);
+	write_stderr("", err->msg);
+	if (hint)
+		write_stderr("hint: ", hint);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+
+struct error;
+
+/*
+ * The process's log. What is handled is logged, what is not is returned. Text lines look like
+ * "moat: warning: …"; JSON lines are {"level":"warning","msg":"…","time":"RFC 3339"}, as callers
+ * of runc parse them.
+ *
+ * Nothing is written to a log file unless something is wrong or --debug was given: podman wants
+ * exactly one JSON object there on failure, and containerd reads standard error together with
+ * standard output, so a success stays silent on both.
+ */
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+struct log_options {
+	const char *program;    /* prefix of text lines, e.g. "moat" */
+	enum log_level level;   /* lines above this level are dropped */
+	enum log_format format; /* of the log file; standard error always gets text */
+	int fd;                 /* log file, borrowed, or -1 */
+};
+
+void log_setup(const struct log_options *options);
+int log_fd(void); /* the log file's descriptor, or -1 */
+bool log_wants(enum log_level level);
+
+/* Warnings, information and debugging go to the log file if there is one, else to standard
+ * error. Arguments are cut at 2 KiB. */
+void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)                                                                             \
+	do {                                                                                       \
+		if (log_wants(LOG_LEVEL_DEBUG))                                                    \
+			log_at(LOG_LEVEL_DEBUG, __VA_ARGS__);                                      \
+	} while (0)
+
+/* The one report of a command that failed: "PROGRAM: msg" and its hint on standard error, and one
+ * record in the log file. */
+void log_failure(const struct error *err);

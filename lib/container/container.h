@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/state/record.h"
+#include "oci/state.h"
+
+struct error;
+struct oci_process;
+
+/*
+ * The façade that commands call: a container by its id, whichever isolation it has. Each function
+ * opens the state, locks it where it changes something, asks the backend (native: the engine,
+ * vm: the sandbox) and leaves the record true. Error texts contain what callers match on
+ * (docs/errors in CONTRIBUTING.md).
+ */
+struct container_create_request {
+	const char *root;
+	const char *id;
+	const char *bundle;        /* as given; NULL: the working directory */
+	const char *config_path;   /* NULL: <bundle>/config.json */
+	const char *pid_file;      /* absolute, or NULL */
+	const char *console_socket; /* path, or NULL */
+	int console_fd;            /* a connected console socket instead of a path, or -1 */
+	unsigned int preserved_fds;
+	bool no_pivot;
+	bool no_new_keyring;
+	bool runs_at_once;         /* `run`: no stop between created and started */
+	int isolation;             /* enum isolation, or -1: decide as DESIGN says */
+};
+
+/* Makes a container. With @ret_pid non-NULL, it is the pid to wait for: a child of ours. */
+int container_create(const struct container_create_request *request, pid_t *ret_pid,
+		     struct error *err);
+int container_start(const char *root, const char *id, struct error *err);
+/* @all: also when the init is gone, and every process of the container. */
+int container_kill(const char *root, const char *id, int sig, bool all, struct error *err);
+int container_delete(const char *root, const char *id, bool force, struct error *err);
+
+/* create + start in the foreground: relays the terminal, forwards signals, waits, deletes (unless
+ * @keep). *ret_status: 0–255, 128+N for a signal. With @detach it returns once it runs. */
+int container_run(const struct container_create_request *request, bool detach, bool keep,
+		  int *ret_status, struct error *err);
+
+struct container_exec_request {
+	const char *root;
+	const char *id;
+	const struct oci_process *process; /* whole: see container_process() */
+	const char *pid_file;
+	const char *console_socket;
+	unsigned int preserved_fds;
+	bool detach;
+	bool ignore_paused;
+};
+int container_exec(const struct container_exec_request *request, int *ret_status,
+		   struct error *err);
+
+/* The container's own process document, which `exec` without --process starts from: args, env
+ * and terminal are the caller's to replace. oci_process_free() it. */
+int container_process(const char *root, const char *id, struct oci_process **ret,
+		      struct error *err);
+
+/* What `state` and `list` show. Strings are owned; container_info_done(). */
+struct container_info {
+	struct record record;
+	enum oci_status status;
+	struct oci_config *config; /* its annotations; NULL when it cannot be read any more */
+};
+void container_info_done(struct container_info *info);
+int container_info(const char *root, const char *id, struct container_info *ret,
+		   struct error *err);
+
+/* vm or native for a new container: @flag (enum isolation or -1) → $MOAT_ISOLATION → the name the
+ * program was called by ("moat-native", "runk") → vm. */
+int container_choose_isolation(int flag, const char *program, int *ret, struct error *err);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct error;
+struct oci_resources;
+
+/*
+ * The container's cgroup, on v2, v1 and hybrid hosts, by cgroupfs. One absolute path names it in
+ * every hierarchy ("/user.slice/x" below each mount point). A hybrid host is a v1 host whose
+ * v2 hierarchy carries processes, but no controllers.
+ */
+enum cgroup_layout { CGROUP_LAYOUT_V2, CGROUP_LAYOUT_V1, CGROUP_LAYOUT_HYBRID };
+
+struct cgroup_hierarchy; /* internal: mount point, controllers */
+
+struct cgroup {
+	char *path; /* absolute within each hierarchy, never "/" */
+	enum cgroup_layout layout;
+	struct cgroup_hierarchy *hierarchies;
+	size_t hierarchies_count;
+	int v2_fd; /* directory of the v2 cgroup once made, for CLONE_INTO_CGROUP, or -1 */
+};
+
+/* Pure: linux.cgroupsPath and the container's id to the path in each hierarchy. Relative and
+ * absolute paths alike start at the hierarchy's root, ".." never climbs out; NULL or "": "/ID".
+ * The result is the caller's to free. */
+char *cgroup_plan_path(const char *cgroups_path, const char *id);
+
+/* Reads what hierarchies this host has (/proc/self/mountinfo). Nothing is made. */
+int cgroup_open(const char *path, struct cgroup **ret, struct error *err);
+void cgroup_free(struct cgroup *cg);
+
+/* Makes the directories (with what cpuset and subtree_control need on the way) and refuses one
+ * that already has processes: "container's cgroup is not empty: N process(es) found". */
+int cgroup_create(struct cgroup *cg, struct error *err);
+/* Limits: cpu, memory, pids, and unified on v2. @resources may be NULL. */
+int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
+/* Moves a process in: every hierarchy, or, with @is_in_v2, all but the v2 one. */
+int cgroup_attach(const struct cgroup *cg, pid_t pid, bool is_in_v2, struct error *err);
+/* Every process in it and below it. *ret: array to free(3). */
+int cgroup_pids(const struct cgroup *cg, pid_t **ret, size_t *ret_count, struct error *err);
+/* Sends @sig to all of them until none is left to send it to; SIGKILL by cgroup.kill where the
+ * kernel has it. A frozen v1 cgroup is thawed after SIGKILL. */
+int cgroup_signal(const struct cgroup *cg, int sig, struct error *err);
+int cgroup_freeze(const struct cgroup *cg, bool frozen, struct error *err);
+bool cgroup_is_frozen(const struct cgroup *cg);
+/* Kills what is left in it, waits for that (at most @timeout_ms) and removes it with everything
+ * below. Missing is fine. */
+int cgroup_remove(const struct cgroup *cg, int timeout_ms, struct error *err);

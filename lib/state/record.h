@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/base/cleanup.h"
+
+struct error;
+
+/*
+ * What is known on disk about a container: <root>/<id>/ with
+ *
+ *	state.json   this record, written by rename
+ *	config.json  the bundle's, as it was at create
+ *	lock         held by whoever changes the container
+ *	exec.fifo    native: the init waits here while it is created
+ *	vm/          vm: sockets, console.log (only the sandbox's first container)
+ *
+ * The record says what was intended; the kernel says what is true. A process is identified by its
+ * pid and start time (field 22 of /proc/PID/stat), so a reused pid is never taken for ours. Only
+ * fields that cannot be derived are stored.
+ */
+enum isolation { ISOLATION_VM, ISOLATION_NATIVE, ISOLATION_COUNT };
+extern const struct names isolation_names; /* "vm" "native" */
+
+enum record_phase {
+	RECORD_CREATING, /* whoever holds the lock is making it; without one, it died doing so */
+	RECORD_CREATED,
+	RECORD_PHASE_COUNT,
+};
+
+#define RECORD_VERSION 1
+
+struct record {
+	uint32_t version;
+	char *id;
+	int isolation; /* enum isolation */
+	int phase;     /* enum record_phase */
+	char *bundle;  /* absolute */
+	char *rootfs;  /* absolute */
+	char *created; /* RFC 3339 with nanoseconds, UTC */
+	char *cgroup;  /* path in each hierarchy */
+	uint32_t owner; /* uid */
+	uint32_t pid;  /* native: init; vm: the shim; 0: not there yet */
+	uint64_t pid_start; /* clock ticks since boot */
+	bool has_terminal;
+	char *sandbox;       /* vm: id of the container whose shim owns the VM */
+	char *agent_address; /* vm: "unix:///…/vm/agent.sock" or "vsock://CID"; see client.h */
+};
+
+void record_done(struct record *record); /* frees what it owns, zeroes it */
+
+/* A container's directory, opened. */
+struct state_dir;
+
+/* The default root: /run/moat, or $XDG_RUNTIME_DIR/moat when not root. free(3) it. */
+int state_default_root(char **ret, struct error *err);
+
+/* 1–1024 of [A-Za-z0-9_+.-], not "." or "..": else "invalid container ID format: 'x'". */
+int state_check_id(const char *id, struct error *err);
+
+/* Makes <root>/<id>, locked, without a record: "container with given ID already exists" (-EEXIST)
+ * when there is one. */
+int state_dir_create(const char *root, const char *id, struct state_dir **ret, struct error *err);
+/* Opens an existing one, not locked: "container 'x' does not exist" (-ENOENT). */
+int state_dir_open(const char *root, const char *id, struct state_dir **ret, struct error *err);
+void state_dir_close(struct state_dir *dir); /* and unlocks */
+
+/* Exclusive; waits at most @timeout_ms: "container 'x' is busy: another command holds its lock". */
+int state_dir_lock(struct state_dir *dir, int timeout_ms, struct error *err);
+/* Whether somebody (else) holds the lock at this moment. */
+bool state_dir_is_locked(const struct state_dir *dir);
+int state_dir_fd(const struct state_dir *dir);          /* O_DIRECTORY, borrowed */
+const char *state_dir_path(const struct state_dir *dir); /* absolute, borrowed */
+
+int record_read(const struct state_dir *dir, struct record *ret, struct error *err);
+int record_write(const struct state_dir *dir, const struct record *record, struct error *err);
+
+/* Removes the directory and everything in it; @dir stays to be closed. */
+int state_dir_remove(struct state_dir *dir, struct error *err);
+
+/* Ids under @root in alphabetical order, as a strv; a missing root has none. */
+int state_list(const char *root, char ***ret, struct error *err);
+
+/* Start time of a process, or 0 when it is gone or a zombie. */
+uint64_t process_start_time(pid_t pid);
+/* A pidfd of the record's process, -ESRCH when it has ended (or its pid is another's now). */
+int record_pidfd(const struct record *record);

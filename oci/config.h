@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/fields.h"
+
+struct error;
+
+/*
+ * config.json of the OCI runtime specification 1.3.0 as C structs, each described by a field
+ * table (oci/config.c). Enums are indices into the names tables below; OCI_UNSET where the
+ * specification gives no default. Everything is owned by struct oci_config.
+ */
+#define OCI_UNSET (-1)
+
+struct oci_box {
+	uint32_t height;
+	uint32_t width;
+};
+
+struct oci_user {
+	uint32_t uid;
+	uint32_t gid;
+	struct opt_u32 umask;
+	uint32_t *additional_gids;
+	size_t additional_gids_count;
+	char *username;
+};
+
+/* Capability names as given ("CAP_CHOWN"); which of them exist is the engine's business: unknown
+ * ones are warned of and ignored (config.md#linux-process). */
+struct oci_capabilities {
+	char **bounding;
+	char **effective;
+	char **inheritable;
+	char **permitted;
+	char **ambient;
+};
+
+enum oci_rlimit_type {
+	OCI_RLIMIT_AS, OCI_RLIMIT_CORE, OCI_RLIMIT_CPU, OCI_RLIMIT_DATA, OCI_RLIMIT_FSIZE,
+	OCI_RLIMIT_LOCKS, OCI_RLIMIT_MEMLOCK, OCI_RLIMIT_MSGQUEUE, OCI_RLIMIT_NICE,
+	OCI_RLIMIT_NOFILE, OCI_RLIMIT_NPROC, OCI_RLIMIT_RSS, OCI_RLIMIT_RTPRIO, OCI_RLIMIT_RTTIME,
+	OCI_RLIMIT_SIGPENDING, OCI_RLIMIT_STACK, OCI_RLIMIT_COUNT,
+};
+extern const struct names oci_rlimit_names;
+
+struct oci_rlimit {
+	int type; /* enum oci_rlimit_type */
+	uint64_t soft;
+	uint64_t hard;
+};
+
+struct oci_process {
+	bool terminal;
+	struct oci_box *console_size;
+	struct oci_user user;
+	char **args;
+	char **env;
+	char *cwd;
+	struct oci_capabilities *capabilities; /* NULL: leave what the runtime has */
+	struct oci_rlimit *rlimits;
+	size_t rlimits_count;
+	bool no_new_privileges;
+	char *apparmor_profile;
+	char *selinux_label;
+	struct opt_i64 oom_score_adj;
+};
+
+struct oci_root {
+	char *path;
+	bool readonly;
+};
+
+struct oci_id_mapping {
+	uint32_t container_id;
+	uint32_t host_id;
+	uint32_t size;
+};
+
+struct oci_mount {
+	char *destination;
+	char *type;
+	char *source;
+	char **options;
+	struct oci_id_mapping *uid_mappings;
+	size_t uid_mappings_count;
+	struct oci_id_mapping *gid_mappings;
+	size_t gid_mappings_count;
+};
+
+struct oci_hook {
+	char *path;
+	char **args;
+	char **env;
+	struct opt_i64 timeout; /* seconds */
+};
+
+struct oci_hooks {
+	struct oci_hook *prestart;
+	size_t prestart_count;
+	struct oci_hook *create_runtime;
+	size_t create_runtime_count;
+	struct oci_hook *create_container;
+	size_t create_container_count;
+	struct oci_hook *start_container;
+	size_t start_container_count;
+	struct oci_hook *poststart;
+	size_t poststart_count;
+	struct oci_hook *poststop;
+	size_t poststop_count;
+};
+
+enum oci_namespace_type {
+	OCI_NS_PID, OCI_NS_NETWORK, OCI_NS_MOUNT, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_USER,
+	OCI_NS_CGROUP, OCI_NS_TIME, OCI_NS_COUNT,
+};
+extern const struct names oci_namespace_names;
+
+struct oci_namespace {
+	int type; /* enum oci_namespace_type */
+	char *path; /* NULL: a new one */
+};
+
+struct oci_device {
+	char *path;
+	char *type; /* "c" "u" "b" "p" */
+	int64_t major;
+	int64_t minor;
+	struct opt_u32 file_mode; /* decimal in JSON */
+	struct opt_u32 uid;
+	struct opt_u32 gid;
+};
+
+struct oci_device_rule {
+	bool allow;
+	char *type; /* "a" "c" "b"; NULL: "a" */
+	struct opt_i64 major;
+	struct opt_i64 minor;
+	char *access; /* of "rwm"; NULL: all */
+};
+
+struct oci_memory {
+	struct opt_i64 limit; /* bytes, -1: unlimited */
+	struct opt_i64 reservation;
+	struct opt_i64 swap; /* memory + swap */
+	struct opt_i64 kernel;
+	struct opt_i64 kernel_tcp;
+	struct opt_u64 swappiness;
+	struct opt_bool disable_oom_killer;
+	struct opt_bool use_hierarchy;
+	struct opt_bool check_before_update;
+};
+
+struct oci_cpu {
+	struct opt_u64 shares;
+	struct opt_i64 quota; /* microseconds a period */
+	struct opt_u64 burst;
+	struct opt_u64 period; /* microseconds */
+	struct opt_i64 realtime_runtime;
+	struct opt_u64 realtime_period;
+	char *cpus;
+	char *mems;
+	struct opt_i64 idle;
+};
+
+struct oci_pids {
+	struct opt_i64 limit;
+};
+
+struct oci_resources {
+	struct oci_device_rule *devices;
+	size_t devices_count;
+	struct oci_memory memory;
+	struct oci_cpu cpu;
+	struct oci_pids pids;
+	struct string_map unified;
+};
+
+enum oci_seccomp_action {
+	OCI_SECCOMP_KILL, OCI_SECCOMP_KILL_PROCESS, OCI_SECCOMP_KILL_THREAD, OCI_SECCOMP_TRAP,
+	OCI_SECCOMP_ERRNO, OCI_SECCOMP_TRACE, OCI_SECCOMP_ALLOW, OCI_SECCOMP_LOG,
+	OCI_SECCOMP_NOTIFY, OCI_SECCOMP_ACTION_COUNT,
+};
+extern const struct names oci_seccomp_action_names; /* "SCMP_ACT_…" */
+
+enum oci_seccomp_op {
+	OCI_SECCOMP_NE, OCI_SECCOMP_LT, OCI_SECCOMP_LE, OCI_SECCOMP_EQ, OCI_SECCOMP_GE,
+	OCI_SECCOMP_GT, OCI_SECCOMP_MASKED_EQ, OCI_SECCOMP_OP_COUNT,
+};
+extern const struct names oci_seccomp_op_names; /* "SCMP_CMP_…" */
+
+struct oci_seccomp_arg {
+	uint32_t index;
+	uint64_t value;
+	uint64_t value_two;
+	int op; /* enum oci_seccomp_op */
+};
+
+struct oci_syscall {
+	char **names;
+	int action; /* enum oci_seccomp_action */
+	struct opt_u32 errno_ret;
+	struct oci_seccomp_arg *args;
+	size_t args_count;
+};
+
+struct oci_seccomp {
+	int default_action;
+	struct opt_u32 default_errno_ret;
+	char **architectures; /* "SCMP_ARCH_…" */
+	char **flags;         /* NULL: absent */
+	char *listener_path;
+	char *listener_metadata;
+	struct oci_syscall *syscalls;
+	size_t syscalls_count;
+};
+
+struct oci_linux {
+	struct oci_id_mapping *uid_mappings;
+	size_t uid_mappings_count;
+	struct oci_id_mapping *gid_mappings;
+	size_t gid_mappings_count;
+	struct string_map sysctl;
+	struct oci_resources resources;
+	char *cgroups_path;
+	struct oci_namespace *namespaces;
+	size_t namespaces_count;
+	struct oci_device *devices;
+	size_t devices_count;
+	struct oci_seccomp *seccomp;
+	char *rootfs_propagation;
+	char **masked_paths;
+	char **readonly_paths;
+	char *mount_label;
+};
+
+/* The specification's own way to ask for a VM (config-vm.md). */
+struct oci_vm_program {
+	char *path;
+	char **parameters;
+};
+struct oci_vm_kernel {
+	char *path;
+	char **parameters;
+	char *initrd;
+};
+struct oci_vm_image {
+	char *path;
+	char *format;
+};
+struct oci_vm {
+	struct oci_vm_program *hypervisor;
+	struct oci_vm_kernel *kernel;
+	struct oci_vm_image *image;
+};
+
+struct oci_config {
+	char *oci_version;
+	struct oci_root root;
+	struct oci_process *process;
+	char *hostname;
+	char *domainname;
+	struct oci_mount *mounts;
+	size_t mounts_count;
+	struct oci_hooks hooks;
+	struct string_map annotations;
+	struct oci_linux linux_;
+	struct oci_vm *vm;
+};
+
+extern const struct fields oci_config_fields;
+extern const struct fields oci_process_fields;
+extern const struct fields oci_resources_fields;
+
+#define OCI_CONFIG_MAX_BYTES (8u << 20)
+extern const struct json_limits oci_limits;
+
+/* Parses and validates a config.json. @name stands in messages ("config.json"). On success
+ * *ret wants oci_config_free(). Errors: `config.json:41: linux.namespaces[2].type: …`. */
+int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		     struct error *err);
+void oci_config_free(struct oci_config *config);
+DEFINE_CLEANUP(oci_config_free_p, struct oci_config *, oci_config_free)
+#define cleanup_oci_config CLEANUP(oci_config_free_p)
+
+/* A process document, as `exec --process FILE` takes it. */
+int oci_process_parse(const char *name, const char *buf, size_t len, struct oci_process **ret,
+		      struct error *err);
+void oci_process_free(struct oci_process *process);
+DEFINE_CLEANUP(oci_process_free_p, struct oci_process *, oci_process_free)
+#define cleanup_oci_process CLEANUP(oci_process_free_p)
+/* A deep copy: what `exec` starts from. */
+struct oci_process *oci_process_copy(const struct oci_process *process);
+/* One process object as JSON text, for the agent; free(3) it. */
+char *oci_process_text(const struct oci_process *process);
+/* A whole config as JSON text; free(3) it. */
+char *oci_config_text(const struct oci_config *config, bool pretty);
+
+/* The entry of @type in linux.namespaces, or NULL when the container shares the runtime's. */
+const struct oci_namespace *oci_namespace_find(const struct oci_config *config,
+					       enum oci_namespace_type type);
+
+/* What `spec` writes: a config.json that runs sh in rootfs/ with the defaults of its peers. */
+char *oci_spec_template(bool is_rootless);
