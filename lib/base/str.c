@@ -190,6 +190,11 @@ static void grow(struct strbuf *sb, size_t more)
 	sb->buf = xrealloc(sb->buf, sb->cap, 1);
 }
 
+void strbuf_reserve(struct strbuf *sb, size_t more)
+{
+	grow(sb, more);
+}
+
 void strbuf_add(struct strbuf *sb, const void *data, size_t len)
 {
 	grow(sb, len);
@@ -307,11 +312,13 @@ char **strv_split(const char *s, char sep)
 char *strv_join(char *const *v, const char *sep)
 {
 	struct strbuf sb = STRBUF_INIT;
+	bool is_first = true;
 
 	strv_each(s, v) {
-		if (sb.len)
+		if (!is_first)
 			strbuf_addstr(&sb, sep);
 		strbuf_addstr(&sb, s);
+		is_first = false;
 	}
 	return strbuf_steal(&sb);
 }

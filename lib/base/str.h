@@ -53,6 +53,8 @@ struct strbuf {
 };
 #define STRBUF_INIT { NULL, 0, 0 }
 
+/* Makes room for @more bytes and the NUL behind them; the text stays. */
+void strbuf_reserve(struct strbuf *sb, size_t more);
 void strbuf_add(struct strbuf *sb, const void *data, size_t len);
 void strbuf_addstr(struct strbuf *sb, const char *s);
 void strbuf_addch(struct strbuf *sb, char c);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/proto/method.h"
+
+#include <errno.h>
+
+#include "lib/base/str.h"
+
+#define METHOD(service_, name_, request_, response_)                                               \
+	{ .service = service_, .name = #name_, .request = &grpc_##request_##_msg,                  \
+	  .request_size = sizeof(grpc_##request_), .response = &grpc_##response_##_msg,            \
+	  .response_size = sizeof(grpc_##response_) }
+#define HEALTH(name, request, response) METHOD("grpc.Health", name, request, response)
+#define AGENT(name, request, response) METHOD("grpc.AgentService", name, request, response)
+
+/* clang-format off */
+const struct agent_method_info agent_methods[AGENT_METHOD_COUNT] = {
+	[AGENT_CHECK] = HEALTH(Check, CheckRequest, HealthCheckResponse),
+	[AGENT_VERSION] = HEALTH(Version, CheckRequest, VersionCheckResponse),
+	[AGENT_CREATE_SANDBOX] = AGENT(CreateSandbox, CreateSandboxRequest, Empty),
+	[AGENT_DESTROY_SANDBOX] = AGENT(DestroySandbox, DestroySandboxRequest, Empty),
+	[AGENT_CREATE_CONTAINER] = AGENT(CreateContainer, CreateContainerRequest, Empty),
+	[AGENT_START_CONTAINER] = AGENT(StartContainer, StartContainerRequest, Empty),
+	[AGENT_REMOVE_CONTAINER] = AGENT(RemoveContainer, RemoveContainerRequest, Empty),
+	[AGENT_EXEC_PROCESS] = AGENT(ExecProcess, ExecProcessRequest, Empty),
+	[AGENT_SIGNAL_PROCESS] = AGENT(SignalProcess, SignalProcessRequest, Empty),
+	[AGENT_WAIT_PROCESS] = AGENT(WaitProcess, WaitProcessRequest, WaitProcessResponse),
+	[AGENT_WRITE_STDIN] = AGENT(WriteStdin, WriteStreamRequest, WriteStreamResponse),
+	[AGENT_READ_STDOUT] = AGENT(ReadStdout, ReadStreamRequest, ReadStreamResponse),
+	[AGENT_READ_STDERR] = AGENT(ReadStderr, ReadStreamRequest, ReadStreamResponse),
+	[AGENT_CLOSE_STDIN] = AGENT(CloseStdin, CloseStdinRequest, Empty),
+	[AGENT_TTY_WIN_RESIZE] = AGENT(TtyWinResize, TtyWinResizeRequest, Empty),
+	[AGENT_GET_GUEST_DETAILS] = AGENT(GetGuestDetails, GuestDetailsRequest, GuestDetailsResponse),
+	[AGENT_SET_GUEST_DATE_TIME] = AGENT(SetGuestDateTime, SetGuestDateTimeRequest, Empty),
+	[AGENT_RESEED_RANDOM_DEV] = AGENT(ReseedRandomDev, ReseedRandomDevRequest, Empty),
+};
+/* clang-format on */
+
+int agent_method_find(const char *service, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(agent_methods); i++)
+		if (streq(agent_methods[i].name, name) && streq(agent_methods[i].service, service))
+			return (int)i;
+	return -ENOENT;
+}
