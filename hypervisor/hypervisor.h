@@ -35,6 +35,8 @@ struct guest_image {
  * data directory. -ENOENT: "no guest image in '…'". */
 int guest_image_load(const char *dir, struct guest_image *ret, struct error *err);
 void guest_image_done(struct guest_image *image);
+/* The text of a guest.json; .kernel and .initrd may be relative to its directory. free(3) it. */
+char *guest_image_format(const struct guest_image *image);
 
 struct hv_config {
 	const char *name;         /* sandbox id, for the process list */
@@ -42,6 +44,8 @@ struct hv_config {
 	enum hv_accel accel;      /* KVM or TCG by now */
 	uint32_t memory_mib;
 	uint32_t vcpus;
+	uint32_t tsc_khz;         /* hv_host_tsc_khz(), for a TCG guest that has no timer to
+				   * calibrate by; 0: launch() asks */
 	const char *kernel_params; /* appended last; NULL: none */
 	const char *program;      /* path of the VMM; NULL: found on a fixed search path */
 	char *const *program_args; /* appended last; NULL: none */
@@ -56,8 +60,11 @@ struct hv_config {
 				   * VSOCK: /dev/vhost-vsock with the CID set */
 	uint32_t guest_cid;       /* VSOCK */
 
-	int qmp_fd;               /* control socket's end for the VMM; inherited */
-	int console_fd;           /* guest console is written here; inherited */
+	/* The VMM's ends of socket pairs, inherited; both sides read and write. The console is a
+	 * socket and not a file because the guest decides how much it writes: whoever holds the
+	 * other end bounds it. A full socket slows the guest down and nobody else. */
+	int qmp_fd;
+	int console_fd;
 };
 
 /* A launched VM. */
@@ -77,10 +84,11 @@ enum hv_feature {
 struct hypervisor {
 	const char *name;
 	unsigned int features;
-	/* The program and its arguments as a strv, descriptors by number. Pure. */
+	/* The program (by name when config->program is NULL) and its arguments as a strv,
+	 * descriptors by number. Pure. */
 	int (*plan)(const struct hv_config *config, char ***ret_argv, struct error *err);
-	/* Starts it: standard streams on @log_fd, only planned descriptors inherited, dies with the
-	 * calling thread. */
+	/* Starts it: standard output and error on @log_fd, only planned descriptors (none of them
+	 * below 3) inherited, a session of its own, dies with the calling thread. */
 	int (*launch)(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 		      struct error *err);
 };
@@ -90,8 +98,12 @@ const struct hypervisor *hypervisor_find(const char *name); /* NULL: no such dri
 /* Ends it with SIGKILL and reaps it. Safe on a zeroed one. */
 void hv_stop(struct hv_vm *vm);
 
-/* The guest kernel's command line; pure; free(3) it. */
+/* The guest kernel's command line, without what a driver's machine puts in front of it; pure;
+ * free(3) it. */
 char *hv_kernel_command_line(const struct hv_config *config);
+
+/* The rate of this host's time stamp counter, measured in about 10 ms; 0 where there is none. */
+uint32_t hv_host_tsc_khz(void);
 
 /* Whether /dev/kvm can run a Linux guest: opens it and runs a tiny guest of our own that executes
  * what a kernel needs (popcnt, cmpxchg16b, int3 with a handler, a timed loop). Some nested ones
