@@ -22,7 +22,8 @@ struct loop;
 struct yamux;
 
 struct yamux_handlers {
-	/* The peer opened a stream; @fd is our end of it, ours to close. NULL: streams are refused. */
+	/* The peer opened a stream; @fd is our end of it, ours to close. NULL: streams are refused.
+	 * The session may not be freed here. */
 	void (*on_accept)(void *ctx, int fd);
 	/* The pipe ended (err->code == -EPIPE) or the peer broke the protocol. Called once; the
 	 * streams' sockets are closed by then. The session may be freed here. */
