@@ -16,8 +16,11 @@ struct loop;
  * and decoded here; its texts are sanitized before they reach an error message.
  *
  * One client serves one loop. agent_call() runs that loop until the answer is there, so other
- * sources of it (a channel being bridged) go on meanwhile.
+ * sources of it (a channel being bridged) go on meanwhile. It may be called from a callback, but
+ * not from a reply of the same client: the answer could not be read.
  */
+#define AGENT_MAX_IN_FLIGHT 64
+
 struct agent_client;
 
 /* Where an agent listens. "unix:///path" is a hybrid socket: `CONNECT port` → `OK n`.

@@ -8,6 +8,7 @@
 #include <pb_encode.h>
 #include <string.h>
 
+#include "agent/proto/fifo.h"
 #include "lib/base/str.h"
 
 void ttrpc_header_pack(const struct ttrpc_header *h, uint8_t out[TTRPC_HEADER_SIZE])
@@ -240,59 +241,59 @@ static bool put_number(pb_ostream_t *out, uint32_t tag, uint64_t value)
 }
 
 /* Makes room for a frame of @size and writes its header; the stream ends where the frame does. */
-static int open_frame(struct strbuf *sb, enum ttrpc_type type, uint32_t stream_id, size_t size,
+static int open_frame(struct fifo *out, enum ttrpc_type type, uint32_t stream_id, size_t size,
 		      pb_ostream_t *ret)
 {
 	struct ttrpc_header header = { .stream_id = stream_id, .type = type };
+	uint8_t *room;
 
 	if (size > TTRPC_MAX_PAYLOAD)
 		return -EMSGSIZE;
 	header.length = (uint32_t)size;
-	strbuf_reserve(sb, TTRPC_HEADER_SIZE + size);
-	ttrpc_header_pack(&header, (uint8_t *)sb->buf + sb->len);
-	*ret = pb_ostream_from_buffer((pb_byte_t *)sb->buf + sb->len + TTRPC_HEADER_SIZE, size);
+	room = fifo_room(out, TTRPC_HEADER_SIZE + size);
+	ttrpc_header_pack(&header, room);
+	*ret = pb_ostream_from_buffer(room + TTRPC_HEADER_SIZE, size);
 	return 0;
 }
 
-static void close_frame(struct strbuf *sb, const pb_ostream_t *out, bool is_good)
+static void close_frame(struct fifo *out, const pb_ostream_t *stream, bool is_good)
 {
-	assert(is_good && out->bytes_written == out->max_size);
+	assert(is_good && stream->bytes_written == stream->max_size);
 	(void)is_good;
-	sb->len += TTRPC_HEADER_SIZE + out->bytes_written;
-	sb->buf[sb->len] = '\0';
+	fifo_commit(out, TTRPC_HEADER_SIZE + stream->bytes_written);
 }
 
-int ttrpc_request_encode(uint32_t stream_id, const struct ttrpc_request *req, struct strbuf *sb)
+int ttrpc_request_encode(uint32_t stream_id, const struct ttrpc_request *req, struct fifo *out)
 {
 	uint64_t timeout = (uint64_t)req->timeout_ns;
 	size_t size = text_size(req->service) + text_size(req->method) + text_size(req->payload) +
 		      number_size(timeout);
-	pb_ostream_t out;
-	int r = open_frame(sb, TTRPC_REQUEST, stream_id, size, &out);
+	pb_ostream_t stream;
+	int r = open_frame(out, TTRPC_REQUEST, stream_id, size, &stream);
 
 	if (r < 0)
 		return r;
-	close_frame(sb, &out,
-		    put_text(&out, 1, req->service) && put_text(&out, 2, req->method) &&
-			    put_text(&out, 3, req->payload) && put_number(&out, 4, timeout));
+	close_frame(out, &stream,
+		    put_text(&stream, 1, req->service) && put_text(&stream, 2, req->method) &&
+			    put_text(&stream, 3, req->payload) && put_number(&stream, 4, timeout));
 	return 0;
 }
 
-int ttrpc_response_encode(uint32_t stream_id, const struct ttrpc_response *resp, struct strbuf *sb)
+int ttrpc_response_encode(uint32_t stream_id, const struct ttrpc_response *resp, struct fifo *out)
 {
 	uint64_t code = (uint64_t)resp->code;
 	size_t status_size = number_size(code) + text_size(resp->message);
 	size_t size = 1 + varint_size(status_size) + status_size + text_size(resp->payload);
-	pb_ostream_t out;
-	int r = open_frame(sb, TTRPC_RESPONSE, stream_id, size, &out);
+	pb_ostream_t stream;
+	int r = open_frame(out, TTRPC_RESPONSE, stream_id, size, &stream);
 
 	if (r < 0)
 		return r;
 	/* The status is there even when it says OK: some clients look into it unasked. */
-	close_frame(sb, &out,
-		    pb_encode_tag(&out, PB_WT_STRING, 1) && pb_encode_varint(&out, status_size) &&
-			    put_number(&out, 1, code) && put_text(&out, 2, resp->message) &&
-			    put_text(&out, 2, resp->payload));
+	close_frame(out, &stream,
+		    pb_encode_tag(&stream, PB_WT_STRING, 1) && pb_encode_varint(&stream, status_size) &&
+			    put_number(&stream, 1, code) && put_text(&stream, 2, resp->message) &&
+			    put_text(&stream, 2, resp->payload));
 	return 0;
 }
 

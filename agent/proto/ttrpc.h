@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct strbuf;
+struct fifo;
 
 /*
  * ttRPC as containerd/ttrpc puts it on a stream: frames of a 10-byte big-endian header (length,
@@ -77,11 +77,11 @@ struct ttrpc_response {
 int ttrpc_request_decode(const uint8_t *data, size_t len, struct ttrpc_request *ret);
 int ttrpc_response_decode(const uint8_t *data, size_t len, struct ttrpc_response *ret);
 
-/* Append a whole frame to @sb. -EMSGSIZE above the limit, with @sb as it was. */
+/* Append a whole frame to @out. -EMSGSIZE above the limit, with @out as it was. */
 int ttrpc_request_encode(uint32_t stream_id, const struct ttrpc_request *request,
-			 struct strbuf *sb);
+			 struct fifo *out);
 int ttrpc_response_encode(uint32_t stream_id, const struct ttrpc_response *response,
-			  struct strbuf *sb);
+			  struct fifo *out);
 
 /* gRPC's status codes. */
 enum ttrpc_code {
