@@ -10,11 +10,17 @@
 
 #include "lib/base/str.h"
 
+/* O_TMPFILE contains O_DIRECTORY's bit, and openat2(2) refuses a mode that is not needed. */
+static bool may_create(int flags)
+{
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
 int beneath_open(int rootfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (unsigned int)(flags | O_CLOEXEC),
-		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+		.mode = may_create(flags) ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	int fd;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
@@ -16,8 +17,11 @@
 #define DEFINE_CLEANUP(name, type, fn)                                                             \
 	static inline void name(type *p)                                                           \
 	{                                                                                          \
+		int saved = errno;                                                                 \
+                                                                                                   \
 		if (*p)                                                                            \
 			fn(*p);                                                                    \
+		errno = saved;                                                                     \
 	}
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))

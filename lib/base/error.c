@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+__attribute__((format(printf, 2, 0)))
 static void put_text(struct error *err, const char *fmt, va_list ap)
 {
 	if (vsnprintf(err->msg, sizeof(err->msg), fmt, ap) < 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -309,33 +310,46 @@ int close_all_but(int from, const int *keep, size_t count)
 	return syscall(SYS_close_range, next, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static int empty_dir(int dirfd, dev_t dev);
+/* Anything mounted at @name gives -EXDEV, a bind mount of the same file system too, which a
+ * comparison of device numbers would take for an ordinary directory. */
+static int open_unmounted_dir(int dirfd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+	};
+	int fd;
 
-static int remove_entry(int dirfd, const char *name, dev_t dev)
+	do
+		fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	return fd < 0 ? -errno : fd;
+}
+
+static int empty_dir(int dirfd);
+
+static int remove_entry(int dirfd, const char *name)
 {
 	cleanup_fd int fd = -1;
-	struct stat st;
+	int r;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM)
+	if (errno != EISDIR)
 		return -errno;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	/* Something is mounted here: it is not ours to empty, and rmdir says EBUSY. */
-	if (st.st_dev == dev) {
-		int r = empty_dir(fd, dev);
-
-		if (r < 0)
-			return r;
-	}
+	fd = open_unmounted_dir(dirfd, name);
+	if (fd == -ENOENT)
+		return 0;
+	/* Something is mounted here: it is not ours to empty, and rmdir(2) says EBUSY. */
+	if (fd < 0 && fd != -EXDEV)
+		return fd;
+	r = fd < 0 ? 0 : empty_dir(fd);
+	if (r < 0)
+		return r;
 	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int empty_dir(int dirfd, dev_t dev)
+static int empty_dir(int dirfd)
 {
 	cleanup_dir DIR *dir = NULL;
 	struct dirent *entry;
@@ -355,7 +369,7 @@ static int empty_dir(int dirfd, dev_t dev)
 
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;
-		one = remove_entry(dirfd, entry->d_name, dev);
+		one = remove_entry(dirfd, entry->d_name);
 		if (r == 0)
 			r = one;
 	}
@@ -364,11 +378,7 @@ static int empty_dir(int dirfd, dev_t dev)
 
 int remove_tree_at(int dirfd, const char *name)
 {
-	struct stat st;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return remove_entry(dirfd, name, st.st_dev);
+	return remove_entry(dirfd, name);
 }
 
 int mkdir_parents(const char *path, mode_t mode)

@@ -25,7 +25,7 @@ int read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 /* One write(2) into an existing file, as /proc, /sys and cgroup files want it. */
 int write_file_at(int dirfd, const char *path, const char *text);
 
-/* Makes or replaces @name in @dirfd by writing ".NAME.XXXX" and renaming it: readers see the old
+/* Makes or replaces @name in @dirfd by writing ".NAME.PID" and renaming it: readers see the old
  * or the new content, never a part. */
 int write_atomic_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode);
 
@@ -42,14 +42,14 @@ int set_nonblock(int fd, bool on);
 /* A connected stream socket to the unix socket at @path; paths longer than sun_path are reached
  * through /proc/self/fd. */
 int unix_connect(const char *path);
-/* A listening one made at @path with @mode, any length as above. */
+/* A listening one made at @path with @mode less the umask, any length as above. */
 int unix_listen(const char *path, mode_t mode);
 
 /* Closes every descriptor from @from up but those in @keep (@count of them, any order). */
 int close_all_but(int from, const int *keep, size_t count);
 
 /* Removes the directory @name in @dirfd and everything in it without following links or leaving
- * its file system. Missing is not an error. */
+ * its mount: what is mounted inside stays as it is, and -EBUSY. Missing is not an error. */
 int remove_tree_at(int dirfd, const char *name);
 
 /* mkdir -p of an absolute host path (trusted, the runtime's own directories). */

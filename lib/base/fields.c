@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lib/base/error.h"
+#include "lib/base/fields-internal.h"
 
 /*
  * A frame for each open JSON container. SKIP frames swallow what nobody asked for. A frame of an
@@ -29,13 +30,6 @@ struct reader {
 	size_t depth;
 	struct frame frames[JSON_MAX_DEPTH + 1];
 };
-
-static size_t *count_of(const struct field *f, char *base)
-{
-	return (size_t *)(void *)(base + f->count_offset);
-}
-
-#define MEMBER(type, base, f) (*(type *)(void *)((base) + (f)->offset))
 
 /* "linux.namespaces[2].path" */
 static void add_path(const struct reader *r, struct strbuf *sb)
@@ -63,6 +57,8 @@ static int refuse(const struct reader *r, struct error *err, const char *reason,
 		strbuf_addstr(&got, event->text);
 	else if (event->type == JSON_BOOL)
 		strbuf_addstr(&got, event->boolean ? "true" : "false");
+	else if (event->type == JSON_NULL)
+		strbuf_addstr(&got, "null");
 	else
 		strbuf_addstr(&got, event->type == JSON_MAP_START ? "an object" : "an array");
 	return error_set(err, -EINVAL, "%s%s%s: %.200s", path.len ? path.buf : "",
@@ -100,7 +96,7 @@ static bool number_limits(enum field_kind kind, struct number_kind *ret)
 static const char *parse_number(const struct json_event *event, const struct number_kind *limits,
 				uint64_t *ret)
 {
-	int64_t i;
+	int64_t i = 0;
 	int r;
 
 	if (event->type != JSON_NUMBER)
@@ -355,6 +351,9 @@ static int open_field(struct reader *r, const struct field *f, char *base,
 		if (is_map)
 			return refuse(r, err, "not an array", event);
 		clear_field(f, base);
+		/* Some lists mean one thing when empty and another when absent. */
+		if (f->kind == FIELD_KIND_STRINGS)
+			MEMBER(char **, base, f) = xcalloc(1, sizeof(char *));
 		push_container(r, FRAME_ARRAY, f, base);
 		return 0;
 	default:
@@ -496,137 +495,6 @@ void fields_release(const struct fields *fields, void *obj)
 	for (size_t i = 0; i < fields->count; i++)
 		clear_field(&fields->fields[i], obj);
 	memset(obj, 0, fields->size);
-}
-
-static bool is_absent(const struct field *f, char *base)
-{
-	switch (f->kind) {
-	case FIELD_KIND_OPT_BOOL:
-		return !MEMBER(struct opt_bool, base, f).is_set;
-	case FIELD_KIND_OPT_U32:
-		return !MEMBER(struct opt_u32, base, f).is_set;
-	case FIELD_KIND_OPT_I64:
-		return !MEMBER(struct opt_i64, base, f).is_set;
-	case FIELD_KIND_OPT_U64:
-		return !MEMBER(struct opt_u64, base, f).is_set;
-	case FIELD_KIND_STRING:
-	case FIELD_KIND_OPT_OBJECT:
-		return !MEMBER(void *, base, f);
-	case FIELD_KIND_ENUM:
-		return !names_get(f->names, (size_t)MEMBER(int, base, f));
-	default:
-		break;
-	}
-	if (f->is_always_written)
-		return false;
-	switch (f->kind) {
-	case FIELD_KIND_BOOL:
-		return !MEMBER(bool, base, f);
-	case FIELD_KIND_U32:
-		return !MEMBER(uint32_t, base, f);
-	case FIELD_KIND_I64:
-		return !MEMBER(int64_t, base, f);
-	case FIELD_KIND_U64:
-		return !MEMBER(uint64_t, base, f);
-	case FIELD_KIND_STRINGS:
-		return !strv_len(MEMBER(char **, base, f));
-	case FIELD_KIND_MAP:
-		return !MEMBER(struct string_map, base, f).count;
-	case FIELD_KIND_U32S:
-	case FIELD_KIND_OBJECTS:
-		return !*count_of(f, base);
-	default:
-		return false;
-	}
-}
-
-static void write_array(const struct field *f, struct json_writer *w, char *base)
-{
-	json_open_array(w);
-	if (f->kind == FIELD_KIND_STRINGS) {
-		strv_each(s, MEMBER(char **, base, f))
-			json_string(w, s);
-	} else {
-		for (size_t i = 0; i < *count_of(f, base); i++) {
-			if (f->kind == FIELD_KIND_U32S)
-				json_u64(w, MEMBER(uint32_t *, base, f)[i]);
-			else
-				fields_write(f->object, w,
-					     MEMBER(char *, base, f) + i * f->object->size);
-		}
-	}
-	json_close_array(w);
-}
-
-static void write_map(const struct string_map *map, struct json_writer *w)
-{
-	json_open_map(w);
-	for (size_t i = 0; i < map->count; i++) {
-		json_key(w, map->items[i].key);
-		json_string(w, map->items[i].value);
-	}
-	json_close_map(w);
-}
-
-static void write_value(const struct field *f, struct json_writer *w, char *base)
-{
-	switch (f->kind) {
-	case FIELD_KIND_BOOL:
-		json_bool(w, MEMBER(bool, base, f));
-		break;
-	case FIELD_KIND_OPT_BOOL:
-		json_bool(w, MEMBER(struct opt_bool, base, f).value);
-		break;
-	case FIELD_KIND_U32:
-		json_u64(w, MEMBER(uint32_t, base, f));
-		break;
-	case FIELD_KIND_OPT_U32:
-		json_u64(w, MEMBER(struct opt_u32, base, f).value);
-		break;
-	case FIELD_KIND_I64:
-		json_i64(w, MEMBER(int64_t, base, f));
-		break;
-	case FIELD_KIND_OPT_I64:
-		json_i64(w, MEMBER(struct opt_i64, base, f).value);
-		break;
-	case FIELD_KIND_U64:
-		json_u64(w, MEMBER(uint64_t, base, f));
-		break;
-	case FIELD_KIND_OPT_U64:
-		json_u64(w, MEMBER(struct opt_u64, base, f).value);
-		break;
-	case FIELD_KIND_STRING:
-		json_string(w, MEMBER(char *, base, f));
-		break;
-	case FIELD_KIND_ENUM:
-		json_string(w, names_get(f->names, (size_t)MEMBER(int, base, f)));
-		break;
-	case FIELD_KIND_MAP:
-		write_map(&MEMBER(struct string_map, base, f), w);
-		break;
-	case FIELD_KIND_OBJECT:
-		fields_write(f->object, w, base + f->offset);
-		break;
-	case FIELD_KIND_OPT_OBJECT:
-		fields_write(f->object, w, MEMBER(void *, base, f));
-		break;
-	default:
-		write_array(f, w, base);
-	}
-}
-
-void fields_write(const struct fields *fields, struct json_writer *w, const void *obj)
-{
-	json_open_map(w);
-	for (size_t i = 0; i < fields->count; i++) {
-		const struct field *f = &fields->fields[i];
-
-		if (is_absent(f, (char *)obj))
-			continue;
-		json_key(w, f->name);
-		write_value(f, w, (char *)obj);
-	}
-	json_close_map(w);
 }
 
 const char *string_map_get(const struct string_map *map, const char *key)

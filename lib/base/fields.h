@@ -13,7 +13,8 @@ struct error;
 /*
  * A JSON object as a table of fields, which parses it into a C struct, writes it back and
  * releases it. Unknown keys are ignored, null leaves the field as it was, a repeated key
- * replaces the earlier one (as Go's decoder does). Strings and arrays are owned by the struct.
+ * replaces the earlier one, objects and maps merge with it (as Go's decoder does). Strings and
+ * arrays are owned by the struct; an array of strings given as [] is an empty one, not NULL.
  *
  *	struct box { uint32_t height, width; };
  *	static const struct field box_fields[] = {
@@ -52,7 +53,7 @@ enum field_kind {
 	FIELD_KIND_STRINGS,  /* char **, NULL-terminated */
 	FIELD_KIND_U32S,     /* uint32_t * and a size_t count at count_offset */
 	FIELD_KIND_MAP,      /* struct string_map */
-	FIELD_KIND_OBJECT,   /* an embedded struct described by .object */
+	FIELD_KIND_OBJECT,   /* an embedded struct described by .object; omitted when empty */
 	FIELD_KIND_OPT_OBJECT, /* a pointer to one, NULL when absent */
 	FIELD_KIND_OBJECTS,  /* a pointer to an array of them and a size_t count at count_offset */
 	FIELD_KIND_COUNT,
@@ -110,6 +111,9 @@ int fields_parse(const struct fields *fields, const char *name, const char *buf,
 void fields_init(const struct fields *fields, void *obj);
 /* Frees everything that @obj owns and zeroes it; not @obj itself. */
 void fields_release(const struct fields *fields, void *obj);
+/* A deep copy into @dst, whose content is overwritten. Members that no field names are copied as
+ * they are. */
+void fields_copy(const struct fields *fields, void *dst, const void *src);
 /* Writes @obj as one JSON object. */
 void fields_write(const struct fields *fields, struct json_writer *w, const void *obj);
 

@@ -22,6 +22,7 @@ struct parse {
 	yajl_handle yajl;
 	size_t depth;
 	size_t values;
+	bool is_at_end; /* yajl_complete_parse() counts from 0 again */
 	int result; /* negative once the handler or a limit refused */
 	struct strbuf text;
 };
@@ -35,11 +36,14 @@ static unsigned int line_of(const char *buf, size_t offset)
 	return line;
 }
 
-static unsigned int current_line(struct parse *p)
+static size_t current_offset(const struct parse *p)
 {
-	size_t offset = yajl_get_bytes_consumed(p->yajl);
+	return p->is_at_end ? p->len : yajl_get_bytes_consumed(p->yajl);
+}
 
-	return line_of(p->buf, offset < p->len ? offset : p->len);
+static unsigned int current_line(const struct parse *p)
+{
+	return line_of(p->buf, current_offset(p));
 }
 
 static int refuse(struct parse *p, int code, const char *reason)
@@ -48,14 +52,16 @@ static int refuse(struct parse *p, int code, const char *reason)
 	return 0;
 }
 
-static int emit(struct parse *p, const struct json_event *event)
+static int emit(struct parse *p, struct json_event event)
 {
+	bool is_end = event.type == JSON_MAP_END || event.type == JSON_ARRAY_END;
 	struct error inner = ERROR_INIT;
 	int r;
 
-	if (++p->values > p->limits->max_values)
+	if (!is_end && ++p->values > p->limits->max_values)
 		return refuse(p, -E2BIG, "too many values");
-	r = p->handler(p->ctx, event, &inner);
+	event.offset = current_offset(p);
+	r = p->handler(p->ctx, &event, &inner);
 	if (r < 0) {
 		p->result = error_set(p->err, r, "%s:%u: %s", p->name, current_line(p), inner.msg);
 		return 0;
@@ -72,17 +78,17 @@ static int emit_text(struct parse *p, enum json_type type, const void *text, siz
 	p->text.len = 0;
 	strbuf_add(&p->text, text, len);
 	event.text = p->text.buf;
-	return emit(p, &event);
+	return emit(p, event);
 }
 
 static int on_null(void *ctx)
 {
-	return emit(ctx, &(struct json_event){ .type = JSON_NULL });
+	return emit(ctx, (struct json_event){ .type = JSON_NULL });
 }
 
 static int on_bool(void *ctx, int value)
 {
-	return emit(ctx, &(struct json_event){ .type = JSON_BOOL, .boolean = value });
+	return emit(ctx, (struct json_event){ .type = JSON_BOOL, .boolean = value });
 }
 
 static int on_number(void *ctx, const char *text, size_t len)
@@ -104,13 +110,13 @@ static int enter(struct parse *p, enum json_type type)
 {
 	if (++p->depth > p->limits->max_depth || p->depth > JSON_MAX_DEPTH)
 		return refuse(p, -E2BIG, "nested too deeply");
-	return emit(p, &(struct json_event){ .type = type });
+	return emit(p, (struct json_event){ .type = type });
 }
 
 static int leave(struct parse *p, enum json_type type)
 {
 	p->depth--;
-	return emit(p, &(struct json_event){ .type = type });
+	return emit(p, (struct json_event){ .type = type });
 }
 
 static int on_map_start(void *ctx)
@@ -181,8 +187,10 @@ int json_parse(const char *name, const char *buf, size_t len, const struct json_
 		abort();
 	yajl_config(p.yajl, yajl_allow_comments, limits->allow_comments);
 	status = yajl_parse(p.yajl, (const unsigned char *)buf, len);
-	if (status == yajl_status_ok)
+	if (status == yajl_status_ok) {
+		p.is_at_end = true;
 		status = yajl_complete_parse(p.yajl);
+	}
 	if (p.result < 0)
 		r = p.result;
 	else if (status != yajl_status_ok)
@@ -192,8 +200,6 @@ int json_parse(const char *name, const char *buf, size_t len, const struct json_
 	return r;
 }
 
-/* --- locating ------------------------------------------------------------------------------ */
-
 struct locate {
 	const char *rest;    /* what of the path is not matched yet */
 	size_t depth;        /* containers entered */
@@ -201,6 +207,7 @@ struct locate {
 	size_t index[JSON_MAX_DEPTH + 1];
 	bool is_array[JSON_MAX_DEPTH + 1];
 	bool wants_value; /* the next value is the one that the last matched step names */
+	size_t offset;    /* of the deepest value on the path so far */
 };
 
 /* Takes "NAME" or ".NAME" off the front of @rest when it is the next step of the path. */
@@ -219,7 +226,7 @@ static const char *match_index(const char *rest, size_t index)
 	return str_after(rest, step);
 }
 
-/* -ECANCELED from here ends the parse on the wanted line, which json_parse() put in the text. */
+/* -ECANCELED from here ends the parse: nothing behind this point can match better. */
 static int on_locate(void *ctx, const struct json_event *event, struct error *err)
 {
 	struct locate *l = ctx;
@@ -231,7 +238,7 @@ static int on_locate(void *ctx, const struct json_event *event, struct error *er
 	if (is_end) {
 		/* The deepest container on the path ends and the rest was not found in it. */
 		if (on_path && l->depth)
-			return error_set(err, -ECANCELED, "end");
+			return -ECANCELED;
 		l->depth--;
 		return 0;
 	}
@@ -250,8 +257,10 @@ static int on_locate(void *ctx, const struct json_event *event, struct error *er
 	}
 	if (l->depth == 0)
 		l->wants_value = true;
+	if (l->wants_value)
+		l->offset = event->offset;
 	if (l->wants_value && (!*l->rest || !is_start))
-		return error_set(err, -ECANCELED, "found");
+		return -ECANCELED;
 	if (is_start) {
 		l->depth++;
 		l->is_array[l->depth] = event->type == JSON_ARRAY_START;
@@ -266,16 +275,11 @@ static int on_locate(void *ctx, const struct json_event *event, struct error *er
 unsigned int json_locate(const char *buf, size_t len, const struct json_limits *limits,
 			 const char *path)
 {
-	struct error err = ERROR_INIT;
 	struct locate l = { .rest = path };
-	unsigned int line = 1;
 
-	if (json_parse("", buf, len, limits, on_locate, &l, &err) == -ECANCELED)
-		(void)sscanf(err.msg, ":%u:", &line); /* our own text */
-	return line;
+	(void)json_parse("", buf, len, limits, on_locate, &l, NULL); /* as far as it goes */
+	return line_of(buf, l.offset);
 }
-
-/* --- writing ------------------------------------------------------------------------------- */
 
 struct json_writer {
 	yajl_gen gen;

@@ -32,6 +32,7 @@ struct json_event {
 	bool boolean;
 	const char *text; /* NUMBER, STRING, KEY: terminated, valid during the call */
 	size_t len;
+	size_t offset; /* bytes of the input up to and with this event */
 };
 
 struct json_limits {

@@ -33,6 +33,7 @@ struct loop {
 	int code;
 	bool is_quitting;
 	bool has_removed;
+	unsigned int nesting; /* of run_once(): a callback may run the loop itself */
 	struct loop_source *sources;
 };
 
@@ -164,7 +165,8 @@ static void sweep(struct loop *loop)
 {
 	struct loop_source **p = &loop->sources;
 
-	if (!loop->has_removed)
+	/* An outer run_once() still holds pointers to sources. */
+	if (!loop->has_removed || loop->nesting)
 		return;
 	loop->has_removed = false;
 	while (*p) {
@@ -226,9 +228,11 @@ static void run_once(struct loop *loop, long long deadline)
 
 	sweep(loop);
 	n = epoll_wait(loop->epoll_fd, events, ARRAY_SIZE(events), next_due(loop, deadline));
+	loop->nesting++;
 	for (int i = 0; i < n; i++)
 		dispatch(events[i].data.ptr, events[i].events);
 	run_timers(loop);
+	loop->nesting--;
 }
 
 int loop_run(struct loop *loop)

@@ -85,6 +85,7 @@ void *xmemdup(const void *p, size_t len)
 	return copy;
 }
 
+__attribute__((format(printf, 1, 0)))
 static char *format(const char *fmt, va_list ap)
 {
 	char *s = NULL;
