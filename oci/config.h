@@ -10,10 +10,13 @@ struct error;
 
 /*
  * config.json of the OCI runtime specification 1.3.0 as C structs, each described by a field
- * table (oci/config.c). Enums are indices into the names tables below; OCI_UNSET where the
+ * table (oci/config.c, oci/linux.c, oci/vm.c). Enums are indices into the names tables below; OCI_UNSET where the
  * specification gives no default. Everything is owned by struct oci_config.
  */
 #define OCI_UNSET (-1)
+
+/* The version of the specification that is implemented, and written into what is written. */
+#define OCI_VERSION "1.3.0"
 
 struct oci_box {
 	uint32_t height;
@@ -251,10 +254,15 @@ struct oci_vm_image {
 	char *path;
 	char *format;
 };
+struct oci_vm_hw_config {
+	struct opt_u32 vcpus;
+	struct opt_u64 memory; /* bytes */
+};
 struct oci_vm {
 	struct oci_vm_program *hypervisor;
-	struct oci_vm_kernel *kernel;
+	struct oci_vm_kernel *kernel; /* NULL: ours, though the specification requires one */
 	struct oci_vm_image *image;
+	struct oci_vm_hw_config *hw_config;
 };
 
 struct oci_config {
@@ -279,7 +287,9 @@ extern const struct fields oci_resources_fields;
 extern const struct json_limits oci_limits;
 
 /* Parses and validates a config.json. @name stands in messages ("config.json"). On success
- * *ret wants oci_config_free(). Errors: `config.json:41: linux.namespaces[2].type: …`. */
+ * *ret wants oci_config_free(). Errors: `config.json:41: linux.namespaces[2].type: …`.
+ * What Go's writers mean by absent becomes NULL: strings that are "" (a namespace's path, a
+ * label, a hostname …). A mount's relative destination is warned of and made absolute. */
 int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
 		     struct error *err);
 void oci_config_free(struct oci_config *config);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/config.h"
+
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "oci/tables.h"
+#include "oci/validate.h"
+
+/*
+ * config.json as a whole: the tables of its portable part (config.md), and its way in and out.
+ */
+
+const struct json_limits oci_limits = {
+	.max_bytes = OCI_CONFIG_MAX_BYTES,
+	.max_depth = JSON_MAX_DEPTH,
+	.max_values = 200000,
+};
+
+static const char *const rlimit_words[] = {
+	[OCI_RLIMIT_AS] = "RLIMIT_AS",
+	[OCI_RLIMIT_CORE] = "RLIMIT_CORE",
+	[OCI_RLIMIT_CPU] = "RLIMIT_CPU",
+	[OCI_RLIMIT_DATA] = "RLIMIT_DATA",
+	[OCI_RLIMIT_FSIZE] = "RLIMIT_FSIZE",
+	[OCI_RLIMIT_LOCKS] = "RLIMIT_LOCKS",
+	[OCI_RLIMIT_MEMLOCK] = "RLIMIT_MEMLOCK",
+	[OCI_RLIMIT_MSGQUEUE] = "RLIMIT_MSGQUEUE",
+	[OCI_RLIMIT_NICE] = "RLIMIT_NICE",
+	[OCI_RLIMIT_NOFILE] = "RLIMIT_NOFILE",
+	[OCI_RLIMIT_NPROC] = "RLIMIT_NPROC",
+	[OCI_RLIMIT_RSS] = "RLIMIT_RSS",
+	[OCI_RLIMIT_RTPRIO] = "RLIMIT_RTPRIO",
+	[OCI_RLIMIT_RTTIME] = "RLIMIT_RTTIME",
+	[OCI_RLIMIT_SIGPENDING] = "RLIMIT_SIGPENDING",
+	[OCI_RLIMIT_STACK] = "RLIMIT_STACK",
+};
+const struct names oci_rlimit_names = NAMES(rlimit_words);
+
+static const struct field box_table[] = {
+	FIELD_ALWAYS(struct oci_box, "height", U32, height),
+	FIELD_ALWAYS(struct oci_box, "width", U32, width),
+};
+static const struct fields box_fields = FIELDS(struct oci_box, box_table);
+
+static const struct field user_table[] = {
+	FIELD_ALWAYS(struct oci_user, "uid", U32, uid),
+	FIELD_ALWAYS(struct oci_user, "gid", U32, gid),
+	FIELD(struct oci_user, "umask", OPT_U32, umask),
+	FIELD_U32S(struct oci_user, "additionalGids", additional_gids),
+	FIELD(struct oci_user, "username", STRING, username),
+};
+static const struct fields user_fields = FIELDS(struct oci_user, user_table);
+
+static const struct field capabilities_table[] = {
+	FIELD(struct oci_capabilities, "bounding", STRINGS, bounding),
+	FIELD(struct oci_capabilities, "effective", STRINGS, effective),
+	FIELD(struct oci_capabilities, "inheritable", STRINGS, inheritable),
+	FIELD(struct oci_capabilities, "permitted", STRINGS, permitted),
+	FIELD(struct oci_capabilities, "ambient", STRINGS, ambient),
+};
+static const struct fields capabilities_fields =
+	FIELDS(struct oci_capabilities, capabilities_table);
+
+static void init_rlimit(void *obj)
+{
+	((struct oci_rlimit *)obj)->type = OCI_UNSET;
+}
+
+static const struct field rlimit_table[] = {
+	FIELD_ENUM(struct oci_rlimit, "type", type, &oci_rlimit_names),
+	FIELD_ALWAYS(struct oci_rlimit, "soft", U64, soft),
+	FIELD_ALWAYS(struct oci_rlimit, "hard", U64, hard),
+};
+static const struct fields rlimit_fields =
+	FIELDS_INIT(struct oci_rlimit, rlimit_table, init_rlimit);
+
+static const struct field process_table[] = {
+	FIELD(struct oci_process, "terminal", BOOL, terminal),
+	FIELD_OBJECT(struct oci_process, "consoleSize", OPT_OBJECT, console_size, &box_fields),
+	FIELD_OBJECT(struct oci_process, "user", OBJECT, user, &user_fields),
+	FIELD(struct oci_process, "args", STRINGS, args),
+	FIELD(struct oci_process, "env", STRINGS, env),
+	FIELD(struct oci_process, "cwd", STRING, cwd),
+	FIELD_OBJECT(struct oci_process, "capabilities", OPT_OBJECT, capabilities,
+		     &capabilities_fields),
+	FIELD_OBJECTS(struct oci_process, "rlimits", rlimits, &rlimit_fields),
+	FIELD(struct oci_process, "noNewPrivileges", BOOL, no_new_privileges),
+	FIELD(struct oci_process, "apparmorProfile", STRING, apparmor_profile),
+	FIELD(struct oci_process, "selinuxLabel", STRING, selinux_label),
+	FIELD(struct oci_process, "oomScoreAdj", OPT_I64, oom_score_adj),
+};
+const struct fields oci_process_fields = FIELDS(struct oci_process, process_table);
+
+static const struct field root_table[] = {
+	FIELD(struct oci_root, "path", STRING, path),
+	FIELD(struct oci_root, "readonly", BOOL, readonly),
+};
+static const struct fields root_fields = FIELDS(struct oci_root, root_table);
+
+static const struct field id_mapping_table[] = {
+	FIELD_ALWAYS(struct oci_id_mapping, "containerID", U32, container_id),
+	FIELD_ALWAYS(struct oci_id_mapping, "hostID", U32, host_id),
+	FIELD_ALWAYS(struct oci_id_mapping, "size", U32, size),
+};
+const struct fields oci_id_mapping_fields = FIELDS(struct oci_id_mapping, id_mapping_table);
+
+static const struct field mount_table[] = {
+	FIELD(struct oci_mount, "destination", STRING, destination),
+	FIELD(struct oci_mount, "type", STRING, type),
+	FIELD(struct oci_mount, "source", STRING, source),
+	FIELD(struct oci_mount, "options", STRINGS, options),
+	FIELD_OBJECTS(struct oci_mount, "uidMappings", uid_mappings, &oci_id_mapping_fields),
+	FIELD_OBJECTS(struct oci_mount, "gidMappings", gid_mappings, &oci_id_mapping_fields),
+};
+static const struct fields mount_fields = FIELDS(struct oci_mount, mount_table);
+
+static const struct field hook_table[] = {
+	FIELD(struct oci_hook, "path", STRING, path),
+	FIELD(struct oci_hook, "args", STRINGS, args),
+	FIELD(struct oci_hook, "env", STRINGS, env),
+	FIELD(struct oci_hook, "timeout", OPT_I64, timeout),
+};
+static const struct fields hook_fields = FIELDS(struct oci_hook, hook_table);
+
+static const struct field hooks_table[] = {
+	FIELD_OBJECTS(struct oci_hooks, "prestart", prestart, &hook_fields),
+	FIELD_OBJECTS(struct oci_hooks, "createRuntime", create_runtime, &hook_fields),
+	FIELD_OBJECTS(struct oci_hooks, "createContainer", create_container, &hook_fields),
+	FIELD_OBJECTS(struct oci_hooks, "startContainer", start_container, &hook_fields),
+	FIELD_OBJECTS(struct oci_hooks, "poststart", poststart, &hook_fields),
+	FIELD_OBJECTS(struct oci_hooks, "poststop", poststop, &hook_fields),
+};
+static const struct fields hooks_fields = FIELDS(struct oci_hooks, hooks_table);
+
+static const struct field config_table[] = {
+	FIELD(struct oci_config, "ociVersion", STRING, oci_version),
+	FIELD_OBJECT(struct oci_config, "process", OPT_OBJECT, process, &oci_process_fields),
+	FIELD_OBJECT(struct oci_config, "root", OBJECT, root, &root_fields),
+	FIELD(struct oci_config, "hostname", STRING, hostname),
+	FIELD(struct oci_config, "domainname", STRING, domainname),
+	FIELD_OBJECTS(struct oci_config, "mounts", mounts, &mount_fields),
+	FIELD_OBJECT(struct oci_config, "hooks", OBJECT, hooks, &hooks_fields),
+	FIELD(struct oci_config, "annotations", MAP, annotations),
+	FIELD_OBJECT(struct oci_config, "linux", OBJECT, linux_, &oci_linux_fields),
+	FIELD_OBJECT(struct oci_config, "vm", OPT_OBJECT, vm, &oci_vm_fields),
+};
+const struct fields oci_config_fields = FIELDS(struct oci_config, config_table);
+
+/* Go leaves out an empty string when it writes and cannot tell it from an absent one when it
+ * reads, so that "" means absent to every writer of config.json. */
+static void drop_empty(char **s)
+{
+	if (*s && !**s) {
+		free(*s);
+		*s = NULL;
+	}
+}
+
+static void normalize_process(struct oci_process *process)
+{
+	drop_empty(&process->apparmor_profile);
+	drop_empty(&process->selinux_label);
+}
+
+static void normalize_linux(struct oci_linux *linux_)
+{
+	drop_empty(&linux_->cgroups_path);
+	drop_empty(&linux_->rootfs_propagation);
+	drop_empty(&linux_->mount_label);
+	drop_empty(&linux_->resources.cpu.cpus);
+	drop_empty(&linux_->resources.cpu.mems);
+	for (size_t i = 0; i < linux_->namespaces_count; i++)
+		drop_empty(&linux_->namespaces[i].path);
+	for (size_t i = 0; i < linux_->resources.devices_count; i++) {
+		drop_empty(&linux_->resources.devices[i].type);
+		drop_empty(&linux_->resources.devices[i].access);
+	}
+	if (linux_->seccomp) {
+		drop_empty(&linux_->seccomp->listener_path);
+		drop_empty(&linux_->seccomp->listener_metadata);
+	}
+}
+
+static void normalize_vm(struct oci_vm *vm)
+{
+	if (vm->kernel)
+		drop_empty(&vm->kernel->initrd);
+	if (vm->image)
+		drop_empty(&vm->image->format);
+}
+
+static void normalize(struct oci_config *config)
+{
+	drop_empty(&config->hostname);
+	drop_empty(&config->domainname);
+	if (config->process)
+		normalize_process(config->process);
+	normalize_linux(&config->linux_);
+	if (config->vm)
+		normalize_vm(config->vm);
+}
+
+/* A relative destination is taken from "/" (config.md#configMounts); validation warned of it. */
+static void make_destinations_absolute(struct oci_config *config)
+{
+	for (size_t i = 0; i < config->mounts_count; i++) {
+		struct oci_mount *m = &config->mounts[i];
+		char *relative = m->destination;
+
+		if (*relative == '/')
+			continue;
+		m->destination = xasprintf("/%s", relative);
+		free(relative);
+	}
+}
+
+int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		     struct error *err)
+{
+	cleanup_oci_config struct oci_config *config = xmalloc(sizeof(*config));
+	const struct oci_source source = { name, buf, len };
+	int r;
+
+	fields_init(&oci_config_fields, config);
+	r = fields_parse(&oci_config_fields, name, buf, len, &oci_limits, config, err);
+	if (r < 0)
+		return r;
+	normalize(config);
+	r = oci_validate_config(&source, config, err);
+	if (r < 0)
+		return r;
+	make_destinations_absolute(config);
+	*ret = steal_ptr(&config);
+	return 0;
+}
+
+void oci_config_free(struct oci_config *config)
+{
+	if (!config)
+		return;
+	fields_release(&oci_config_fields, config);
+	free(config);
+}
+
+int oci_process_parse(const char *name, const char *buf, size_t len, struct oci_process **ret,
+		      struct error *err)
+{
+	cleanup_oci_process struct oci_process *process = xmalloc(sizeof(*process));
+	const struct oci_source source = { name, buf, len };
+	int r;
+
+	fields_init(&oci_process_fields, process);
+	r = fields_parse(&oci_process_fields, name, buf, len, &oci_limits, process, err);
+	if (r < 0)
+		return r;
+	normalize_process(process);
+	r = oci_validate_process(&source, process, err);
+	if (r < 0)
+		return r;
+	*ret = steal_ptr(&process);
+	return 0;
+}
+
+void oci_process_free(struct oci_process *process)
+{
+	if (!process)
+		return;
+	fields_release(&oci_process_fields, process);
+	free(process);
+}
+
+struct oci_process *oci_process_copy(const struct oci_process *process)
+{
+	struct oci_process *copy = xmalloc(sizeof(*copy));
+
+	fields_copy(&oci_process_fields, copy, process);
+	return copy;
+}
+
+static char *text_of(const struct fields *fields, const void *obj, bool pretty)
+{
+	struct json_writer *w = json_writer_new(pretty);
+
+	fields_write(fields, w, obj);
+	return json_finish(w);
+}
+
+char *oci_process_text(const struct oci_process *process)
+{
+	return text_of(&oci_process_fields, process, false);
+}
+
+char *oci_config_text(const struct oci_config *config, bool pretty)
+{
+	return text_of(&oci_config_fields, config, pretty);
+}
+
+const struct oci_namespace *oci_namespace_find(const struct oci_config *config,
+					       enum oci_namespace_type type)
+{
+	for (size_t i = 0; i < config->linux_.namespaces_count; i++)
+		if (config->linux_.namespaces[i].type == (int)type)
+			return &config->linux_.namespaces[i];
+	return NULL;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/config.h"
+
+#include "oci/tables.h"
+
+/* The linux section of config.json (config-linux.md). */
+
+static const char *const namespace_words[] = {
+	[OCI_NS_PID] = "pid",
+	[OCI_NS_NETWORK] = "network",
+	[OCI_NS_MOUNT] = "mount",
+	[OCI_NS_IPC] = "ipc",
+	[OCI_NS_UTS] = "uts",
+	[OCI_NS_USER] = "user",
+	[OCI_NS_CGROUP] = "cgroup",
+	[OCI_NS_TIME] = "time",
+};
+const struct names oci_namespace_names = NAMES(namespace_words);
+
+static const char *const action_words[] = {
+	[OCI_SECCOMP_KILL] = "SCMP_ACT_KILL",
+	[OCI_SECCOMP_KILL_PROCESS] = "SCMP_ACT_KILL_PROCESS",
+	[OCI_SECCOMP_KILL_THREAD] = "SCMP_ACT_KILL_THREAD",
+	[OCI_SECCOMP_TRAP] = "SCMP_ACT_TRAP",
+	[OCI_SECCOMP_ERRNO] = "SCMP_ACT_ERRNO",
+	[OCI_SECCOMP_TRACE] = "SCMP_ACT_TRACE",
+	[OCI_SECCOMP_ALLOW] = "SCMP_ACT_ALLOW",
+	[OCI_SECCOMP_LOG] = "SCMP_ACT_LOG",
+	[OCI_SECCOMP_NOTIFY] = "SCMP_ACT_NOTIFY",
+};
+const struct names oci_seccomp_action_names = NAMES(action_words);
+
+static const char *const op_words[] = {
+	[OCI_SECCOMP_NE] = "SCMP_CMP_NE",
+	[OCI_SECCOMP_LT] = "SCMP_CMP_LT",
+	[OCI_SECCOMP_LE] = "SCMP_CMP_LE",
+	[OCI_SECCOMP_EQ] = "SCMP_CMP_EQ",
+	[OCI_SECCOMP_GE] = "SCMP_CMP_GE",
+	[OCI_SECCOMP_GT] = "SCMP_CMP_GT",
+	[OCI_SECCOMP_MASKED_EQ] = "SCMP_CMP_MASKED_EQ",
+};
+const struct names oci_seccomp_op_names = NAMES(op_words);
+
+static void init_namespace(void *obj)
+{
+	((struct oci_namespace *)obj)->type = OCI_UNSET;
+}
+
+static const struct field namespace_table[] = {
+	FIELD_ENUM(struct oci_namespace, "type", type, &oci_namespace_names),
+	FIELD(struct oci_namespace, "path", STRING, path),
+};
+static const struct fields namespace_fields =
+	FIELDS_INIT(struct oci_namespace, namespace_table, init_namespace);
+
+static const struct field device_table[] = {
+	FIELD(struct oci_device, "path", STRING, path),
+	FIELD(struct oci_device, "type", STRING, type),
+	FIELD_ALWAYS(struct oci_device, "major", I64, major),
+	FIELD_ALWAYS(struct oci_device, "minor", I64, minor),
+	FIELD(struct oci_device, "fileMode", OPT_U32, file_mode),
+	FIELD(struct oci_device, "uid", OPT_U32, uid),
+	FIELD(struct oci_device, "gid", OPT_U32, gid),
+};
+static const struct fields device_fields = FIELDS(struct oci_device, device_table);
+
+static const struct field device_rule_table[] = {
+	FIELD_ALWAYS(struct oci_device_rule, "allow", BOOL, allow),
+	FIELD(struct oci_device_rule, "type", STRING, type),
+	FIELD(struct oci_device_rule, "major", OPT_I64, major),
+	FIELD(struct oci_device_rule, "minor", OPT_I64, minor),
+	FIELD(struct oci_device_rule, "access", STRING, access),
+};
+static const struct fields device_rule_fields = FIELDS(struct oci_device_rule, device_rule_table);
+
+static const struct field memory_table[] = {
+	FIELD(struct oci_memory, "limit", OPT_I64, limit),
+	FIELD(struct oci_memory, "reservation", OPT_I64, reservation),
+	FIELD(struct oci_memory, "swap", OPT_I64, swap),
+	FIELD(struct oci_memory, "kernel", OPT_I64, kernel),
+	FIELD(struct oci_memory, "kernelTCP", OPT_I64, kernel_tcp),
+	FIELD(struct oci_memory, "swappiness", OPT_U64, swappiness),
+	FIELD(struct oci_memory, "disableOOMKiller", OPT_BOOL, disable_oom_killer),
+	FIELD(struct oci_memory, "useHierarchy", OPT_BOOL, use_hierarchy),
+	FIELD(struct oci_memory, "checkBeforeUpdate", OPT_BOOL, check_before_update),
+};
+static const struct fields memory_fields = FIELDS(struct oci_memory, memory_table);
+
+static const struct field cpu_table[] = {
+	FIELD(struct oci_cpu, "shares", OPT_U64, shares),
+	FIELD(struct oci_cpu, "quota", OPT_I64, quota),
+	FIELD(struct oci_cpu, "burst", OPT_U64, burst),
+	FIELD(struct oci_cpu, "period", OPT_U64, period),
+	FIELD(struct oci_cpu, "realtimeRuntime", OPT_I64, realtime_runtime),
+	FIELD(struct oci_cpu, "realtimePeriod", OPT_U64, realtime_period),
+	FIELD(struct oci_cpu, "cpus", STRING, cpus),
+	FIELD(struct oci_cpu, "mems", STRING, mems),
+	FIELD(struct oci_cpu, "idle", OPT_I64, idle),
+};
+static const struct fields cpu_fields = FIELDS(struct oci_cpu, cpu_table);
+
+static const struct field pids_table[] = {
+	FIELD(struct oci_pids, "limit", OPT_I64, limit),
+};
+static const struct fields pids_fields = FIELDS(struct oci_pids, pids_table);
+
+static const struct field resources_table[] = {
+	FIELD_OBJECTS(struct oci_resources, "devices", devices, &device_rule_fields),
+	FIELD_OBJECT(struct oci_resources, "memory", OBJECT, memory, &memory_fields),
+	FIELD_OBJECT(struct oci_resources, "cpu", OBJECT, cpu, &cpu_fields),
+	FIELD_OBJECT(struct oci_resources, "pids", OBJECT, pids, &pids_fields),
+	FIELD(struct oci_resources, "unified", MAP, unified),
+};
+const struct fields oci_resources_fields = FIELDS(struct oci_resources, resources_table);
+
+static void init_seccomp_arg(void *obj)
+{
+	((struct oci_seccomp_arg *)obj)->op = OCI_UNSET;
+}
+
+static const struct field seccomp_arg_table[] = {
+	FIELD_ALWAYS(struct oci_seccomp_arg, "index", U32, index),
+	FIELD_ALWAYS(struct oci_seccomp_arg, "value", U64, value),
+	FIELD(struct oci_seccomp_arg, "valueTwo", U64, value_two),
+	FIELD_ENUM(struct oci_seccomp_arg, "op", op, &oci_seccomp_op_names),
+};
+static const struct fields seccomp_arg_fields =
+	FIELDS_INIT(struct oci_seccomp_arg, seccomp_arg_table, init_seccomp_arg);
+
+static void init_syscall(void *obj)
+{
+	((struct oci_syscall *)obj)->action = OCI_UNSET;
+}
+
+static const struct field syscall_table[] = {
+	FIELD(struct oci_syscall, "names", STRINGS, names),
+	FIELD_ENUM(struct oci_syscall, "action", action, &oci_seccomp_action_names),
+	FIELD(struct oci_syscall, "errnoRet", OPT_U32, errno_ret),
+	FIELD_OBJECTS(struct oci_syscall, "args", args, &seccomp_arg_fields),
+};
+static const struct fields syscall_fields =
+	FIELDS_INIT(struct oci_syscall, syscall_table, init_syscall);
+
+static void init_seccomp(void *obj)
+{
+	((struct oci_seccomp *)obj)->default_action = OCI_UNSET;
+}
+
+static const struct field seccomp_table[] = {
+	FIELD_ENUM(struct oci_seccomp, "defaultAction", default_action, &oci_seccomp_action_names),
+	FIELD(struct oci_seccomp, "defaultErrnoRet", OPT_U32, default_errno_ret),
+	FIELD(struct oci_seccomp, "architectures", STRINGS, architectures),
+	FIELD(struct oci_seccomp, "flags", STRINGS, flags),
+	FIELD(struct oci_seccomp, "listenerPath", STRING, listener_path),
+	FIELD(struct oci_seccomp, "listenerMetadata", STRING, listener_metadata),
+	FIELD_OBJECTS(struct oci_seccomp, "syscalls", syscalls, &syscall_fields),
+};
+static const struct fields seccomp_fields =
+	FIELDS_INIT(struct oci_seccomp, seccomp_table, init_seccomp);
+
+static const struct field linux_table[] = {
+	FIELD_OBJECTS(struct oci_linux, "uidMappings", uid_mappings, &oci_id_mapping_fields),
+	FIELD_OBJECTS(struct oci_linux, "gidMappings", gid_mappings, &oci_id_mapping_fields),
+	FIELD(struct oci_linux, "sysctl", MAP, sysctl),
+	FIELD_OBJECT(struct oci_linux, "resources", OBJECT, resources, &oci_resources_fields),
+	FIELD(struct oci_linux, "cgroupsPath", STRING, cgroups_path),
+	FIELD_OBJECTS(struct oci_linux, "namespaces", namespaces, &namespace_fields),
+	FIELD_OBJECTS(struct oci_linux, "devices", devices, &device_fields),
+	FIELD_OBJECT(struct oci_linux, "seccomp", OPT_OBJECT, seccomp, &seccomp_fields),
+	FIELD(struct oci_linux, "rootfsPropagation", STRING, rootfs_propagation),
+	FIELD(struct oci_linux, "maskedPaths", STRINGS, masked_paths),
+	FIELD(struct oci_linux, "readonlyPaths", STRINGS, readonly_paths),
+	FIELD(struct oci_linux, "mountLabel", STRING, mount_label),
+};
+const struct fields oci_linux_fields = FIELDS(struct oci_linux, linux_table);
