@@ -15,9 +15,15 @@ struct error;
  *
  *	state.json   this record, written by rename
  *	config.json  the bundle's, as it was at create
- *	lock         held by whoever changes the container
  *	exec.fifo    native: the init waits here while it is created
  *	vm/          vm: sockets, console.log (only the sandbox's first container)
+ *
+ * Whoever changes the container holds a flock(2) on the directory itself, so that a lock cannot
+ * outlive what it protects. It is given up by state_dir_close(), also for descriptors that a
+ * child inherited.
+ *
+ * @root of the functions below may be relative; "/" is refused: "Option --root argument should
+ * not be set to /" (callers match that).
  *
  * The record says what was intended; the kernel says what is true. A process is identified by its
  * pid and start time (field 22 of /proc/PID/stat), so a reused pid is never taken for ours. Only
@@ -52,6 +58,13 @@ struct record {
 };
 
 void record_done(struct record *record); /* frees what it owns, zeroes it */
+#define cleanup_record CLEANUP(record_done)
+
+#define RECORD_MAX_BYTES (1u << 20)
+/* The text of a record, as record_read() finds it. Errors read "state.json:LINE: …"; one of a
+ * newer moat: "state.json: version 2 is newer than this moat knows (1)". On error @ret is empty. */
+int record_parse(const char *buf, size_t len, struct record *ret, struct error *err);
+char *record_text(const struct record *record); /* free(3) it */
 
 /* A container's directory, opened. */
 struct state_dir;
@@ -63,13 +76,18 @@ int state_default_root(char **ret, struct error *err);
 int state_check_id(const char *id, struct error *err);
 
 /* Makes <root>/<id>, locked, without a record: "container with given ID already exists" (-EEXIST)
- * when there is one. */
+ * when there is one, also one without a record, as a killed create leaves it. Makes the root too,
+ * mode 0700. */
 int state_dir_create(const char *root, const char *id, struct state_dir **ret, struct error *err);
-/* Opens an existing one, not locked: "container 'x' does not exist" (-ENOENT). */
+/* Opens an existing one, not locked: "container 'x' does not exist" (-ENOENT). It may lack a
+ * record: record_read() says the same then, and state_dir_remove() removes it all the same. */
 int state_dir_open(const char *root, const char *id, struct state_dir **ret, struct error *err);
 void state_dir_close(struct state_dir *dir); /* and unlocks */
+DEFINE_CLEANUP(state_dir_close_p, struct state_dir *, state_dir_close)
+#define cleanup_state_dir CLEANUP(state_dir_close_p)
 
-/* Exclusive; waits at most @timeout_ms: "container 'x' is busy: another command holds its lock". */
+/* Exclusive; waits at most @timeout_ms: "container 'x' is busy: another command holds its lock"
+ * (-EBUSY). -ENOENT when it was removed meanwhile, even if a new one has the same id. */
 int state_dir_lock(struct state_dir *dir, int timeout_ms, struct error *err);
 /* Whether somebody (else) holds the lock at this moment. */
 bool state_dir_is_locked(const struct state_dir *dir);
@@ -79,7 +97,8 @@ const char *state_dir_path(const struct state_dir *dir); /* absolute, borrowed *
 int record_read(const struct state_dir *dir, struct record *ret, struct error *err);
 int record_write(const struct state_dir *dir, const struct record *record, struct error *err);
 
-/* Removes the directory and everything in it; @dir stays to be closed. */
+/* Removes the directory and everything in it, the record first; @dir, which should be locked, stays
+ * to be closed. */
 int state_dir_remove(struct state_dir *dir, struct error *err);
 
 /* Ids under @root in alphabetical order, as a strv; a missing root has none. */
