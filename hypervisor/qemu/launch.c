@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/qemu/qemu-internal.h"
+
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+
+static int plan(const struct hv_config *config, char ***ret_argv, struct error *err)
+{
+	return qemu_plan_for(hv_host_arch(), config, ret_argv, err);
+}
+
+static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
+{
+	cleanup_free char *program = NULL;
+	cleanup_strv char **argv = NULL;
+	struct hv_config known = *config;
+	int fds[QEMU_MAX_FDS];
+	int r;
+
+	if (!known.program) {
+		r = hv_find_program(qemu_program_names(hv_host_arch()), &program, err);
+		if (r < 0)
+			return r;
+		known.program = program;
+	}
+	if (!known.tsc_khz && qemu_wants_tsc(hv_host_arch(), &known))
+		known.tsc_khz = hv_host_tsc_khz();
+	r = plan(&known, &argv, err);
+	if (r < 0)
+		return r;
+	r = hv_spawn(argv, fds, qemu_planned_fds(&known, fds), log_fd, ret, err);
+	return r < 0 ? error_wrap(err, r, "start qemu") : 0;
+}
+
+const struct hypervisor hypervisor_qemu = {
+	.name = "qemu",
+	.features = HV_FEATURE_9P | HV_FEATURE_VIRTIOFS | HV_FEATURE_CHANNEL_SERIAL |
+		    HV_FEATURE_CHANNEL_VSOCK | HV_FEATURE_TCG,
+	.plan = plan,
+	.launch = launch,
+};

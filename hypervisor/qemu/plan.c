@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/qemu/qemu-internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+
+#define MEMORY_MIN_MIB 64
+#define VCPUS_MAX 255
+/* A request of the guest's file system driver at most; QEMU's default for vhost-user-fs. */
+#define VIRTIOFS_QUEUE_SIZE 1024
+
+/*
+ * Machines, the leanest first: the first one that serves is taken. On microvm devices sit on
+ * virtio-mmio and QEMU tells the kernel where (or ACPI does); there is no firmware to wait for and
+ * no bus to scan. Without ACPI its guest has one CPU whatever -smp says. With ACPI it has no timer
+ * to calibrate the TSC by, and hangs in software emulation unless it is told the rate; KVM tells
+ * by itself.
+ */
+struct machine {
+	const char *type;
+	const char *bus;	  /* suffix of a virtio device's name */
+	const char *kernel_words; /* in front of the kernel's command line */
+	bool wants_tsc;		  /* and the rate of the TSC, in software emulation */
+	bool (*serves)(const struct hv_config *config);
+};
+
+/* The one limit of every microvm: its kernel finds devices without PCI, and is an ELF with a PVH
+ * entry. virtiofs hangs on virtio-mmio. */
+static bool serves_mmio(const struct hv_config *config)
+{
+	return config->guest->is_elf && config->guest->has_mmio &&
+	       config->share != HV_SHARE_VIRTIOFS;
+}
+
+static bool serves_one_cpu(const struct hv_config *config)
+{
+	return serves_mmio(config) && config->vcpus == 1;
+}
+
+static bool serves_acpi(const struct hv_config *config)
+{
+	return serves_mmio(config) && config->guest->has_acpi &&
+	       (config->accel == HV_ACCEL_KVM || config->tsc_khz);
+}
+
+static bool serves_pci(const struct hv_config *config)
+{
+	return config->guest->has_pci;
+}
+
+/* clang-format off */
+static const struct machine machines_x86_64[] = {
+	{ "microvm,acpi=off", "device", "pci=off acpi=off ", true, serves_one_cpu },
+	{ "microvm,acpi=on", "device", "pci=off ", true, serves_acpi },
+	{ "q35,usb=off,sata=off,smbus=off,smm=off,vmport=off,graphics=off", "pci", "", false,
+	  serves_pci },
+	{ NULL },
+};
+static const struct machine machines_aarch64[] = {
+	{ "virt,gic-version=max,usb=off", "pci", "", false, serves_pci },
+	{ NULL },
+};
+
+/* A CPU model with pointer authentication makes emulated arm64 guests four times slower. */
+static const struct arch {
+	const char *programs[3]; /* ends in NULL */
+	const struct machine *machines;
+	const char *cpu[HV_ACCEL_COUNT];
+} archs[HV_ARCH_COUNT] = {
+	[HV_ARCH_X86_64] = {
+		.programs = { "qemu-system-x86_64", "qemu-kvm" },
+		.machines = machines_x86_64,
+		.cpu = { [HV_ACCEL_KVM] = "host", [HV_ACCEL_TCG] = "max" },
+	},
+	[HV_ARCH_AARCH64] = {
+		.programs = { "qemu-system-aarch64", "qemu-kvm" },
+		.machines = machines_aarch64,
+		.cpu = { [HV_ACCEL_KVM] = "host", [HV_ACCEL_TCG] = "cortex-a57" },
+	},
+};
+/* clang-format on */
+
+static const char *const accel_args[HV_ACCEL_COUNT] = {
+	[HV_ACCEL_KVM] = "kvm",
+	[HV_ACCEL_TCG] = "tcg,thread=multi",
+};
+
+struct plan {
+	const struct hv_config *config;
+	enum hv_arch arch;
+	const struct machine *machine;
+	char **argv;
+};
+
+static void add(struct plan *p, const char *option, const char *value)
+{
+	strv_push(&p->argv, xstrdup(option));
+	if (value)
+		strv_push(&p->argv, xstrdup(value));
+}
+
+static void addf(struct plan *p, const char *option, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void addf(struct plan *p, const char *option, const char *fmt, ...)
+{
+	char *value;
+	va_list ap;
+
+	strv_push(&p->argv, xstrdup(option));
+	va_start(ap, fmt);
+	if (vasprintf(&value, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	strv_push(&p->argv, value);
+}
+
+/* QEMU separates an option's parts by commas; one inside a value is doubled. */
+static char *escape(const char *value)
+{
+	cleanup_strbuf struct strbuf sb = STRBUF_INIT;
+
+	for (const char *c = value; *c; c++)
+		strbuf_addstr(&sb, *c == ',' ? ",," : (char[]){ *c, '\0' });
+	return strbuf_steal(&sb);
+}
+
+/* --- choices ------------------------------------------------------------------------------- */
+
+static const struct machine *find_machine(enum hv_arch arch, const struct hv_config *config)
+{
+	for (const struct machine *m = archs[arch].machines; m->type; m++)
+		if (m->serves(config))
+			return m;
+	return NULL;
+}
+
+/* What cannot be meant or cannot work, before any machine is looked for. */
+static int check_config(const struct hv_config *config, struct error *err)
+{
+	const struct guest_image *guest = config->guest;
+
+	if (config->accel != HV_ACCEL_KVM && config->accel != HV_ACCEL_TCG)
+		return error_set(err, -EINVAL, "accelerator: not chosen yet");
+	if (config->memory_mib < MEMORY_MIN_MIB)
+		return error_set(err, -EINVAL, "guest memory: %u MiB is less than %d",
+				 config->memory_mib, MEMORY_MIN_MIB);
+	if (config->vcpus < 1 || config->vcpus > VCPUS_MAX)
+		return error_set(err, -EINVAL, "vcpus: %u is not between 1 and %d", config->vcpus,
+				 VCPUS_MAX);
+	if (config->share == HV_SHARE_9P && !guest->has_9p)
+		return error_set(err, -ENOTSUP, "guest kernel '%s': no 9p", guest->release);
+	if (config->share == HV_SHARE_VIRTIOFS && !(guest->has_virtiofs && guest->has_pci))
+		return error_set(err, -ENOTSUP, "guest kernel '%s': no virtiofs over PCI",
+				 guest->release);
+	if (config->channel == HV_CHANNEL_VSOCK && !guest->has_vsock)
+		return error_set(err, -ENOTSUP, "guest kernel '%s': no vsock", guest->release);
+	return 0;
+}
+
+/* --- arguments, in this order -------------------------------------------------------------- */
+
+static void add_machine(struct plan *p)
+{
+	const struct hv_config *c = p->config;
+	bool is_shared = c->share == HV_SHARE_VIRTIOFS;
+
+	add(p, "-name", NULL);
+	strv_push(&p->argv, escape(c->name));
+	addf(p, "-M", "%s%s", p->machine->type, is_shared ? ",memory-backend=ram" : "");
+	add(p, "-accel", accel_args[c->accel]);
+	add(p, "-cpu", archs[p->arch].cpu[c->accel]);
+	addf(p, "-m", "%uM", c->memory_mib);
+	addf(p, "-smp", "%u", c->vcpus);
+	/* virtiofsd reads and writes the guest's memory itself. */
+	if (is_shared)
+		addf(p, "-object", "memory-backend-memfd,id=ram,size=%uM,share=on", c->memory_mib);
+}
+
+/* Nothing that was not asked for; and a process that cannot start others or gain rights. */
+static void add_limits(struct plan *p)
+{
+	add(p, "-nodefaults", NULL);
+	add(p, "-no-user-config", NULL);
+	add(p, "-display", "none");
+	add(p, "-no-reboot", NULL);
+	add(p, "-sandbox",
+	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+static void add_kernel(struct plan *p)
+{
+	const struct hv_config *c = p->config;
+	cleanup_free char *line = hv_kernel_command_line_for(p->arch, c);
+	cleanup_strbuf struct strbuf words = STRBUF_INIT;
+
+	strbuf_addstr(&words, p->machine->kernel_words);
+	if (p->machine->wants_tsc && c->accel == HV_ACCEL_TCG && c->tsc_khz)
+		strbuf_addf(&words, "tsc_early_khz=%u ", c->tsc_khz);
+	strbuf_addstr(&words, line);
+	add(p, "-kernel", c->guest->kernel);
+	add(p, "-initrd", c->guest->initrd);
+	add(p, "-append", words.buf);
+}
+
+static void add_control(struct plan *p)
+{
+	addf(p, "-chardev", "socket,id=qmp,fd=%d", p->config->qmp_fd);
+	add(p, "-mon", "chardev=qmp,mode=control");
+	addf(p, "-chardev", "socket,id=console,fd=%d", p->config->console_fd);
+	add(p, "-serial", "chardev:console");
+	addf(p, "-device", "virtio-rng-%s", p->machine->bus);
+}
+
+static void add_serial_channel(struct plan *p)
+{
+	addf(p, "-device", "virtio-serial-%s,id=serial,max_ports=4", p->machine->bus);
+	addf(p, "-chardev", "socket,id=agent,fd=%d", p->config->channel_fd);
+	add(p, "-device", "virtserialport,bus=serial.0,nr=1,chardev=agent,name=agent");
+}
+
+static void add_vsock_channel(struct plan *p)
+{
+	addf(p, "-device", "vhost-vsock-%s,guest-cid=%u,vhostfd=%d", p->machine->bus,
+	     p->config->guest_cid, p->config->channel_fd);
+}
+
+static void add_no_share(struct plan *p)
+{
+	(void)p;
+}
+
+static void add_9p(struct plan *p)
+{
+	cleanup_free char *path = escape(p->config->share_path);
+	cleanup_free char *tag = escape(p->config->share_tag);
+
+	/* Files of several file systems are seen as one: their inode numbers must not meet. */
+	addf(p, "-fsdev", "local,id=share,path=%s,security_model=passthrough,multidevs=remap",
+	     path);
+	addf(p, "-device", "virtio-9p-%s,fsdev=share,mount_tag=%s", p->machine->bus, tag);
+}
+
+static void add_virtiofs(struct plan *p)
+{
+	cleanup_free char *tag = escape(p->config->share_tag);
+
+	addf(p, "-chardev", "socket,id=share,fd=%d", p->config->virtiofs_fd);
+	addf(p, "-device", "vhost-user-fs-%s,chardev=share,tag=%s,queue-size=%d", p->machine->bus,
+	     tag, VIRTIOFS_QUEUE_SIZE);
+}
+
+static void (*const channels[HV_CHANNEL_COUNT])(struct plan *p) = {
+	[HV_CHANNEL_SERIAL] = add_serial_channel,
+	[HV_CHANNEL_VSOCK] = add_vsock_channel,
+};
+
+static void (*const shares[HV_SHARE_COUNT])(struct plan *p) = {
+	[HV_SHARE_NONE] = add_no_share,
+	[HV_SHARE_9P] = add_9p,
+	[HV_SHARE_VIRTIOFS] = add_virtiofs,
+};
+
+int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret_argv,
+		  struct error *err)
+{
+	struct plan p = { .config = config, .arch = arch };
+	int r = check_config(config, err);
+
+	if (r < 0)
+		return r;
+	p.machine = find_machine(arch, config);
+	if (!p.machine)
+		return error_set(err, -ENOTSUP,
+				 "guest kernel '%s': has neither PCI nor what microvm needs",
+				 config->guest->release);
+
+	add(&p, config->program ? config->program : archs[arch].programs[0], NULL);
+	add_machine(&p);
+	add_limits(&p);
+	add_kernel(&p);
+	add_control(&p);
+	channels[config->channel](&p);
+	shares[config->share](&p);
+	strv_each (arg, config->program_args)
+		add(&p, arg, NULL);
+	*ret_argv = p.argv;
+	return 0;
+}
+
+const char *const *qemu_program_names(enum hv_arch arch)
+{
+	return archs[arch].programs;
+}
+
+bool qemu_wants_tsc(enum hv_arch arch, const struct hv_config *config)
+{
+	return arch == HV_ARCH_X86_64 && config->accel == HV_ACCEL_TCG && serves_mmio(config);
+}
+
+size_t qemu_planned_fds(const struct hv_config *config, int *ret)
+{
+	size_t n = 0;
+
+	ret[n++] = config->qmp_fd;
+	ret[n++] = config->console_fd;
+	ret[n++] = config->channel_fd;
+	if (config->share == HV_SHARE_VIRTIOFS)
+		ret[n++] = config->virtiofs_fd;
+	return n;
+}

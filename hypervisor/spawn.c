@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hypervisor/hypervisor.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+
+static const char *const search_path[] = {
+	"/usr/bin", "/usr/local/bin", "/usr/libexec", "/usr/lib/qemu", "/opt/moat/bin",
+};
+
+int hv_find_program(const char *const *names, char **ret, struct error *err)
+{
+	for (const char *const *name = names; *name; name++) {
+		for (size_t i = 0; i < ARRAY_SIZE(search_path); i++) {
+			cleanup_free char *path = xasprintf("%s/%s", search_path[i], *name);
+
+			if (access(path, X_OK) == 0) {
+				*ret = steal_ptr(&path);
+				return 0;
+			}
+		}
+	}
+	return error_sys(err, ENOENT, "find '%s'", names[0]);
+}
+
+/* What the child needs, gathered before the fork. */
+struct child {
+	char *const *argv;
+	const int *fds;
+	size_t fds_count;
+	int null_fd, log_fd, report_fd;
+	pid_t parent;
+};
+
+static int die_with_parent(const struct child *c, struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_sys(err, errno, "set parent-death signal");
+	/* The signal comes for deaths from now on; one before it shows as another parent. */
+	if (getppid() != c->parent)
+		return error_set(err, -ESRCH, "parent ended");
+	return 0;
+}
+
+/* A shim blocks the signals it reads from a signalfd and ignores SIGPIPE; both would survive the
+ * exec. */
+static int reset_signals(const struct child *c, struct error *err)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL); /* SIGKILL, SIGSTOP and libc's own refuse */
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return error_sys(err, errno, "unblock signals");
+	return 0;
+}
+
+/* A session of its own: an interrupt typed on the caller's terminal is for the container. No core
+ * file: it would hold the guest's memory. */
+static int detach(const struct child *c, struct error *err)
+{
+	static const struct rlimit no_core = { 0, 0 };
+
+	if (setsid() < 0)
+		return error_sys(err, errno, "make a session");
+	if (setrlimit(RLIMIT_CORE, &no_core) < 0)
+		return error_sys(err, errno, "forbid core files");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "set no_new_privs");
+	return 0;
+}
+
+static int set_stdio(const struct child *c, struct error *err)
+{
+	if (dup2(c->null_fd, 0) < 0 || dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0)
+		return error_sys(err, errno, "set standard streams");
+	return 0;
+}
+
+static int keep_descriptors(const struct child *c, struct error *err)
+{
+	cleanup_free int *keep = xcalloc(c->fds_count + 1, sizeof(int));
+	int r;
+
+	for (size_t i = 0; i < c->fds_count; i++) {
+		if (fcntl(c->fds[i], F_SETFD, 0) < 0)
+			return error_sys(err, errno, "inherit descriptor %d", c->fds[i]);
+		keep[i] = c->fds[i];
+	}
+	keep[c->fds_count] = c->report_fd;
+	r = close_all_but(3, keep, c->fds_count + 1);
+	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
+}
+
+static int execute(const struct child *c, struct error *err)
+{
+	execv(c->argv[0], c->argv);
+	return error_sys(err, errno, "execute '%s'", c->argv[0]);
+}
+
+static _Noreturn void run_child(const struct child *c)
+{
+	static int (*const steps[])(const struct child *c, struct error *err) = {
+		die_with_parent, reset_signals, detach, set_stdio, keep_descriptors, execute,
+	};
+	struct error err = ERROR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (steps[i](c, &err) < 0)
+			break;
+	(void)write_all(c->report_fd, &err, sizeof(err)); /* without a reader nobody cares */
+	_exit(127);
+}
+
+/* The report pipe closes on a successful exec; until then it carries the child's error. */
+static int await_exec(int report_fd, struct error *err)
+{
+	struct error report = ERROR_INIT;
+	int r = read_exact(report_fd, &report, sizeof(report));
+
+	if (r == -EPIPE)
+		return 0;
+	if (r < 0)
+		return error_sys(err, r, "wait for the program to start");
+	if (err)
+		*err = report;
+	return report.code;
+}
+
+int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, struct hv_vm *ret,
+	     struct error *err)
+{
+	cleanup_fd int null_fd = -1, read_fd = -1, report_fd = -1, pidfd = -1;
+	cleanup_pid pid_t pid = 0;
+	struct child child = {
+		.argv = argv,
+		.fds = fds,
+		.fds_count = fds_count,
+		.log_fd = log_fd,
+		.parent = getpid(),
+	};
+	int ends[2];
+	int r;
+
+	for (size_t i = 0; i < fds_count; i++)
+		if (fds[i] < 3)
+			return error_set(err, -EINVAL, "pass descriptor %d: standard stream",
+					 fds[i]);
+	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null_fd < 0)
+		return error_sys(err, errno, "open '/dev/null'");
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_sys(err, errno, "make pipe");
+	read_fd = ends[0];
+	report_fd = ends[1];
+	child.null_fd = null_fd;
+	child.report_fd = report_fd;
+
+	pid = fork();
+	if (pid < 0)
+		return error_sys(err, errno, "fork");
+	if (pid == 0)
+		run_child(&child);
+	close_fdp(&report_fd); /* held open here it would hide that the child's is closed */
+	r = await_exec(read_fd, err);
+	if (r < 0)
+		return r;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		return error_sys(err, errno, "open pidfd of %d", (int)pid);
+	*ret = (struct hv_vm){ .pid = steal_pid(&pid), .pidfd = steal_fd(&pidfd) };
+	return 0;
+}

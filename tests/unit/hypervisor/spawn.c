@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/hypervisor-internal.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+
+static void await_end(const struct hv_vm *vm)
+{
+	struct pollfd pfd = { .fd = vm->pidfd, .events = POLLIN };
+
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+}
+
+/* Runs a shell script and gives what it printed. */
+static char *run_script(const char *script, const int *fds, size_t count)
+{
+	char *const argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
+	cleanup_fd int read_fd = -1, write_fd = -1;
+	struct hv_vm vm = { 0 };
+	struct error err = ERROR_INIT;
+	char *text = xcalloc(1, 4096);
+	ssize_t n;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	read_fd = ends[0];
+	write_fd = ends[1];
+	if (hv_spawn(argv, fds, count, write_fd, &vm, &err) < 0)
+		fail_msg("%s", err.msg);
+	await_end(&vm);
+	hv_stop(&vm);
+	close_fdp(&write_fd);
+	n = read(read_fd, text, 4095);
+	assert_true(n >= 0);
+	return text;
+}
+
+static void only_the_given_descriptors_are_inherited(void **state)
+{
+	cleanup_fd int wanted = fcntl(0, F_DUPFD_CLOEXEC, 50);
+	cleanup_fd int leaked = fcntl(0, F_DUPFD, 60);
+	cleanup_free char *text = NULL;
+
+	assert_true(wanted >= 50 && leaked >= 60);
+	text = run_script("cd /proc/self/fd && echo [0-9]*", &wanted, 1);
+	/* 3: the shell's own, if it has the directory open. */
+	assert_non_null(strstr(text, "0 1 2 "));
+	assert_non_null(strstr(text, "50"));
+	assert_null(strstr(text, "60"));
+}
+
+static void signals_and_rights_start_afresh(void **state)
+{
+	cleanup_free char *text = NULL;
+	sigset_t blocked, old;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, &old), 0);
+	assert_true(signal(SIGUSR1, SIG_IGN) != SIG_ERR);
+	text = run_script("grep -E '^(SigBlk|SigIgn|NoNewPrivs)' /proc/$$/status; ulimit -c", NULL,
+			  0);
+	(void)signal(SIGUSR1, SIG_DFL);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+	assert_string_equal(text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+				  "NoNewPrivs:\t1\n0\n");
+}
+
+static void a_program_that_cannot_run_is_an_error(void **state)
+{
+	char *const argv[] = { (char *)"/nonexistent/vmm", NULL };
+	struct hv_vm vm = { 0 };
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(hv_spawn(argv, NULL, 0, 2, &vm, &err), -ENOENT);
+	assert_string_equal(err.msg, "execute '/nonexistent/vmm': No such file or directory");
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+static void a_standard_stream_cannot_be_passed(void **state)
+{
+	char *const argv[] = { (char *)"/bin/true", NULL };
+	struct hv_vm vm = { 0 };
+	const int fd = 1;
+
+	assert_int_equal(hv_spawn(argv, &fd, 1, 2, &vm, NULL), -EINVAL);
+}
+
+static void stopping_kills_and_reaps(void **state)
+{
+	char *const argv[] = { (char *)"/bin/sleep", (char *)"1000", NULL };
+	struct hv_vm vm = { 0 };
+	pid_t pid;
+
+	hv_stop(&vm);
+	assert_int_equal(hv_spawn(argv, NULL, 0, 2, &vm, NULL), 0);
+	pid = vm.pid;
+	hv_stop(&vm);
+	assert_int_equal(kill(pid, 0), -1);
+	assert_int_equal(errno, ESRCH);
+	hv_stop(&vm);
+}
+
+/* The caller of hv_spawn() is killed; what it started must end. */
+static void the_vm_dies_with_its_caller(void **state)
+{
+	char *const argv[] = { (char *)"/bin/sleep", (char *)"1000", NULL };
+	cleanup_fd int read_fd = -1, write_fd = -1;
+	struct pollfd pfd = { .events = POLLIN };
+	pid_t caller;
+	int ends[2];
+	char byte;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	read_fd = ends[0];
+	write_fd = ends[1];
+	caller = fork();
+	assert_true(caller >= 0);
+	if (caller == 0) {
+		struct hv_vm vm = { 0 };
+
+		/* The sleeper holds the pipe open as its standard output. */
+		if (hv_spawn(argv, NULL, 0, write_fd, &vm, NULL) == 0)
+			(void)write_all(write_fd, "x", 1);
+		pause();
+		_exit(1);
+	}
+	close_fdp(&write_fd);
+	assert_int_equal(read_exact(read_fd, &byte, 1), 0);
+	kill_reap_pid(&caller);
+	pfd.fd = read_fd;
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	assert_int_equal(read(read_fd, &byte, 1), 0);
+}
+
+static void a_missing_qemu_is_named_as_the_hint_knows_it(void **state)
+{
+	static const char *const names[] = { "qemu-system-nonexistent", "moat-none", NULL };
+	static const char *const shell[] = { "moat-none", "env", NULL };
+	cleanup_free char *path = NULL;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(hv_find_program(names, &path, &err), -ENOENT);
+	assert_string_equal(err.msg, "find 'qemu-system-nonexistent': No such file or directory");
+	assert_non_null(error_hint(&err));
+	assert_int_equal(hv_find_program(shell, &path, &err), 0);
+	assert_string_equal(path, "/usr/bin/env");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_the_given_descriptors_are_inherited),
+		cmocka_unit_test(signals_and_rights_start_afresh),
+		cmocka_unit_test(a_program_that_cannot_run_is_an_error),
+		cmocka_unit_test(a_standard_stream_cannot_be_passed),
+		cmocka_unit_test(stopping_kills_and_reaps),
+		cmocka_unit_test(the_vm_dies_with_its_caller),
+		cmocka_unit_test(a_missing_qemu_is_named_as_the_hint_knows_it),
+	};
+
+	return cmocka_run_group_tests_name("hypervisor-spawn", tests, NULL, NULL);
+}
