@@ -5,9 +5,10 @@
 
 /*
  * What an isolation has to do, behind the façade. Included by lib/container only. The façade
- * holds the lock around create, start, exec and destroy, has read the record, and writes the
- * pid file; a backend calls container_save() whenever the record gained something that a
- * `delete --force` after kill -9 needs to know.
+ * holds the lock around create, start and destroy (not exec: one that hangs in a frozen container
+ * must not keep `delete --force` out), has read the record, and writes the pid file; a backend
+ * calls container_save() whenever the record gained something that a `delete --force` after
+ * kill -9 needs to know.
  */
 struct container {
 	char *root;

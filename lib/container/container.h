@@ -18,6 +18,8 @@ struct oci_process;
  * (docs/errors in CONTRIBUTING.md).
  */
 struct container_create_request {
+	char *const *argv;         /* main()'s: the program executes itself once more before it makes
+				    * or enters a native container, see lib/linux/selfexe.h */
 	const char *root;
 	const char *id;
 	const char *bundle;        /* as given; NULL: the working directory */
@@ -25,9 +27,12 @@ struct container_create_request {
 	const char *pid_file;      /* absolute, or NULL */
 	const char *console_socket; /* path, or NULL */
 	int console_fd;            /* a connected console socket instead of a path, or -1 */
+	const char *pidfd_socket;  /* takes a pidfd of the process, or NULL */
 	unsigned int preserved_fds;
 	bool no_pivot;
 	bool no_new_keyring;
+	bool no_cgroup;            /* stay in the caller's cgroup */
+	bool no_subreaper;         /* foreground `run`: leave orphans to whoever reaps them now */
 	bool runs_at_once;         /* `run`: no stop between created and started */
 	int isolation;             /* enum isolation, or -1: decide as DESIGN says */
 };
@@ -46,11 +51,13 @@ int container_run(const struct container_create_request *request, bool detach, b
 		  int *ret_status, struct error *err);
 
 struct container_exec_request {
+	char *const *argv;         /* as above */
 	const char *root;
 	const char *id;
 	const struct oci_process *process; /* whole: see container_process() */
 	const char *pid_file;
 	const char *console_socket;
+	const char *pidfd_socket;
 	unsigned int preserved_fds;
 	bool detach;
 	bool ignore_paused;

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/moat/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd/moat/command.h"
+#include "cmd/moat/help.h"
+#include "cmd/moat/version.h"
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/state/record.h"
+#include "oci/config.h"
+
+static const char *const log_format_words[] = { "text", "json" };
+static const struct names log_formats = NAMES(log_format_words);
+static const char *const log_level_words[] = { "error", "warning", "info", "debug" };
+static const struct names log_levels = NAMES(log_level_words);
+static const char *const cgroup_manager_words[] = { "cgroupfs", "systemd", "disabled" };
+static const struct names cgroup_managers = NAMES(cgroup_manager_words);
+static const char *const rootless_words[] = { "true", "false", "auto" };
+static const struct names rootless_choices = NAMES(rootless_words);
+
+/* clang-format off */
+#define AT(member) offsetof(struct globals, member)
+static const struct option_spec global_specs[] = {
+	{ "root", 0, OPTION_PATH, AT(root), NULL, "DIR", "where the state of containers is kept" },
+	{ "isolation", 0, OPTION_WORD, AT(isolation), &isolation_names, "vm|native", "what a new container runs behind (default: vm)" },
+	{ "log", 0, OPTION_TEXT, AT(log), NULL, "FILE", "write the error there too" },
+	{ "log-format", 0, OPTION_WORD, AT(log_format), &log_formats, "text|json", "how the log file is written (default: text)" },
+	{ "log-level", 0, OPTION_WORD, AT(log_level), &log_levels, "error|warning|info|debug", "what is logged" },
+	{ "debug", 0, OPTION_FLAG, AT(is_debugging), NULL, NULL, "the same as --log-level debug" },
+	{ "cgroup-manager", 0, OPTION_WORD, AT(cgroup_manager), &cgroup_managers, "cgroupfs|systemd|disabled", "who makes cgroups (default: cgroupfs)" },
+	{ "systemd-cgroup", 0, OPTION_FLAG, AT(wants_systemd), NULL, NULL, "the same as --cgroup-manager systemd" },
+	{ "rootless", 0, OPTION_WORD, AT(rootless), &rootless_choices, "true|false|auto", "accepted for compatibility" },
+	{ "version", 'v', OPTION_FLAG, AT(shows_version), NULL, NULL, "show the version" },
+};
+#undef AT
+/* clang-format on */
+const struct option_table global_options = OPTION_TABLE(global_specs);
+
+static const struct globals globals_default = {
+	.log_level = -1,
+	.isolation = -1,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; commands[i]; i++)
+		if (streq(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+/* crun's callers may write file:PATH. The descriptor stays open until the process ends. */
+static int open_log(const struct globals *globals, int *ret_fd, struct error *err)
+{
+	const char *path = globals->log, *rest;
+	int fd;
+
+	if (!path)
+		return 0;
+	if (str_after(path, "journald:") || str_after(path, "syslog:"))
+		return error_set(err, -EOPNOTSUPP, "open log '%s': only files are supported",
+				 path);
+	rest = str_after(path, "file:");
+	if (rest)
+		path = rest;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd < 0)
+		return error_sys(err, errno, "open log '%s'", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* A log file is read by engines that expect nothing there but the one error that ended the
+ * command, so a warning goes there only when it was asked for. */
+static enum log_level choose_level(const struct globals *globals)
+{
+	if (globals->is_debugging)
+		return LOG_LEVEL_DEBUG;
+	if (globals->log_level >= 0)
+		return (enum log_level)globals->log_level;
+	return globals->log ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
+}
+
+static int set_up_log(const struct globals *globals, struct error *err)
+{
+	struct log_options options = {
+		.program = "moat",
+		.level = choose_level(globals),
+		.format = (enum log_format)globals->log_format,
+		.fd = -1,
+	};
+	int r = open_log(globals, &options.fd, err);
+
+	log_setup(&options);
+	return r;
+}
+
+static int choose_root(struct globals *globals, struct error *err)
+{
+	return globals->root ? 0 : state_default_root(&globals->root, err);
+}
+
+static int check_arg_count(const struct command *command, char *const *args, struct error *err)
+{
+	size_t count = strv_len(args);
+
+	if (count < command->min_args && count == 0)
+		return error_set(err, -EINVAL, "%s needs an argument: moat %s %s", command->name,
+				 command->name, command->arguments);
+	if (count < command->min_args)
+		return error_set(err, -EINVAL, "%s needs more arguments: moat %s %s",
+				 command->name, command->name, command->arguments);
+	if (count > command->max_args)
+		return error_set(err, -EINVAL, "%s: unexpected argument '%s'", command->name,
+				 args[command->max_args]);
+	return 0;
+}
+
+static int add_context(const struct command *command, char *const *args, int code,
+		       struct error *err)
+{
+	if (!command->context)
+		return error_wrap(err, code, "%s '%s'", command->name, args[0]);
+	return *command->context ? error_wrap(err, code, "%s", command->context) : code;
+}
+
+static int parse_and_run(const struct command *command, const struct globals *globals, char **args,
+			 void *values, struct error *err)
+{
+	int r = options_parse(command->options, args, command->stops_early, values, err);
+
+	if (r == OPTIONS_HELP) {
+		help_command(command);
+		return 0;
+	}
+	if (r < 0)
+		return error_wrap(err, r, "%s", command->name);
+	r = check_arg_count(command, args, err);
+	if (r < 0)
+		return r;
+	r = command->run(globals, values, args, err);
+	return r < 0 ? add_context(command, args, r, err) : r;
+}
+
+static int report_command(const struct command *command, const struct globals *globals, char **args)
+{
+	cleanup_free void *values = xcalloc(1, command->values_size);
+	struct error err = ERROR_INIT;
+	int r = parse_and_run(command, globals, args, values, &err);
+
+	options_release(command->options, values);
+	if (r >= 0)
+		return r;
+	log_failure(&err);
+	return command->failure_status ? command->failure_status : 1;
+}
+
+static int show_version(void)
+{
+	printf("moat version %s\ncommit: %s\nspec: %s\n", MOAT_VERSION, MOAT_COMMIT, OCI_VERSION);
+	return 0;
+}
+
+static int show_help(const char *name)
+{
+	const struct command *command = name ? command_find(name) : NULL;
+
+	if (command)
+		help_command(command);
+	else
+		help_program();
+	return 0;
+}
+
+/* What needs neither state nor log. Returns -ENOENT when @argv asks for something else. */
+static int answer_directly(const struct globals *globals, int parsed, char *const *argv)
+{
+	if (parsed == OPTIONS_HELP)
+		return show_help(NULL);
+	if (globals->shows_version)
+		return show_version();
+	if (argv[0] && streq(argv[0], "help"))
+		return show_help(argv[1]);
+	if (argv[0] && streq(argv[0], "__options")) {
+		help_dump_options();
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int fail(const struct error *err, int status)
+{
+	log_failure(err);
+	return status;
+}
+
+static int run_with(struct globals *globals, char **argv)
+{
+	const struct command *command;
+	struct error err = ERROR_INIT;
+	int parsed = options_parse(&global_options, argv, true, globals, &err);
+	int r;
+
+	if (parsed < 0)
+		return fail(&err, 1);
+	r = answer_directly(globals, parsed, argv);
+	if (r >= 0)
+		return r;
+	if (set_up_log(globals, &err) < 0 || choose_root(globals, &err) < 0)
+		return fail(&err, 1);
+	if (!argv[0]) {
+		error_set(&err, -EINVAL, "no command given: see 'moat --help'");
+		return fail(&err, 1);
+	}
+	command = command_find(argv[0]);
+	if (!command) {
+		error_set(&err, -EINVAL, "unknown command '%s': see 'moat --help'", argv[0]);
+		return fail(&err, 3);
+	}
+	return report_command(command, globals, argv + 1);
+}
+
+int cli_main(char *const *argv)
+{
+	struct globals globals = globals_default;
+	/* Parsing sorts the array, and the original is needed to execute ourselves once more. */
+	cleanup_free char **sorted = xmemdup(argv, (strv_len(argv) + 1) * sizeof(*argv));
+	int status;
+
+	if (!argv[0])
+		return 1; /* execve(2) with an empty argv: nobody's command line */
+	/* An ignoring parent would have our children reaped before we can ask how they ended. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	globals.argv = argv;
+	status = run_with(&globals, sorted + 1);
+	options_release(&global_options, &globals);
+	/* A full disk or a closed pipe must not look like success. */
+	if (fflush(stdout) != 0 && status == 0) {
+		struct error err = ERROR_INIT;
+
+		error_sys(&err, errno, "write to standard output");
+		return fail(&err, 1);
+	}
+	return status;
+}

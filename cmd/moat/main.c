@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/moat/cli.h"
+#include "cmd/moat/command.h"
+
+/* In the order of a container's life, as --help lists them. */
+const struct command *const commands[] = {
+	&create_command, &start_command, &run_command,	&exec_command, &kill_command,
+	&delete_command, &state_command, &list_command, &spec_command, NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(argv);
+}

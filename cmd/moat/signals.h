@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A signal as kill(1) and its peers take it: 0 to 64, "TERM", "SIGTERM", "rtmin+3", in any case.
+ * -EINVAL for anything else. */
+int signal_parse(const char *text);

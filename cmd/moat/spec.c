@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cmd/moat/command.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "oci/config.h"
+
+struct values {
+	char *bundle;
+	bool is_rootless;
+};
+
+/* clang-format off */
+#define AT(member) offsetof(struct values, member)
+static const struct option_spec specs[] = {
+	{ "bundle", 'b', OPTION_PATH, AT(bundle), NULL, "DIR", "where to write it (default: the working directory)" },
+	{ "rootless", 0, OPTION_FLAG, AT(is_rootless), NULL, NULL, "for a container of an unprivileged user" },
+};
+#undef AT
+/* clang-format on */
+static const struct option_table options = OPTION_TABLE(specs);
+
+static int run(const struct globals *globals, void *data, char **args, struct error *err)
+{
+	const struct values *values = data;
+	cleanup_free char *path = xasprintf("%s%sconfig.json", values->bundle ? values->bundle : "",
+					    values->bundle ? "/" : "");
+	cleanup_free char *text = NULL;
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int r;
+
+	if (fd < 0 && errno == EEXIST)
+		return error_set(err, -EEXIST, "File config.json exists. Remove it first");
+	if (fd < 0)
+		return error_sys(err, errno, "create '%s'", path);
+	text = oci_spec_template(values->is_rootless);
+	r = write_all(fd, text, strlen(text));
+	if (r < 0) {
+		(void)unlink(path); /* half a file would be taken for a whole one */
+		return error_sys(err, r, "write '%s'", path);
+	}
+	return 0;
+}
+
+const struct command spec_command = {
+	.name = "spec",
+	.summary = "write a config.json to start from",
+	.arguments = "",
+	.options = &options,
+	.values_size = sizeof(struct values),
+	.context = "spec",
+	.run = run,
+};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/container/container.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/container/handle.h"
+#include "oci/config.h"
+
+int container_choose_isolation(int flag, const char *program, int *ret, struct error *err)
+{
+	const char *wish = getenv("MOAT_ISOLATION");
+	int isolation;
+
+	if (flag >= 0) {
+		*ret = flag;
+		return 0;
+	}
+	if (wish && *wish) {
+		isolation = names_find(&isolation_names, wish);
+		if (isolation < 0)
+			return error_set(err, -EINVAL,
+					 "MOAT_ISOLATION: neither 'vm' nor 'native': '%s'", wish);
+		*ret = isolation;
+		return 0;
+	}
+	*ret = streq(program, "moat-native") || streq(program, "runk") ? ISOLATION_NATIVE
+									: ISOLATION_VM;
+	return 0;
+}
+
+void container_info_done(struct container_info *info)
+{
+	record_done(&info->record);
+	oci_config_free(steal_ptr(&info->config));
+}
+
+int container_info(const char *root, const char *id, struct container_info *ret,
+		   struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_open(root, id, &c, err);
+
+	if (r == 0)
+		r = container_status(c, false, &status, err);
+	if (r < 0)
+		return r;
+	*ret = (struct container_info){
+		.record = c->record,
+		.status = status,
+		.config = steal_ptr(&c->config),
+	};
+	c->record = (struct record){ 0 };
+	return 0;
+}
+
+int container_process(const char *root, const char *id, struct oci_process **ret,
+		      struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	int r = container_open(root, id, &c, err);
+
+	if (r < 0)
+		return r;
+	if (!c->config || !c->config->process)
+		return error_set(err, -EINVAL, "its config.json cannot be read");
+	*ret = oci_process_copy(c->config->process);
+	return 0;
+}
+
+/* NULL: it may start. */
+static const char *const start_refusals[OCI_STATUS_COUNT] = {
+	[OCI_STATUS_CREATING] = "cannot start a container that is being created",
+	[OCI_STATUS_RUNNING] = "cannot start an already running container",
+	[OCI_STATUS_PAUSED] = "cannot start a paused container",
+	[OCI_STATUS_STOPPED] = "cannot start a container that has stopped",
+};
+
+int container_start(const char *root, const char *id, struct error *err)
+{
+	const struct container_backend *backend;
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_open_locked(root, id, &c, err);
+
+	if (r == 0)
+		r = container_status(c, true, &status, err);
+	if (r < 0)
+		return r;
+	if (start_refusals[status])
+		return error_set(err, -EINVAL, "%s", start_refusals[status]);
+	r = container_find_backend(c->record.isolation, &backend, err);
+	if (r == 0)
+		r = backend->start(c, err);
+	return r == 0 ? container_run_poststart(c, err) : r;
+}
+
+/* Not locked: a signal is how a command that hangs with the lock is ended. */
+int container_kill(const char *root, const char *id, int sig, bool all, struct error *err)
+{
+	const struct container_backend *backend;
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_open(root, id, &c, err);
+
+	if (r == 0)
+		r = container_status(c, false, &status, err);
+	if (r == 0)
+		r = container_find_backend(c->record.isolation, &backend, err);
+	if (r < 0)
+		return r;
+	if (status == OCI_STATUS_CREATING || (status == OCI_STATUS_STOPPED && !all))
+		return error_set(err, -ESRCH, "container not running");
+	r = backend->kill(c, sig, all, err);
+	if (r == -ESRCH) /* it ended since we looked */
+		return all ? 0 : error_set(err, r, "container not running");
+	return r;
+}
+
+static int delete_locked(struct container *c, struct error *err)
+{
+	int r = container_destroy(c, err);
+
+	return r < 0 ? r : state_dir_remove(c->dir, err);
+}
+
+static int delete_gently(const char *root, const char *id, struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_open_locked(root, id, &c, err);
+
+	if (r == 0)
+		r = container_status(c, true, &status, err);
+	if (r < 0)
+		return r;
+	if (status != OCI_STATUS_CREATED && status != OCI_STATUS_STOPPED)
+		return error_set(err, -EBUSY, "cannot delete container %s that is not stopped: %s",
+				 id, oci_status_name(status));
+	return delete_locked(c, err);
+}
+
+/* Ends whatever command holds the lock because it waits for this process. */
+static void kill_unlocked(const char *root, const char *id)
+{
+	cleanup_container struct container *c = NULL;
+	cleanup_fd int pidfd = -1;
+
+	if (container_open(root, id, &c, NULL) < 0)
+		return;
+	pidfd = record_pidfd(&c->record);
+	if (pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0); /* ended: fine */
+}
+
+/* A record that cannot be read any more names nothing that could be released. */
+static int delete_unreadable(const char *root, const char *id, struct error *err)
+{
+	cleanup_state_dir struct state_dir *dir = NULL;
+	int r = state_dir_open(root, id, &dir, err);
+
+	if (r == 0)
+		r = state_dir_lock(dir, LOCK_TIMEOUT_MS, err);
+	return r == 0 ? state_dir_remove(dir, err) : r;
+}
+
+static int delete_by_force(const char *root, const char *id, struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	struct error reason = ERROR_INIT;
+	int r;
+
+	kill_unlocked(root, id);
+	r = container_open_locked(root, id, &c, &reason);
+	if (r == 0)
+		return delete_locked(c, err);
+	if (r == -ENOENT)
+		return 0;
+	if (r != -EBUSY && r != -EACCES && r != -EPERM) {
+		log_warning("delete '%s': %s", id, reason.msg);
+		return delete_unreadable(root, id, err);
+	}
+	if (err)
+		*err = reason;
+	return r;
+}
+
+int container_delete(const char *root, const char *id, bool force, struct error *err)
+{
+	int r = state_check_id(id, err);
+
+	if (r < 0)
+		return r;
+	return force ? delete_by_force(root, id, err) : delete_gently(root, id, err);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/container/handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "oci/config.h"
+
+static const struct container_backend *const backends[ISOLATION_COUNT] = {
+	[ISOLATION_NATIVE] = &native_backend,
+#ifdef MOAT_HAS_VM
+	[ISOLATION_VM] = &vm_backend,
+#endif
+};
+
+int container_find_backend(int isolation, const struct container_backend **ret, struct error *err)
+{
+	if (isolation < 0 || isolation >= ISOLATION_COUNT || !backends[isolation])
+		return error_set(err, -EOPNOTSUPP,
+				 "this build has no vm isolation: use --isolation native");
+	*ret = backends[isolation];
+	return 0;
+}
+
+void container_close(struct container *c)
+{
+	if (!c)
+		return;
+	record_done(&c->record);
+	oci_config_free(c->config);
+	state_dir_close(c->dir);
+	free(c->root);
+	free(c->id);
+	free(c);
+}
+
+int container_save(struct container *c, struct error *err)
+{
+	return record_write(c->dir, &c->record, err);
+}
+
+/* The copy that create made, since later edits of the bundle must change nothing
+ * (runtime.md#lifecycle). NULL when it is not there or not whole: its maker was killed. */
+static struct oci_config *load_config(const struct state_dir *dir)
+{
+	struct oci_config *config = NULL;
+	struct error err = ERROR_INIT;
+	cleanup_free char *text = NULL;
+	size_t len;
+	int r = read_file_at(state_dir_fd(dir), "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
+
+	if (r == 0)
+		r = oci_config_parse("config.json", text, len, &config, &err);
+	if (r < 0)
+		log_debug("%s: no usable config.json: %s", state_dir_path(dir), err.msg);
+	return r < 0 ? NULL : config;
+}
+
+/* A container that is deleted while we look at it loses its record first. */
+static int read_record(struct container *c, struct error *err)
+{
+	struct error reason = ERROR_INIT;
+	int r = record_read(c->dir, &c->record, &reason);
+
+	if (r == 0)
+		return 0;
+	if (r != -ENOENT) {
+		if (err)
+			*err = reason;
+		return r;
+	}
+	c->record = (struct record){
+		.version = RECORD_VERSION,
+		.id = xstrdup(c->id),
+		.isolation = ISOLATION_NATIVE, /* nothing was made that only a VM's backend releases */
+		.phase = RECORD_CREATING,
+		.bundle = xstrdup(""),
+	};
+	return 0;
+}
+
+static int open_dir(const char *root, const char *id, bool is_locked, struct state_dir **ret,
+		    struct error *err)
+{
+	int r = state_dir_open(root, id, ret, err);
+
+	if (r == 0 && is_locked)
+		r = state_dir_lock(*ret, LOCK_TIMEOUT_MS, err);
+	/* These very words are what containerd looks for. The command's name and the id are put in
+	 * front of them anyway. */
+	return r == -ENOENT ? error_set(err, r, "container does not exist") : r;
+}
+
+static int open_container(const char *root, const char *id, bool is_locked,
+			  struct container **ret, struct error *err)
+{
+	cleanup_container struct container *c = xcalloc(1, sizeof(*c));
+	int r = open_dir(root, id, is_locked, &c->dir, err);
+
+	if (r < 0)
+		return r;
+	c->root = xstrdup(root);
+	c->id = xstrdup(id);
+	r = read_record(c, err);
+	if (r < 0)
+		return r;
+	c->config = load_config(c->dir);
+	*ret = steal_ptr(&c);
+	return 0;
+}
+
+int container_open(const char *root, const char *id, struct container **ret, struct error *err)
+{
+	return open_container(root, id, false, ret, err);
+}
+
+int container_open_locked(const char *root, const char *id, struct container **ret,
+			  struct error *err)
+{
+	return open_container(root, id, true, ret, err);
+}
+
+int container_status(const struct container *c, bool is_ours, enum oci_status *ret,
+		     struct error *err)
+{
+	const struct container_backend *backend;
+	cleanup_fd int pidfd = -1;
+	int r;
+
+	if (c->record.phase == RECORD_CREATING) {
+		bool has_maker = !is_ours && state_dir_is_locked(c->dir);
+
+		*ret = has_maker ? OCI_STATUS_CREATING : OCI_STATUS_STOPPED;
+		return 0;
+	}
+	pidfd = record_pidfd(&c->record);
+	if (pidfd == -ESRCH) {
+		*ret = OCI_STATUS_STOPPED;
+		return 0;
+	}
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	r = container_find_backend(c->record.isolation, &backend, err);
+	return r < 0 ? r : backend->status(c, ret, err);
+}

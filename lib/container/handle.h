@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "lib/container/backend.h"
+#include "lib/container/container.h"
+
+/*
+ * A container opened by its id: its directory, its record, its configuration. Between the
+ * façade's files only.
+ */
+
+/* How long a command waits for another one that changes the same container. */
+#define LOCK_TIMEOUT_MS 10000
+
+/* Not locked: what is read may change at once. A directory without a record gives one that has
+ * nothing but the id, in phase CREATING. */
+int container_open(const char *root, const char *id, struct container **ret, struct error *err);
+/* Locked, and read after that. */
+int container_open_locked(const char *root, const char *id, struct container **ret,
+			  struct error *err);
+void container_close(struct container *c); /* and unlocks */
+DEFINE_CLEANUP(container_close_p, struct container *, container_close)
+#define cleanup_container CLEANUP(container_close_p)
+
+/* "this build has no vm isolation" where there is none. */
+int container_find_backend(int isolation, const struct container_backend **ret,
+			   struct error *err);
+
+/* What is true at this moment; @is_ours: we hold the lock, so nobody is creating it. */
+int container_status(const struct container *c, bool is_ours, enum oci_status *ret,
+		     struct error *err);
+
+/* Everything but the state directory: process, cgroup, poststop hooks. */
+int container_destroy(struct container *c, struct error *err);
+
+/* poststart, once the program runs: a hook that fails ends the container (config.md#poststart). */
+int container_run_poststart(struct container *c, struct error *err);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/container/backend.h"
+#include "lib/engine/cgroup.h"
+#include "lib/engine/engine.h"
+#include "oci/config.h"
+
+/*
+ * Containers on this host's kernel, by the engine. A created one's init waits for a byte from
+ * exec.fifo, a FIFO in the state directory which it holds open for reading; that it has been
+ * executed shows in there being no reader any more.
+ */
+#define FIFO_NAME "exec.fifo"
+#define KILL_TIMEOUT_MS 10000
+
+DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
+#define cleanup_cgroup CLEANUP(cgroup_free_p)
+
+/* *ret stays NULL for a container that has no cgroup of its own. */
+static int open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
+{
+	return c->record.cgroup ? cgroup_open(c->record.cgroup, ret, err) : 0;
+}
+
+/* The record will say that everything in this cgroup is ours to kill, so what is in use already
+ * must not get into it. */
+static int check_unused(const struct cgroup *cg, struct error *err)
+{
+	cleanup_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = cgroup_pids(cg, &pids, &count, err);
+
+	if (r < 0 || !count)
+		return r;
+	return error_set(err, -EBUSY, "container's cgroup is not empty: %zu process(es) found",
+			 count);
+}
+
+static int make_cgroup(struct container *c, struct cgroup **ret, struct error *err)
+{
+	cleanup_free char *path = cgroup_plan_path(c->config->linux_.cgroups_path, c->id);
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = cgroup_open(path, &cg, err);
+
+	if (r == 0)
+		r = check_unused(cg, err);
+	if (r < 0)
+		return r;
+	c->record.cgroup = steal_ptr(&path);
+	r = container_save(c, err);
+	if (r == 0)
+		r = cgroup_create(cg, err);
+	if (r < 0)
+		return r;
+	r = cgroup_apply(cg, &c->config->linux_.resources, err);
+	if (r < 0) {
+		(void)cgroup_remove(cg, 0, NULL); /* the first error is the one to tell */
+		return r;
+	}
+	*ret = steal_ptr(&cg);
+	return 0;
+}
+
+/* For reading and writing, so that neither we nor the init ever waits to open it. */
+static int make_fifo(const struct container *c, int *ret_fd, struct error *err)
+{
+	int dirfd = state_dir_fd(c->dir);
+	int fd;
+
+	if (mkfifoat(dirfd, FIFO_NAME, 0600) < 0)
+		return error_sys(err, errno, "make '%s/" FIFO_NAME "'", state_dir_path(c->dir));
+	fd = openat(dirfd, FIFO_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_sys(err, errno, "open '%s/" FIFO_NAME "'", state_dir_path(c->dir));
+	*ret_fd = fd;
+	return 0;
+}
+
+static int record_init(void *ctx, pid_t pid, struct error *err)
+{
+	struct container *c = ctx;
+
+	c->record.pid = (uint32_t)pid;
+	c->record.pid_start = process_start_time(pid);
+	return container_save(c, err);
+}
+
+static int create(struct container *c, const struct container_create_request *request,
+		  int console_fd, pid_t *ret_pid, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	cleanup_fd int start_fd = -1;
+	struct engine_container engine;
+	int r = request->no_cgroup ? 0 : make_cgroup(c, &cg, err);
+
+	if (r == 0 && !request->runs_at_once)
+		r = make_fifo(c, &start_fd, err);
+	if (r < 0)
+		return r;
+	engine = (struct engine_container){
+		.id = c->id,
+		.config = c->config,
+		.bundle = c->record.bundle,
+		.cgroup = cg,
+		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+		.console_socket = console_fd,
+		.start_fd = start_fd,
+		.preserved_fds = request->preserved_fds,
+		.no_pivot = request->no_pivot,
+		.on_pid = record_init,
+		.ctx = c,
+	};
+	r = engine_create(&engine, ret_pid, err);
+	if (r < 0 && cg)
+		(void)cgroup_remove(cg, KILL_TIMEOUT_MS, NULL); /* as above */
+	return r;
+}
+
+/* Done once nobody reads the FIFO: the init was executed, or is no more. */
+static int wait_for_exec(int fifo, int pidfd, struct error *err)
+{
+	struct pollfd fds[] = { { .fd = fifo }, { .fd = pidfd, .events = POLLIN } };
+
+	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (errno != EINTR)
+			return error_sys(err, errno, "wait for the program to be executed");
+	return 0;
+}
+
+static int start(struct container *c, struct error *err)
+{
+	int dirfd = state_dir_fd(c->dir);
+	cleanup_fd int fifo = openat(dirfd, FIFO_NAME, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	cleanup_fd int pidfd = -1;
+	int r;
+
+	if (fifo < 0 && (errno == ENXIO || errno == ENOENT))
+		return error_set(err, -EINVAL, "cannot start an already running container");
+	if (fifo < 0)
+		return error_sys(err, errno, "open '%s/" FIFO_NAME "'", state_dir_path(c->dir));
+	pidfd = record_pidfd(&c->record);
+	if (pidfd == -ESRCH)
+		return error_set(err, pidfd, "cannot start a container that has stopped");
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	r = write_all(fifo, "0", 1);
+	if (r < 0)
+		return error_sys(err, r, "write '%s/" FIFO_NAME "'", state_dir_path(c->dir));
+	r = wait_for_exec(fifo, pidfd, err);
+	if (r == 0)
+		(void)unlinkat(dirfd, FIFO_NAME, 0); /* without a reader it says the same */
+	return r;
+}
+
+static bool waits_for_start(const struct container *c)
+{
+	cleanup_fd int fifo = openat(state_dir_fd(c->dir), FIFO_NAME,
+				     O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fifo >= 0;
+}
+
+static int status(const struct container *c, enum oci_status *ret, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = open_cgroup(c, &cg, err);
+
+	if (r < 0)
+		return r;
+	if (cg && cgroup_is_frozen(cg))
+		*ret = OCI_STATUS_PAUSED;
+	else
+		*ret = waits_for_start(c) ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
+	return 0;
+}
+
+static int signal_init(const struct container *c, int sig, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	if (pidfd == -ESRCH)
+		return error_set(err, pidfd, "process %u has ended", c->record.pid);
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
+		return error_sys(err, errno, "signal process %u", c->record.pid);
+	return 0;
+}
+
+/* Without a pid namespace of its own nothing but its cgroup tells which processes are the
+ * container's, and the kernel does not end them with the init. */
+static bool shares_pids(const struct container *c)
+{
+	const struct oci_namespace *ns;
+
+	if (!c->config)
+		return false;
+	ns = oci_namespace_find(c->config, OCI_NS_PID);
+	return !ns || ns->path;
+}
+
+static int kill_container(struct container *c, int sig, bool all, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	bool is_for_all = all || (sig == SIGKILL && shares_pids(c));
+	int r;
+
+	if (!is_for_all && sig != SIGKILL)
+		return signal_init(c, sig, err);
+	r = open_cgroup(c, &cg, err);
+	if (r < 0)
+		return r;
+	if (is_for_all && cg)
+		return cgroup_signal(cg, sig, err);
+	r = signal_init(c, sig, err);
+	/* A frozen process dies of SIGKILL on v2; on v1 it waits to be thawed. */
+	if (r == 0 && cg && cgroup_is_frozen(cg))
+		r = cgroup_freeze(cg, false, err);
+	return r;
+}
+
+static int exec(struct container *c, const struct container_exec_request *request, int console_fd,
+		pid_t *ret_pid, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+	struct engine_exec engine;
+	int r;
+
+	if (pidfd == -ESRCH)
+		return error_set(err, pidfd, "cannot exec in a stopped container");
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	r = open_cgroup(c, &cg, err);
+	if (r < 0)
+		return r;
+	engine = (struct engine_exec){
+		.init_pid = (pid_t)c->record.pid,
+		.init_pidfd = pidfd,
+		.config = c->config,
+		.process = request->process,
+		.cgroup = cg,
+		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+		.console_socket = console_fd,
+		.preserved_fds = request->preserved_fds,
+	};
+	return engine_exec(&engine, ret_pid, err);
+}
+
+static int wait_for_end(int pidfd, uint32_t pid, struct error *err)
+{
+	long long deadline = now_ms() + KILL_TIMEOUT_MS;
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		long long left = deadline - now_ms();
+		int r = poll(&fd, 1, left > 0 ? (int)left : 0);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return error_sys(err, errno, "wait for process %u", pid);
+		if (left <= 0)
+			return error_set(err, -ETIMEDOUT,
+					 "container init still running: process %u", pid);
+	}
+}
+
+static int end_init(const struct container *c, const struct cgroup *cg, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	if (pidfd == -ESRCH)
+		return 0;
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_sys(err, errno, "kill process %u", c->record.pid);
+	/* On v1 a frozen process dies only once it is thawed. */
+	if (cg && cgroup_is_frozen(cg))
+		(void)cgroup_freeze(cg, false, NULL); /* the wait meets what is wrong */
+	return wait_for_end(pidfd, c->record.pid, err);
+}
+
+static int destroy(struct container *c, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = open_cgroup(c, &cg, err);
+
+	if (r == 0)
+		r = end_init(c, cg, err);
+	if (r == 0 && cg)
+		r = cgroup_remove(cg, KILL_TIMEOUT_MS, err);
+	return r;
+}
+
+const struct container_backend native_backend = {
+	.create = create,
+	.start = start,
+	.status = status,
+	.kill = kill_container,
+	.exec = exec,
+	.destroy = destroy,
+};
