@@ -378,7 +378,18 @@ static int empty_dir(int dirfd)
 
 int remove_tree_at(int dirfd, const char *name)
 {
-	return remove_entry(dirfd, name);
+	cleanup_free char *parent_path = NULL;
+	cleanup_fd int parent = -1;
+	const char *slash = strrchr(name, '/');
+
+	if (!slash)
+		return remove_entry(dirfd, name);
+	/* The way there may cross mounts, what is below may not. */
+	parent_path = xstrndup(name, (size_t)(slash + 1 - name));
+	parent = openat(dirfd, parent_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return remove_entry(parent, slash + 1);
 }
 
 int mkdir_parents(const char *path, mode_t mode)

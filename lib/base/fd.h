@@ -48,8 +48,9 @@ int unix_listen(const char *path, mode_t mode);
 /* Closes every descriptor from @from up but those in @keep (@count of them, any order). */
 int close_all_but(int from, const int *keep, size_t count);
 
-/* Removes the directory @name in @dirfd and everything in it without following links or leaving
- * its mount: what is mounted inside stays as it is, and -EBUSY. Missing is not an error. */
+/* Removes the directory @name (or path, without a slash at its end) in @dirfd and everything in
+ * it without following links or leaving its mount: what is mounted inside stays as it is, and
+ * -EBUSY. Missing is not an error. */
 int remove_tree_at(int dirfd, const char *name);
 
 /* mkdir -p of an absolute host path (trusted, the runtime's own directories). */
