@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What commands say when no container is needed for it.
+
+load helpers
+
+@test "--version has the three lines that engines look for" {
+	moat --version
+	check "$status" 0
+	[[ ${lines[0]} =~ ^moat\ version\ [0-9]+\.[0-9]+\.[0-9]+ ]]
+	[[ ${lines[1]} =~ ^commit:\ .+ ]]
+	check "${lines[2]}" "spec: 1.3.0"
+}
+
+@test "--help lists every command, and each command explains its options" {
+	"$MOAT" __options >options
+	moat --help
+	check "$status" 0
+	local all=$output
+	for command in $(awk -F '\t' 'NF == 1' options); do
+		grep -q "^  $command " <<<"$all" || { echo "missing: $command" >&2; return 1; }
+		run "$MOAT" "$command" --help
+		check "$status" 0
+		for option in $(awk -F '\t' -v c="$command" 'NF > 1 && $1 == c { print $2 }' options); do
+			grep -qe " $option\b" <<<"$output"
+		done
+	done
+	for command in create start state kill delete run exec list spec; do
+		grep -qx "$command" options
+	done
+}
+
+@test "the man page names every command and every option" {
+	"$MOAT" __options | awk -F '\t' 'NF == 1' >commands
+	while read -r command; do
+		grep -q "^\.It Cm $command\b" "$SOURCE_DIR/man/moat.1" ||
+			{ echo "missing: $command" >&2; return 1; }
+	done <commands
+	"$MOAT" __options | awk -F '\t' 'NF > 1 { print $2 }' | sort -u >options
+	while read -r option; do
+		grep -qE "^\.It .* -${option#--}( |$)" "$SOURCE_DIR/man/moat.1" ||
+			{ echo "missing: $option" >&2; return 1; }
+	done <options
+}
+
+@test "the completion knows commands, options and words" {
+	source "$SOURCE_DIR/completions/moat.bash"
+	complete_words() {
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+		_moat "$MOAT" "${*: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
+	}
+	complete_words moat de
+	check "${COMPREPLY[*]}" "delete"
+	complete_words moat create --no-
+	check "${COMPREPLY[*]}" "--no-pivot --no-new-keyring --no-subreaper"
+	complete_words moat list --format j
+	check "${COMPREPLY[*]}" "json"
+	complete_words moat --isolation n
+	check "${COMPREPLY[*]}" "native"
+}
+
+@test "options are taken in every spelling" {
+	for args in "list --format json" "list --format=json" "list -f json" "list -f=json" \
+		"list -fjson" "list -format json" "list -format=json" "list -q=false -f json"; do
+		moat $args
+		check "$status" 0
+		check "$output" "[]"
+	done
+	moat list -qf json
+	check "$status" 0
+	check "$output" ""
+}
+
+@test "the peers' global options are taken in front of any command" {
+	moat --log-level=debug --rootless auto --systemd-cgroup --cgroup-manager disabled list -q
+	check "$status" 0
+}
+
+@test "list of nothing is a header, or an empty array" {
+	moat list
+	check "$status" 0
+	[[ $output =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
+	moat list --format json
+	check "$output" "[]"
+	[[ ! -e $ROOT ]]
+}
+
+@test "an unknown id: state, start, kill, exec and delete say so" {
+	fails_with 1 "state 'x': container does not exist" state x
+	fails_with 1 "start 'x': container does not exist" start x
+	fails_with 1 "kill 'x': container does not exist" kill x
+	fails_with 1 "kill 'x': container does not exist" kill x 9
+	fails_with 1 "kill 'x': container does not exist" kill --all x SIGKILL
+	fails_with 1 "delete 'x': container does not exist" delete x
+	fails_with 255 "exec failed: container does not exist" exec x true
+}
+
+@test "delete --force of an unknown id is silent success" {
+	moat delete --force x
+	check "$status" 0
+	check "$output$stderr" ""
+}
+
+@test "delete --force removes a directory that was left without a record" {
+	mkdir -p "$ROOT/x"
+	moat delete --force x
+	check "$status" 0
+	[[ ! -e $ROOT/x ]]
+}
+
+@test "delete --force removes a container whose record cannot be read" {
+	mkdir -p "$ROOT/x"
+	echo '{' >"$ROOT/x/state.json"
+	moat delete x
+	check "$status" 1
+	moat delete --force x
+	check "$status" 0
+	[[ ! -e $ROOT/x ]]
+}
+
+@test "a directory without a record is a stopped container" {
+	mkdir -p "$ROOT/x"
+	moat state x
+	check "$status" 0
+	check "$(jq -r '.id + " " + .status + " " + (.pid | tostring)' <<<"$output")" "x stopped 0"
+	moat list -q
+	check "$output" "x"
+}
+
+@test "a JSON log holds exactly one object after a failure, and standard error the text" {
+	fails_with 1 "state 'x': container does not exist" --log log --log-format json state x
+	check "$(jq -s length log)" 1
+	check "$(jq -r '.level + ": " + .msg' log)" "error: state 'x': container does not exist"
+	jq -re .time log | grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]+)?Z$'
+}
+
+@test "a wrong option is logged like any other failure" {
+	moat --log=log --log-format=json create --frobnicate x
+	check "$status" 1
+	check "$(jq -r .msg log)" "create: unknown option '--frobnicate'"
+}
+
+@test "a text log, and file: in front of its name" {
+	moat --log file:log state x
+	check "$status" 1
+	grep -qE "^time=\"[^\"]+\" level=error msg=\"state 'x': container does not exist\"$" log
+}
+
+@test "a success writes nothing into the log" {
+	moat --log log --log-format json list
+	check "$status" 0
+	[[ ! -s log ]]
+}
+
+@test "spec writes a config.json that can be parsed" {
+	mkdir bundle
+	moat spec --bundle bundle
+	check "$status" 0
+	check "$output$stderr" ""
+	check "$(jq -r .ociVersion bundle/config.json)" "1.3.0"
+	check "$(jq -r '.process.args[0]' bundle/config.json)" "sh"
+	jq -e '.linux.namespaces | map(.type) | index("user") | not' bundle/config.json
+}
+
+@test "spec --rootless maps the caller" {
+	moat spec --rootless
+	check "$status" 0
+	jq -e '.linux.namespaces | map(.type) | index("user")' config.json
+	check "$(jq '.linux.uidMappings[0].hostID' config.json)" "$(id -u)"
+}
+
+@test "output that cannot be written is a failure" {
+	[[ -e /dev/full ]] || skip "no /dev/full here"
+	run --separate-stderr bash -c '"$1" --help >/dev/full' _ "$MOAT"
+	check "$status" 1
+	check "$stderr" "moat: write to standard output: No space left on device"
+}

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Wrong command lines: each gets a message that says what is wrong, and its exit status.
+
+load helpers
+
+@test "no command" {
+	fails_with 1 "no command given: see 'moat --help'"
+}
+
+@test "an unknown command" {
+	fails_with 3 "unknown command 'frobnicate': see 'moat --help'" frobnicate
+}
+
+@test "an unknown long option" {
+	fails_with 1 "create: unknown option '--frobnicate'" create --frobnicate x
+}
+
+@test "an unknown letter among bundled ones" {
+	fails_with 1 "run: unknown option '-x' in '-dx'" run -dx name
+}
+
+@test "an unknown global option" {
+	fails_with 1 "unknown option '--frobnicate'" --frobnicate list
+}
+
+@test "an option without its argument" {
+	fails_with 1 "create: option '--pid-file' requires an argument" create --pid-file
+}
+
+@test "an empty path" {
+	fails_with 1 "create: option '--bundle': the path is empty" create --bundle= x
+}
+
+@test "no id" {
+	fails_with 1 "start needs an argument: moat start ID" start
+}
+
+@test "too many arguments" {
+	fails_with 1 "state: unexpected argument 'b'" state a b
+}
+
+@test "a flag with a value that is no truth" {
+	fails_with 1 "delete: option '--force': neither 'true' nor 'false': 'perhaps'" \
+		delete --force=perhaps x
+}
+
+@test "a number that is none" {
+	fails_with 1 "create: option '--preserve-fds': not a number: 'three'" \
+		create --preserve-fds three x
+}
+
+@test "a log format that does not exist" {
+	fails_with 1 "invalid log-format: 'xml': not one of text|json" --log-format xml list
+}
+
+@test "an isolation that does not exist" {
+	fails_with 1 "invalid isolation: 'chroot': not one of vm|native" \
+		--isolation chroot create x
+}
+
+@test "an isolation in the environment that does not exist" {
+	MOAT_ISOLATION=chroot fails_with 1 \
+		"create 'x': MOAT_ISOLATION: neither 'vm' nor 'native': 'chroot'" create x
+}
+
+@test "the file system's root as the root directory" {
+	run --separate-stderr "$MOAT" --root / list
+	check "$status" 1
+	check "$stderr" "moat: list: Option --root argument should not be set to /"
+}
+
+@test "a log that cannot be opened" {
+	fails_with 1 "open log '/nonexistent/log': No such file or directory" \
+		--log /nonexistent/log list
+}
+
+@test "a log that is not a file" {
+	fails_with 1 "open log 'syslog:x': only files are supported" --log syslog:x list
+}
+
+@test "systemd cgroups are refused with the way out, in each spelling" {
+	local text="create 'x': systemd cgroups are not supported yet: use --cgroup-manager cgroupfs"
+	fails_with 1 "$text" --systemd-cgroup create x
+	fails_with 1 "$text" --systemd-cgroup=true create x
+	fails_with 1 "$text" --cgroup-manager systemd create x
+}
+
+@test "ids that are none" {
+	for id in a/b .. . "a b" "ä"; do
+		fails_with 1 "create '$id': invalid container ID format: '$id'" \
+			--isolation native create "$id"
+	done
+	fails_with 1 "create '': invalid container ID format: ''" --isolation native create ""
+}
+
+@test "a bundle that does not exist" {
+	moat --isolation native create --bundle nowhere x
+	check "$status" 1
+	check "$stderr" "moat: create 'x': bundle '$PWD/nowhere': No such file or directory"
+}
+
+@test "a bundle without config.json" {
+	mkdir bundle
+	fails_with 1 "create 'x': open '$PWD/bundle/config.json': No such file or directory" \
+		--isolation native create --bundle bundle x
+	[[ ! -e $ROOT/x ]]
+}
+
+@test "a terminal without anybody to take it" {
+	make_bundle
+	fails_with 1 "create 'x': cannot allocate tty if runc will detach without setting console socket" \
+		--isolation native create --bundle bundle x
+	fails_with 1 "run 'x': cannot allocate tty if runc will detach without setting console socket" \
+		--isolation native run --detach --bundle bundle x
+	[[ ! -e $ROOT/x ]]
+}
+
+@test "a console socket in the foreground" {
+	make_bundle
+	fails_with 1 "run 'x': cannot use console socket if runc will not detach or allocate tty" \
+		--isolation native run --console-socket s --bundle bundle x
+}
+
+@test "a console socket that nobody listens at" {
+	make_bundle
+	fails_with 1 "create 'x': console socket '$PWD/s': connect: No such file or directory" \
+		--isolation native create --console-socket s --bundle bundle x
+}
+
+@test "users of exec that are not two clean numbers" {
+	for user in "" a 4294967296 4294967295 -1 +1 " 1" 1:2:3 root; do
+		fails_with 255 "exec failed: invalid user '$user': want UID or UID:GID in numbers" \
+			exec --user "$user" x id
+	done
+	for user in 1: 1:b 1:4294967295 1:-1; do
+		fails_with 255 "exec failed: invalid group in user '$user': want UID:GID in numbers" \
+			exec --user "$user" x id
+	done
+}
+
+@test "exec into a cgroup below is refused, not ignored" {
+	fails_with 255 "exec failed: option '--cgroup' is not supported yet" exec --cgroup /x x id
+}
+
+@test "a process document that does not exist" {
+	fails_with 255 "exec failed: read process '$PWD/p.json': No such file or directory" \
+		exec --process p.json x
+}
+
+@test "a process document that is none" {
+	echo '{"args": "not a list"}' >p.json
+	moat exec --process p.json x
+	check "$status" 255
+	[[ $stderr == "moat: exec failed: $PWD/p.json:1: args: "* ]]
+}
+
+@test "a signal that does not exist" {
+	for name in NOSUCH SIG 65 1x RTMIN-1 RTMIN+31 "" SIGSIGTERM; do
+		fails_with 1 "kill 'x': unknown signal \"$name\"" kill x "$name"
+	done
+}
+
+@test "a config.json that is there already" {
+	moat spec
+	check "$status" 0
+	cp config.json before.json
+	fails_with 1 "spec: File config.json exists. Remove it first" spec
+	cmp config.json before.json
+}
