@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# The guest image of the quick start, with the distribution's kernel. The rest of the suite uses a
+# smaller kernel where there is one.
+
+load helpers
+
+use_distribution_kernel() {
+  only_vm "the kernel is the machine's natively"
+  MOAT_GUEST=$(dirname "$(dirname "$MOAT")")/guest
+  [ -e "$MOAT_GUEST/guest.json" ] || skip "no guest image in '$MOAT_GUEST': MOAT is not a build's"
+  export MOAT_GUEST
+}
+
+@test "the distribution's kernel runs a container" {
+  use_distribution_kernel
+  args uname -r
+  run -0 foreground
+  expect "$output" = "$(jq -r .release "$MOAT_GUEST/guest.json")"
+}
+
+@test "the distribution's kernel shares files, streams and exit codes" {
+  use_distribution_kernel
+  head -c 5M /dev/urandom >"$BATS_TEST_TMPDIR/data"
+  script 'cat; echo inside >/written; exit 42'
+  run -42 moat run --bundle "$BUNDLE" "$ID" <"$BATS_TEST_TMPDIR/data" >"$OUT"
+  expect "$(cat "$BUNDLE/rootfs/written")" = inside
+}
+
+@test "the distribution's kernel runs a further process by exec" {
+  use_distribution_kernel
+  detached_sleep
+  run -7 moat exec "$ID" sh -c 'cat /proc/1/comm; exit 7' </dev/null
+  expect_match "$output" sleep
+  moat delete --force "$ID"
+}

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What every behaviour test starts with: a bundle with a busybox root in $BUNDLE, an identifier in
+# $ID, a state root of the test's own in $ROOT; and at the end a look at what the test left behind.
+# A test that leaves a process, a mount, a cgroup or a state file has failed, whatever it checked.
+
+bats_require_minimum_version 1.5.0
+
+# --- the program ------------------------------------------------------------------------------
+
+# bats waits for everyone who holds its descriptor 3.
+moat() {
+  "$MOAT" --root "$ROOT" "$@" 3>&-
+}
+
+# Runs the bundle in the foreground. Arguments are options of `moat run`.
+foreground() {
+  moat run --bundle "$BUNDLE" "$@" "$ID" </dev/null
+}
+
+# Creates the bundle's container without holding on to the test's own descriptors: what it prints
+# goes to $OUT and $ERR.
+create() {
+  moat create --bundle "$BUNDLE" --pid-file "$PID_FILE" "$@" "$ID" </dev/null >"$OUT" 2>"$ERR"
+}
+
+# Creates and starts it.
+detached() {
+  create "$@" && moat start "$ID"
+}
+
+# A container that is there until it is killed, for exec to run in.
+detached_sleep() {
+  args sleep 1000
+  detached
+}
+
+is_vm() {
+  [ "$MOAT_ISOLATION" = vm ]
+}
+
+# --- the bundle ---------------------------------------------------------------------------------
+
+# config [JQ-OPTIONS] FILTER: edits config.json.
+config() {
+  jq "$@" <"$BUNDLE/config.json" >"$BUNDLE/config.json.part"
+  mv "$BUNDLE/config.json.part" "$BUNDLE/config.json"
+}
+
+# A JSON array of the arguments, whatever they look like.
+json_array() {
+  jq -nc '$ARGS.positional' --args -- "$@"
+}
+
+# The program to run and its arguments.
+args() {
+  config --argjson args "$(json_array "$@")" '.process.args = $args'
+}
+
+# A shell script to run.
+script() {
+  args sh -c "$1"
+}
+
+# mount_at DESTINATION TYPE SOURCE [OPTION…]: appends to the mounts.
+mount_at() {
+  local destination=$1 type=$2 source=$3
+  shift 3
+  config --arg d "$destination" --arg t "$type" --arg s "$source" --argjson o "$(json_array "$@")" \
+    '.mounts += [{destination: $d, type: $t, source: $s, options: $o}]'
+}
+
+make_rootfs() {
+  local root=$1 applet busybox
+  busybox=$(command -v busybox)
+  mkdir -p "$root"/{bin,dev,etc,proc,root,run,sys,tmp,var}
+  chmod 1777 "$root/tmp"
+  cp "$busybox" "$root/bin/busybox"
+  for applet in $("$busybox" --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000::/home/guest:/bin/sh\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nguest:x:1000:\n' >"$root/etc/group"
+}
+
+# --- waiting ------------------------------------------------------------------------------------
+
+# eventually SECONDS COMMAND…: until it succeeds.
+eventually() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    if ((SECONDS >= deadline)); then
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+status_of() {
+  moat state "$1" | jq -r .status
+}
+
+has_status() {
+  [ "$(status_of "$ID" 2>/dev/null)" = "$1" ]
+}
+
+wait_status() {
+  if ! eventually 20 has_status "$1"; then
+    echo "'$ID' is still '$(status_of "$ID")', not '$1'"
+    return 1
+  fi
+}
+
+file_contains() {
+  grep -qF -- "$2" "$1" 2>/dev/null
+}
+
+# expect_end STATUS PID: a command in the background ends, and with that status.
+expect_end() {
+  local status=0
+  wait "$2" || status=$?
+  expect "$status" = "$1"
+}
+
+# --- saying what was expected -------------------------------------------------------------------
+
+expect() {
+  if ! [ "$1" "$2" "$3" ]; then
+    printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
+    return 1
+  fi
+}
+
+# expect_match TEXT WANTED: WANTED stands somewhere in TEXT, in any case, as callers match.
+expect_match() {
+  if [[ "${1,,}" != *"${2,,}"* ]]; then
+    printf 'expected in it: %s\ngot: %s\n' "$2" "$1"
+    return 1
+  fi
+}
+
+# Between tests in one isolation only; the reason is printed with the summary.
+only_native() {
+  ! is_vm || skip "native only: $1"
+}
+
+only_vm() {
+  is_vm || skip "vm only: $1"
+}
+
+# --- before and after ---------------------------------------------------------------------------
+
+setup_file() {
+  if [ -z "${MOAT_TEST_ISOLATED-}" ]; then
+    echo "run this suite by tests/behaviour/run" >&2
+    return 1
+  fi
+  make_rootfs "$BATS_FILE_TMPDIR/rootfs"
+}
+
+setup() {
+  ID=t-$(basename "$BATS_RUN_TMPDIR")-$BATS_SUITE_TEST_NUMBER
+  ROOT=$BATS_TEST_TMPDIR/state
+  BUNDLE=$BATS_TEST_TMPDIR/bundle
+  PID_FILE=$BATS_TEST_TMPDIR/pid
+  OUT=$BATS_TEST_TMPDIR/out
+  ERR=$BATS_TEST_TMPDIR/err
+  mkdir "$BUNDLE"
+  cp -a "$BATS_FILE_TMPDIR/rootfs" "$BUNDLE/rootfs"
+  "$MOAT" spec --bundle "$BUNDLE"
+  config '.process.terminal = false | .root.readonly = false'
+  mounts_now >"$BATS_TEST_TMPDIR/mounts-before"
+  orphans >"$BATS_TEST_TMPDIR/orphans-before"
+}
+
+teardown() {
+  local status=0
+  if [ -z "$BATS_TEST_COMPLETED" ]; then
+    explain
+    clean_up
+    return
+  fi
+  expect_nothing_left || status=1
+  clean_up
+  return $status
+}
+
+# What a failed test's container last said.
+explain() {
+  local file
+  for file in "$OUT" "$ERR" "$ROOT"/*/vm/console.log; do
+    if [ -s "$file" ]; then
+      echo "--- ${file##*/}"
+      tail -n 30 "$file" | tr -d '\r'
+    fi
+  done
+}
+
+mounts_now() {
+  awk '{ print $5 }' /proc/self/mountinfo | sort
+}
+
+# Processes that nobody but the suite's process 1 waits for: what outlived its command.
+orphans() {
+  local stat
+  for stat in /proc/[0-9]*/stat; do
+    # Fields after the name, which may hold anything: state, parent.
+    sed -nE 's/^([0-9]+) \((.*)\) ([A-Z]) 1 .*/\1 \3 \2/p' "$stat" 2>/dev/null
+  done | awk '$2 != "Z"' | sort
+}
+
+new_orphans() {
+  orphans | comm -13 "$BATS_TEST_TMPDIR/orphans-before" -
+}
+
+new_mounts() {
+  mounts_now | comm -13 "$BATS_TEST_TMPDIR/mounts-before" -
+}
+
+our_cgroups() {
+  find /sys/fs/cgroup -type d -name "*$ID*" ${MOAT_TEST_NO_UNIFIED:+-not -path "*/unified/*"} 2>/dev/null
+}
+
+state_files() {
+  [ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1
+}
+
+is_all_gone() {
+  [ -z "$(state_files)$(new_mounts)$(our_cgroups)$(new_orphans)" ]
+}
+
+expect_nothing_left() {
+  if eventually 5 is_all_gone; then
+    return
+  fi
+  echo "left behind: state files: $(state_files | xargs)"
+  echo "left behind: mounts: $(new_mounts | xargs)"
+  echo "left behind: cgroups: $(our_cgroups | xargs)"
+  echo "left behind: processes: $(new_orphans | xargs)"
+  return 1
+}
+
+# Whatever a failed test left must not fail the next one.
+clean_up() {
+  local dir pid
+  for dir in "$ROOT"/*/; do
+    [ ! -d "$dir" ] || moat delete --force "$(basename "$dir")" >/dev/null 2>&1 || true
+  done
+  for pid in $(new_orphans | awk '{ print $1 }'); do
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+  new_mounts | sort -r | xargs -r -n 1 umount -l 2>/dev/null || true
+  our_cgroups | sort -r | xargs -r rmdir 2>/dev/null || true
+}
