@@ -2,9 +2,26 @@
 #include "cmd/moat/create-options.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "cmd/moat/command.h"
 #include "lib/base/error.h"
+
+/* More descriptors than a process may have by default are somebody's mistake. */
+#define ACTIVATION_FDS_MAX 1024
+
+/* Sockets that systemd passed to us are meant for the container (sd_listen_fds(3)). */
+static uint32_t activation_fds(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	uint32_t owner, n;
+
+	if (!pid || !count || parse_u32(pid, &owner) < 0 || owner != (uint32_t)getpid() ||
+	    parse_u32(count, &n) < 0 || n > ACTIVATION_FDS_MAX)
+		return 0;
+	return n;
+}
 
 int create_request(const struct globals *globals, const struct create_values *values,
 		   const char *id, struct container_create_request *ret, struct error *err)
@@ -22,7 +39,7 @@ int create_request(const struct globals *globals, const struct create_values *va
 		.console_socket = values->console_socket,
 		.console_fd = -1,
 		.pidfd_socket = values->pidfd_socket,
-		.preserved_fds = values->preserved_fds,
+		.preserved_fds = activation_fds() + values->preserved_fds,
 		.no_pivot = values->no_pivot,
 		.no_new_keyring = values->no_new_keyring,
 		.no_subreaper = values->no_subreaper,

@@ -39,3 +39,22 @@ struct container_backend {
 
 extern const struct container_backend native_backend;
 extern const struct container_backend vm_backend;
+
+/*
+ * What every isolation does with the process and the cgroup that a record names (backend.c).
+ */
+struct cgroup;
+struct oci_resources;
+
+/* *ret stays NULL for a container that has no cgroup of its own. */
+int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err);
+/* Plans, records, makes and limits it, in this order: once the record names a cgroup, everything
+ * in it is ours to kill, so one that is in use by then is refused before. */
+int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
+			struct cgroup **ret, struct error *err);
+
+/* -ESRCH: it has ended. */
+int backend_signal_process(const struct container *c, int sig, struct error *err);
+/* SIGKILL, and the wait for its effect; @cg, which may be NULL, is thawed for it. */
+int backend_end_process(const struct container *c, const struct cgroup *cg, struct error *err);
+#define BACKEND_KILL_TIMEOUT_MS 10000

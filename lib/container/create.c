@@ -169,9 +169,13 @@ static void destroy_container(void *ctx)
 static int make_container(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
+	int r = creation->backend->create(creation->c, creation->request,
+					  creation->console.container_end, &creation->pid, err);
 
-	return creation->backend->create(creation->c, creation->request,
-					 creation->console.container_end, &creation->pid, err);
+	/* Its hooks may have run, and those that clean up after them belong to them. */
+	if (r < 0)
+		container_run_poststop(creation->c);
+	return r;
 }
 
 static int mark_created(void *ctx, struct error *err)

@@ -33,5 +33,9 @@ int container_status(const struct container *c, bool is_ours, enum oci_status *r
 /* Everything but the state directory: process, cgroup, poststop hooks. */
 int container_destroy(struct container *c, struct error *err);
 
+/* poststop, once nothing is left of it; the container is deleted whatever they say
+ * (config.md#poststop). */
+void container_run_poststop(const struct container *c);
+
 /* poststart, once the program runs: a hook that fails ends the container (config.md#poststart). */
 int container_run_poststart(struct container *c, struct error *err);

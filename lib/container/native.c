@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -21,55 +20,9 @@
  * executed shows in there being no reader any more.
  */
 #define FIFO_NAME "exec.fifo"
-#define KILL_TIMEOUT_MS 10000
 
 DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
 #define cleanup_cgroup CLEANUP(cgroup_free_p)
-
-/* *ret stays NULL for a container that has no cgroup of its own. */
-static int open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
-{
-	return c->record.cgroup ? cgroup_open(c->record.cgroup, ret, err) : 0;
-}
-
-/* The record will say that everything in this cgroup is ours to kill, so what is in use already
- * must not get into it. */
-static int check_unused(const struct cgroup *cg, struct error *err)
-{
-	cleanup_free pid_t *pids = NULL;
-	size_t count = 0;
-	int r = cgroup_pids(cg, &pids, &count, err);
-
-	if (r < 0 || !count)
-		return r;
-	return error_set(err, -EBUSY, "container's cgroup is not empty: %zu process(es) found",
-			 count);
-}
-
-static int make_cgroup(struct container *c, struct cgroup **ret, struct error *err)
-{
-	cleanup_free char *path = cgroup_plan_path(c->config->linux_.cgroups_path, c->id);
-	cleanup_cgroup struct cgroup *cg = NULL;
-	int r = cgroup_open(path, &cg, err);
-
-	if (r == 0)
-		r = check_unused(cg, err);
-	if (r < 0)
-		return r;
-	c->record.cgroup = steal_ptr(&path);
-	r = container_save(c, err);
-	if (r == 0)
-		r = cgroup_create(cg, err);
-	if (r < 0)
-		return r;
-	r = cgroup_apply(cg, &c->config->linux_.resources, err);
-	if (r < 0) {
-		(void)cgroup_remove(cg, 0, NULL); /* the first error is the one to tell */
-		return r;
-	}
-	*ret = steal_ptr(&cg);
-	return 0;
-}
 
 /* For reading and writing, so that neither we nor the init ever waits to open it. */
 static int make_fifo(const struct container *c, int *ret_fd, struct error *err)
@@ -101,7 +54,7 @@ static int create(struct container *c, const struct container_create_request *re
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int start_fd = -1;
 	struct engine_container engine;
-	int r = request->no_cgroup ? 0 : make_cgroup(c, &cg, err);
+	int r = request->no_cgroup ? 0 : backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
 
 	if (r == 0 && !request->runs_at_once)
 		r = make_fifo(c, &start_fd, err);
@@ -122,7 +75,7 @@ static int create(struct container *c, const struct container_create_request *re
 	};
 	r = engine_create(&engine, ret_pid, err);
 	if (r < 0 && cg)
-		(void)cgroup_remove(cg, KILL_TIMEOUT_MS, NULL); /* as above */
+		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* the first error counts */
 	return r;
 }
 
@@ -173,7 +126,7 @@ static bool waits_for_start(const struct container *c)
 static int status(const struct container *c, enum oci_status *ret, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
-	int r = open_cgroup(c, &cg, err);
+	int r = backend_open_cgroup(c, &cg, err);
 
 	if (r < 0)
 		return r;
@@ -181,19 +134,6 @@ static int status(const struct container *c, enum oci_status *ret, struct error 
 		*ret = OCI_STATUS_PAUSED;
 	else
 		*ret = waits_for_start(c) ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
-	return 0;
-}
-
-static int signal_init(const struct container *c, int sig, struct error *err)
-{
-	cleanup_fd int pidfd = record_pidfd(&c->record);
-
-	if (pidfd == -ESRCH)
-		return error_set(err, pidfd, "process %u has ended", c->record.pid);
-	if (pidfd < 0)
-		return error_sys(err, pidfd, "open process %u", c->record.pid);
-	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
-		return error_sys(err, errno, "signal process %u", c->record.pid);
 	return 0;
 }
 
@@ -216,13 +156,13 @@ static int kill_container(struct container *c, int sig, bool all, struct error *
 	int r;
 
 	if (!is_for_all && sig != SIGKILL)
-		return signal_init(c, sig, err);
-	r = open_cgroup(c, &cg, err);
+		return backend_signal_process(c, sig, err);
+	r = backend_open_cgroup(c, &cg, err);
 	if (r < 0)
 		return r;
 	if (is_for_all && cg)
 		return cgroup_signal(cg, sig, err);
-	r = signal_init(c, sig, err);
+	r = backend_signal_process(c, sig, err);
 	/* A frozen process dies of SIGKILL on v2; on v1 it waits to be thawed. */
 	if (r == 0 && cg && cgroup_is_frozen(cg))
 		r = cgroup_freeze(cg, false, err);
@@ -241,7 +181,7 @@ static int exec(struct container *c, const struct container_exec_request *reques
 		return error_set(err, pidfd, "cannot exec in a stopped container");
 	if (pidfd < 0)
 		return error_sys(err, pidfd, "open process %u", c->record.pid);
-	r = open_cgroup(c, &cg, err);
+	r = backend_open_cgroup(c, &cg, err);
 	if (r < 0)
 		return r;
 	engine = (struct engine_exec){
@@ -257,50 +197,15 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	return engine_exec(&engine, ret_pid, err);
 }
 
-static int wait_for_end(int pidfd, uint32_t pid, struct error *err)
-{
-	long long deadline = now_ms() + KILL_TIMEOUT_MS;
-	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
-
-	for (;;) {
-		long long left = deadline - now_ms();
-		int r = poll(&fd, 1, left > 0 ? (int)left : 0);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return error_sys(err, errno, "wait for process %u", pid);
-		if (left <= 0)
-			return error_set(err, -ETIMEDOUT,
-					 "container init still running: process %u", pid);
-	}
-}
-
-static int end_init(const struct container *c, const struct cgroup *cg, struct error *err)
-{
-	cleanup_fd int pidfd = record_pidfd(&c->record);
-
-	if (pidfd == -ESRCH)
-		return 0;
-	if (pidfd < 0)
-		return error_sys(err, pidfd, "open process %u", c->record.pid);
-	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return error_sys(err, errno, "kill process %u", c->record.pid);
-	/* On v1 a frozen process dies only once it is thawed. */
-	if (cg && cgroup_is_frozen(cg))
-		(void)cgroup_freeze(cg, false, NULL); /* the wait meets what is wrong */
-	return wait_for_end(pidfd, c->record.pid, err);
-}
-
 static int destroy(struct container *c, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
-	int r = open_cgroup(c, &cg, err);
+	int r = backend_open_cgroup(c, &cg, err);
 
 	if (r == 0)
-		r = end_init(c, cg, err);
+		r = backend_end_process(c, cg, err);
 	if (r == 0 && cg)
-		r = cgroup_remove(cg, KILL_TIMEOUT_MS, err);
+		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
 	return r;
 }
 

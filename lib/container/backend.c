@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/container/backend.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
+#include "oci/config.h"
+
+DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
+#define cleanup_cgroup CLEANUP(cgroup_free_p)
+
+int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
+{
+	return c->record.cgroup ? cgroup_open(c->record.cgroup, ret, err) : 0;
+}
+
+static int check_unused(const struct cgroup *cg, struct error *err)
+{
+	cleanup_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = cgroup_pids(cg, &pids, &count, err);
+
+	if (r < 0 || !count)
+		return r;
+	return error_set(err, -EBUSY, "container's cgroup is not empty: %zu process(es) found",
+			 count);
+}
+
+int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
+			struct cgroup **ret, struct error *err)
+{
+	cleanup_free char *path = cgroup_plan_path(c->config->linux_.cgroups_path, c->id);
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = cgroup_open(path, &cg, err);
+
+	if (r == 0)
+		r = check_unused(cg, err);
+	if (r < 0)
+		return r;
+	c->record.cgroup = steal_ptr(&path);
+	r = container_save(c, err);
+	if (r == 0)
+		r = cgroup_create(cg, err);
+	if (r < 0)
+		return r;
+	r = cgroup_apply(cg, resources, err);
+	if (r < 0) {
+		(void)cgroup_remove(cg, 0, NULL); /* the first error is the one to tell */
+		return r;
+	}
+	*ret = steal_ptr(&cg);
+	return 0;
+}
+
+int backend_signal_process(const struct container *c, int sig, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	if (pidfd == -ESRCH)
+		return error_set(err, pidfd, "process %u has ended", c->record.pid);
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0)
+		return error_sys(err, errno, "signal process %u", c->record.pid);
+	return 0;
+}
+
+static int wait_for_end(int pidfd, uint32_t pid, struct error *err)
+{
+	long long deadline = now_ms() + BACKEND_KILL_TIMEOUT_MS;
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		long long left = deadline - now_ms();
+		int r = poll(&fd, 1, left > 0 ? (int)left : 0);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return error_sys(err, errno, "wait for process %u", pid);
+		if (left <= 0)
+			return error_set(err, -ETIMEDOUT,
+					 "container init still running: process %u", pid);
+	}
+}
+
+int backend_end_process(const struct container *c, const struct cgroup *cg, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	if (pidfd == -ESRCH)
+		return 0;
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_sys(err, errno, "kill process %u", c->record.pid);
+	/* On v1 a frozen process dies only once it is thawed. */
+	if (cg && cgroup_is_frozen(cg))
+		(void)cgroup_freeze(cg, false, NULL); /* the wait meets what is wrong */
+	return wait_for_end(pidfd, c->record.pid, err);
+}
