@@ -10,3 +10,8 @@ static inline size_t *count_of(const struct field *f, char *base)
 {
 	return (size_t *)(void *)(base + f->count_offset);
 }
+
+/* A foreign map may have many entries: they are appended as they come, repeated keys too, of which
+ * the last one stays once the map is whole. */
+void string_map_append(struct string_map *map, const char *key, const char *value);
+void string_map_drop_repeated(struct string_map *map);

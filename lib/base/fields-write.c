@@ -156,7 +156,7 @@ static struct string_map copy_map(const struct string_map *map)
 	struct string_map copy = { NULL, 0 };
 
 	for (size_t i = 0; i < map->count; i++)
-		string_map_set(&copy, map->items[i].key, map->items[i].value);
+		string_map_append(&copy, map->items[i].key, map->items[i].value);
 	return copy;
 }
 

@@ -405,6 +405,8 @@ static void on_end(struct reader *r)
 
 	free(done->key);
 	done->key = NULL;
+	if (done->kind == FRAME_MAP)
+		string_map_drop_repeated(&MEMBER(struct string_map, done->base, done->field));
 	if (top->kind == FRAME_ARRAY && r->depth)
 		top->index++;
 }
@@ -437,8 +439,8 @@ static int on_scalar(struct reader *r, const struct json_event *event, struct er
 	case FRAME_MAP:
 		if (event->type != JSON_STRING)
 			return refuse(r, err, "not a string", event);
-		string_map_set(&MEMBER(struct string_map, top->base, top->field), top->key,
-			       event->text);
+		string_map_append(&MEMBER(struct string_map, top->base, top->field), top->key,
+				  event->text);
 		return 0;
 	case FRAME_SKIP:
 		break;
@@ -495,40 +497,4 @@ void fields_release(const struct fields *fields, void *obj)
 	for (size_t i = 0; i < fields->count; i++)
 		clear_field(&fields->fields[i], obj);
 	memset(obj, 0, fields->size);
-}
-
-const char *string_map_get(const struct string_map *map, const char *key)
-{
-	for (size_t i = 0; i < map->count; i++)
-		if (streq(map->items[i].key, key))
-			return map->items[i].value;
-	return NULL;
-}
-
-void string_map_set(struct string_map *map, const char *key, const char *value)
-{
-	for (size_t i = 0; i < map->count; i++) {
-		if (streq(map->items[i].key, key)) {
-			char *copy = xstrdup(value);
-
-			free(map->items[i].value);
-			map->items[i].value = copy;
-			return;
-		}
-	}
-	/* Growth in powers of two, without a stored capacity. */
-	if ((map->count & (map->count - 1)) == 0)
-		map->items = xrealloc(map->items, map->count ? map->count * 2 : 1,
-				      sizeof(*map->items));
-	map->items[map->count++] = (struct string_pair){ xstrdup(key), xstrdup(value) };
-}
-
-void string_map_done(struct string_map *map)
-{
-	for (size_t i = 0; i < map->count; i++) {
-		free(map->items[i].key);
-		free(map->items[i].value);
-	}
-	free(map->items);
-	*map = (struct string_map){ NULL, 0 };
 }
