@@ -6,14 +6,9 @@
 /* The linux section of config.json (config-linux.md). */
 
 static const char *const namespace_words[] = {
-	[OCI_NS_PID] = "pid",
-	[OCI_NS_NETWORK] = "network",
-	[OCI_NS_MOUNT] = "mount",
-	[OCI_NS_IPC] = "ipc",
-	[OCI_NS_UTS] = "uts",
-	[OCI_NS_USER] = "user",
-	[OCI_NS_CGROUP] = "cgroup",
-	[OCI_NS_TIME] = "time",
+	[OCI_NS_PID] = "pid",	    [OCI_NS_NETWORK] = "network", [OCI_NS_MOUNT] = "mount",
+	[OCI_NS_IPC] = "ipc",	    [OCI_NS_UTS] = "uts",	  [OCI_NS_USER] = "user",
+	[OCI_NS_CGROUP] = "cgroup", [OCI_NS_TIME] = "time",
 };
 const struct names oci_namespace_names = NAMES(namespace_words);
 

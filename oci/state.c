@@ -6,10 +6,8 @@
 #include "oci/config.h"
 
 static const char *const status_words[] = {
-	[OCI_STATUS_CREATING] = "creating",
-	[OCI_STATUS_CREATED] = "created",
-	[OCI_STATUS_RUNNING] = "running",
-	[OCI_STATUS_PAUSED] = "paused",
+	[OCI_STATUS_CREATING] = "creating", [OCI_STATUS_CREATED] = "created",
+	[OCI_STATUS_RUNNING] = "running",   [OCI_STATUS_PAUSED] = "paused",
 	[OCI_STATUS_STOPPED] = "stopped",
 };
 static const struct names status_names = NAMES(status_words);

@@ -68,9 +68,17 @@ static const struct template_namespace {
 /* clang-format on */
 
 static const char *const masked_paths[] = {
-	"/proc/acpi",	      "/proc/asound",	   "/proc/interrupts", "/proc/kcore",
-	"/proc/keys",	      "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-	"/proc/timer_list",   "/proc/timer_stats", "/sys/devices/virtual/powercap",
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/sys/devices/virtual/powercap",
 	"/sys/firmware",
 };
 

@@ -44,7 +44,8 @@ static int check_id_mappings(struct checker *c)
 		return checker_refuse(
 			checker_at(c, "linux.%s",
 				   l->uid_mappings_count ? "uidMappings" : "gidMappings"),
-			"user namespace mappings specified, but user namespace isn't enabled", NULL);
+			"user namespace mappings specified, but user namespace isn't enabled",
+			NULL);
 	r = check_mappings(c, "linux.uidMappings", l->uid_mappings, l->uid_mappings_count);
 	if (r < 0)
 		return r;
@@ -136,9 +137,8 @@ static int check_memory(struct checker *c)
 		const char *key;
 		const struct opt_i64 *bytes;
 	} limits[] = {
-		{ "limit", &m->limit },   { "reservation", &m->reservation },
-		{ "swap", &m->swap },     { "kernel", &m->kernel },
-		{ "kernelTCP", &m->kernel_tcp },
+		{ "limit", &m->limit },	  { "reservation", &m->reservation }, { "swap", &m->swap },
+		{ "kernel", &m->kernel }, { "kernelTCP", &m->kernel_tcp },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
@@ -152,7 +152,8 @@ static int check_memory(struct checker *c)
 					     m->swap.value);
 	if (m->swappiness.value > 100)
 		return checker_refuse_number(checker_at(c, "linux.resources.memory.swappiness"),
-					     "must be from 0 to 100", (long long)m->swappiness.value);
+					     "must be from 0 to 100",
+					     (long long)m->swappiness.value);
 	return 0;
 }
 
@@ -268,9 +269,9 @@ static int check_seccomp_arg(struct checker *c, size_t call, size_t i,
 	if (arg->index > 5)
 		return checker_refuse_number(c, "a system call has arguments 0 to 5", arg->index);
 	if (arg->op == OCI_UNSET)
-		return checker_refuse(
-			checker_at(c, "linux.seccomp.syscalls[%zu].args[%zu].op", call, i),
-			"missing", NULL);
+		return checker_refuse(checker_at(c, "linux.seccomp.syscalls[%zu].args[%zu].op",
+						 call, i),
+				      "missing", NULL);
 	return 0;
 }
 
@@ -311,10 +312,10 @@ static int check_seccomp_default(struct checker *c)
 	if (s->default_action == OCI_SECCOMP_NOTIFY)
 		return checker_refuse(c, "SCMP_ACT_NOTIFY cannot be used as default action", NULL);
 	if (s->default_errno_ret.is_set && !takes_errno(s->default_action))
-		return checker_refuse(
-			checker_at(c, "linux.seccomp.defaultErrnoRet"),
-			"has no meaning for the action",
-			names_get(&oci_seccomp_action_names, (size_t)s->default_action));
+		return checker_refuse(checker_at(c, "linux.seccomp.defaultErrnoRet"),
+				      "has no meaning for the action",
+				      names_get(&oci_seccomp_action_names,
+						(size_t)s->default_action));
 	return 0;
 }
 
@@ -369,8 +370,8 @@ static int check_seccomp_syscalls(struct checker *c)
 
 static int check_propagation(struct checker *c)
 {
-	static const char *const words[] = { "private",  "rprivate", "shared",	    "rshared",
-					     "slave",	 "rslave",   "unbindable", "runbindable" };
+	static const char *const words[] = { "private", "rprivate", "shared",	  "rshared",
+					     "slave",	"rslave",   "unbindable", "runbindable" };
 	static const struct names names = NAMES(words);
 	const char *word = section(c)->rootfs_propagation;
 

@@ -107,7 +107,8 @@ static const char *skip_digits(const char *s)
  * looked at: other runtimes' refusal of versions that they did not know yet broke their users. */
 static bool is_version(const char *s)
 {
-	static const char suffix[] = "0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char suffix[] =
+		"0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	for (int part = 0; part < 3; part++) {
 		const char *end = skip_digits(s);
@@ -116,8 +117,8 @@ static bool is_version(const char *s)
 			return false;
 		s = end;
 		if (*s != '.')
-			return part > 0 && (!*s || ((*s == '-' || *s == '+') && s[1] &&
-						    !s[strspn(s, suffix)]));
+			return part > 0 &&
+			       (!*s || ((*s == '-' || *s == '+') && s[1] && !s[strspn(s, suffix)]));
 		s++;
 	}
 	return false;
@@ -209,9 +210,9 @@ static int check_env(struct checker *c, const char *at, char *const *env)
 
 	strv_each(entry, env) {
 		if (*entry == '=')
-			return checker_refuse(
-				checker_at(c, "%s[%zu]", at, i),
-				"invalid environment variable: name cannot be empty", entry);
+			return checker_refuse(checker_at(c, "%s[%zu]", at, i),
+					      "invalid environment variable: name cannot be empty",
+					      entry);
 		if (!strchr(entry, '='))
 			return checker_refuse(checker_at(c, "%s[%zu]", at, i),
 					      "invalid environment variable: missing '='", entry);
@@ -272,7 +273,8 @@ static int check_hooks(struct checker *c)
 static int check_annotations(struct checker *c)
 {
 	if (string_map_get(&c->config->annotations, ""))
-		return checker_refuse(checker_at(c, "annotations"), "a key must not be empty", NULL);
+		return checker_refuse(checker_at(c, "annotations"), "a key must not be empty",
+				      NULL);
 	return 0;
 }
 
@@ -421,7 +423,8 @@ static int check_vm_hw_config(struct checker *c)
 	if (hw && hw->vcpus.is_set && !hw->vcpus.value)
 		return checker_refuse(checker_at(c, "vm.hwConfig.vcpus"), "must not be zero", NULL);
 	if (hw && hw->memory.is_set && !hw->memory.value)
-		return checker_refuse(checker_at(c, "vm.hwConfig.memory"), "must not be zero", NULL);
+		return checker_refuse(checker_at(c, "vm.hwConfig.memory"), "must not be zero",
+				      NULL);
 	return 0;
 }
 
@@ -455,8 +458,8 @@ static int run_rules(struct checker *c, const struct rule *rules, size_t count)
 		int r = rules[i].check(c);
 
 		if (r < 0) {
-			log_debug("%s: refused by %s of the runtime specification",
-				  c->source->name, rules[i].clause);
+			log_debug("%s: refused by %s of the runtime specification", c->source->name,
+				  rules[i].clause);
 			return r;
 		}
 	}

@@ -31,8 +31,8 @@ struct checker {
 	const struct oci_source *source;
 	const struct oci_config *config;   /* NULL for a lone process */
 	const struct oci_process *process; /* NULL when there is none */
-	const char *process_prefix;        /* "process." or "" */
-	char path[256];                    /* of the value that is refused: see checker_at() */
+	const char *process_prefix;	   /* "process." or "" */
+	char path[256];			   /* of the value that is refused: see checker_at() */
 	struct error *err;
 };
 
@@ -54,7 +54,7 @@ int checker_refuse_number(struct checker *c, const char *reason, long long value
 /* The same text as a warning. */
 void checker_warn(struct checker *c, const char *reason, const char *value);
 
-/* What several sections hold. The path is set by the caller, for the object itself. */
+/* What several sections hold; @path is that of the array. */
 struct oci_id_mapping;
 int check_mappings(struct checker *c, const char *path, const struct oci_id_mapping *maps,
 		   size_t count);

@@ -17,8 +17,8 @@ static int make_tree(void **state)
 	dir = open_dir(state);
 	return mkdirat(dir, "root", 0755) || mkdirat(dir, "root/dir", 0755) ||
 	       write_atomic_at(dir, "secret", "outside", 7, 0644) ||
-	       symlinkat("../secret", dir, "root/up") ||
-	       symlinkat("/secret", dir, "root/abs") || symlinkat("/dir", dir, "root/self") ||
+	       symlinkat("../secret", dir, "root/up") || symlinkat("/secret", dir, "root/abs") ||
+	       symlinkat("/dir", dir, "root/self") ||
 	       symlinkat("../../../../../../..", dir, "root/far") ||
 	       symlinkat("nowhere", dir, "root/dangling");
 }
@@ -42,8 +42,10 @@ static ino_t inode_of(int fd)
 
 static void links_out_of_the_root_lead_nowhere(void **state)
 {
-	static const char *const paths[] = { "up", "abs", "/up", "../secret", "/../secret",
-					     "dir/../../secret", "far/secret", "self/../../secret" };
+	static const char *const paths[] = { "up",	   "abs",
+					     "/up",	   "../secret",
+					     "/../secret", "dir/../../secret",
+					     "far/secret", "self/../../secret" };
 	cleanup_fd int root = open_root(state);
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)

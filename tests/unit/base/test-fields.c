@@ -80,7 +80,8 @@ static const struct field tree_table[] = {
 };
 static const struct fields tree_fields = FIELDS_INIT(struct tree, tree_table, init_tree);
 
-static const struct json_limits limits = { .max_bytes = 1 << 16, .max_depth = 16,
+static const struct json_limits limits = { .max_bytes = 1 << 16,
+					   .max_depth = 16,
 					   .max_values = 5000 };
 
 static int make_tree(void **state)
@@ -270,6 +271,28 @@ static void a_repeated_key_replaces_the_earlier_value(void **state)
 	assert_string_equal(string_map_get(&t->map, "k"), "2");
 }
 
+static void of_many_repeated_keys_the_last_one_stays(void **state)
+{
+	cleanup_strbuf struct strbuf sb = STRBUF_INIT;
+	struct tree *t = *state;
+	char key[16], value[16];
+
+	strbuf_addstr(&sb, "{\"map\":{\"first\":\"0\"");
+	for (int i = 0; i < 1000; i++)
+		strbuf_addf(&sb, ",\"k%d\":\"%d\"", i % 100, i);
+	strbuf_addstr(&sb, "},\"map\":{\"k7\":\"seven\",\"last\":\"0\"}}");
+	parse(t, sb.buf);
+	assert_int_equal(t->map.count, 102);
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		snprintf(value, sizeof(value), "%d", 900 + i);
+		assert_string_equal(string_map_get(&t->map, key), i == 7 ? "seven" : value);
+	}
+	assert_string_equal(t->map.items[0].key, "first");
+	string_map_set(&t->map, "more", "1");
+	assert_int_equal(t->map.count, 103);
+}
+
 static void a_repeated_object_merges_with_the_earlier_one(void **state)
 {
 	struct tree *t = *state;
@@ -353,7 +376,8 @@ static void a_long_value_is_cut_in_the_message(void **state)
 	for (int i = 0; i < 5000; i++)
 		strbuf_addch(&sb, 'x');
 	strbuf_addstr(&sb, "\"}");
-	assert_int_equal(fields_parse(&tree_fields, "t.json", sb.buf, sb.len, &limits, *state, &err),
+	assert_int_equal(fields_parse(&tree_fields, "t.json", sb.buf, sb.len, &limits, *state,
+				      &err),
 			 -EINVAL);
 	assert_true(strlen(err.msg) < 300);
 }
@@ -403,6 +427,7 @@ int main(void)
 		test_tree(unknown_keys_are_ignored_with_all_that_is_in_them),
 		test_tree(null_leaves_a_field_as_it_was),
 		test_tree(a_repeated_key_replaces_the_earlier_value),
+		test_tree(of_many_repeated_keys_the_last_one_stays),
 		test_tree(a_repeated_object_merges_with_the_earlier_one),
 		cmocka_unit_test(wrong_values_are_refused_with_their_place),
 		test_tree(a_long_value_is_cut_in_the_message),

@@ -83,11 +83,13 @@ static void numbers_of_any_width_stay_text(void **state)
 
 static void syntax_errors_name_their_line(void **state)
 {
-	expect_error(&roomy, "{\n\n  \"a\" 1\n}", -EINVAL,
-		     "t.json:3: parse error: object key and value must be separated by a colon (':')");
+	expect_error(
+		&roomy, "{\n\n  \"a\" 1\n}", -EINVAL,
+		"t.json:3: parse error: object key and value must be separated by a colon (':')");
 	expect_error(&roomy, "[\n1,\n]", -EINVAL,
 		     "t.json:3: parse error: unallowed token at this point in JSON text");
-	expect_error(&roomy, "[1,\nx", -EINVAL, "t.json:2: lexical error: invalid char in json text.");
+	expect_error(&roomy, "[1,\nx", -EINVAL,
+		     "t.json:2: lexical error: invalid char in json text.");
 }
 
 static void a_text_that_ends_early_is_refused_at_its_last_line(void **state)
@@ -109,7 +111,8 @@ static void text_that_is_not_utf8_is_refused(void **state)
 
 static void a_nul_byte_in_a_string_is_refused(void **state)
 {
-	expect_error(&roomy, "[\n\"a\\u0000b\"]", -EINVAL, "t.json:2: a string contains a NUL byte");
+	expect_error(&roomy, "[\n\"a\\u0000b\"]", -EINVAL,
+		     "t.json:2: a string contains a NUL byte");
 	expect_error(&roomy, "{\"a\\u0000b\": 1}", -EINVAL,
 		     "t.json:1: a string contains a NUL byte");
 }
@@ -142,7 +145,8 @@ static void depth_is_limited(void **state)
 
 static void no_limit_goes_deeper_than_the_constant(void **state)
 {
-	static const struct json_limits deep = { .max_bytes = 999, .max_depth = 500,
+	static const struct json_limits deep = { .max_bytes = 999,
+						 .max_depth = 500,
 						 .max_values = 999 };
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 
@@ -163,8 +167,9 @@ static void values_are_limited_and_ends_are_none(void **state)
 
 static void comments_are_for_those_who_allow_them(void **state)
 {
-	static const struct json_limits ours = { .max_bytes = 99, .max_depth = 8, .max_values = 9,
-						 .allow_comments = true };
+	static const struct json_limits ours = {
+		.max_bytes = 99, .max_depth = 8, .max_values = 9, .allow_comments = true
+	};
 	static const char text[] = "// one\n{ /* two */ \"a\": 1 }";
 	cleanup_strbuf struct strbuf sb = STRBUF_INIT;
 	struct error err = ERROR_INIT;
@@ -195,6 +200,7 @@ static void a_handler_ends_the_parse_with_its_own_error(void **state)
 
 static void a_path_is_located_by_line(void **state)
 {
+	/* clang-format off */
 	static const char text[] = "{\n"               /* 1 */
 				   " \"a\": {\n"       /* 2 */
 				   "  \"ab\": 1,\n"    /* 3 */
@@ -209,6 +215,7 @@ static void a_path_is_located_by_line(void **state)
 				   " },\n"             /* 12 */
 				   " \"b\": 4\n"       /* 13 */
 				   "}\n";              /* 14 */
+	/* clang-format on */
 	static const struct {
 		const char *path;
 		unsigned int line;

@@ -184,7 +184,8 @@ static void a_callback_may_run_the_loop_itself(void **state)
 {
 	struct scene *s = *state;
 
-	assert_int_equal(loop_add_fd(s->loop, s->fds[0], EPOLLIN, on_event_nested, s, &s->first), 0);
+	assert_int_equal(loop_add_fd(s->loop, s->fds[0], EPOLLIN, on_event_nested, s, &s->first),
+			 0);
 	assert_int_equal(loop_add_fd(s->loop, s->fds[1], EPOLLOUT, on_event_nested, s, &s->second),
 			 0);
 	assert_int_equal(write_all(s->fds[1], "abc", 3), 0);

@@ -12,8 +12,8 @@
 
 static void numbers_are_the_whole_string(void **state)
 {
-	static const char *const bad[] = { "", " 1", "1 ", "+1", "1x", "0x1", "-", "--1", "-1", "1.0",
-					   "\xd9\xa1" };
+	static const char *const bad[] = { "",	" 1",  "1 ", "+1",  "1x",      "0x1",
+					   "-", "--1", "-1", "1.0", "\xd9\xa1" };
 	uint64_t u64 = 7;
 	uint32_t u32 = 7;
 
