@@ -76,7 +76,7 @@ static void on_ready(void *ctx, int fd, uint32_t events)
 		loop_set_events(c->source, 0);
 		return;
 	}
-	r = fifo_flush(&c->outbox, c->fd);
+	r = fifo_send(&c->outbox, c->fd);
 	/* What the peer sent before it went away is still worth reading. */
 	if (r == 0 || events & EPOLLIN)
 		r = receive(c, &err);
@@ -125,7 +125,7 @@ static int send_out(struct ttrpc_conn *c, int encoded)
 {
 	if (encoded < 0 || !c->source)
 		return encoded;
-	(void)fifo_flush(&c->outbox, c->fd); /* the loop meets the error again */
+	(void)fifo_send(&c->outbox, c->fd); /* the loop meets the error again */
 	watch(c);
 	return 0;
 }

@@ -59,13 +59,16 @@ void fifo_done(struct fifo *f)
 	*f = (struct fifo)FIFO_INIT;
 }
 
-int fifo_flush(struct fifo *f, int fd)
+static ssize_t write_socket(int fd, const void *data, size_t size)
+{
+	return send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int move(struct fifo *f, int fd, ssize_t (*put)(int fd, const void *data, size_t size))
 {
 	while (f->len) {
-		ssize_t n = send(fd, fifo_head(f), f->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = put(fd, fifo_head(f), f->len);
 
-		if (n < 0 && errno == ENOTSOCK)
-			n = write(fd, fifo_head(f), f->len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -73,4 +76,14 @@ int fifo_flush(struct fifo *f, int fd)
 		fifo_drop(f, (size_t)n);
 	}
 	return 0;
+}
+
+int fifo_flush(struct fifo *f, int fd)
+{
+	return move(f, fd, write);
+}
+
+int fifo_send(struct fifo *f, int fd)
+{
+	return move(f, fd, write_socket);
 }

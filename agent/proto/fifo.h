@@ -23,5 +23,7 @@ const uint8_t *fifo_head(const struct fifo *f);
 void fifo_drop(struct fifo *f, size_t size);
 void fifo_done(struct fifo *f);
 
-/* Writes as much to the non-blocking @fd as it takes. 0, also when some is left, or -errno. */
+/* Write as much to @fd as it takes at the moment. 0, also when some is left, or -errno.
+ * fifo_flush(): any file that is non-blocking; a pipe may raise SIGPIPE. fifo_send(): a socket. */
 int fifo_flush(struct fifo *f, int fd);
+int fifo_send(struct fifo *f, int fd);

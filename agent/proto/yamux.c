@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/proto/fifo.h"
@@ -65,6 +66,7 @@ struct yamux {
 	size_t streams_count;
 	int fd;
 	uint32_t next_id;
+	bool is_socket;    /* the pipe; else a character device */
 	bool is_peer_gone; /* it said so: no new streams */
 	bool is_ended;
 	bool is_held;      /* some stream waits for room in the outbox */
@@ -112,6 +114,11 @@ static struct frame unpack(const uint8_t in[HEADER_SIZE])
 	memcpy(&id, in + 4, 4);
 	memcpy(&length, in + 8, 4);
 	return (struct frame){ in[0], in[1], be16toh(flags), be32toh(id), be32toh(length) };
+}
+
+static int write_out(struct yamux *s)
+{
+	return s->is_socket ? fifo_send(&s->outbox, s->fd) : fifo_flush(&s->outbox, s->fd);
 }
 
 static void put_frame(struct yamux *s, enum frame_type type, unsigned int flags, uint32_t id,
@@ -240,7 +247,7 @@ static bool drain_inbox(struct stream *st)
 {
 	size_t before = st->inbox.len;
 
-	if (fifo_flush(&st->inbox, st->fd) < 0) {
+	if (fifo_send(&st->inbox, st->fd) < 0) {
 		reset_stream(st);
 		return false;
 	}
@@ -303,7 +310,7 @@ static void watch_all(struct yamux *s)
 static int flush(struct yamux *s)
 {
 	bool was_held = s->is_held;
-	int r = fifo_flush(&s->outbox, s->fd);
+	int r = write_out(s);
 
 	if (r < 0)
 		return error_sys(&s->err, r, "yamux: write");
@@ -335,7 +342,7 @@ static void end_session(struct yamux *s)
 	s->is_ended = true;
 	if (err.code == -EPROTO) {
 		put_frame(s, FRAME_GO_AWAY, 0, 0, GO_AWAY_PROTOCOL_ERROR);
-		(void)fifo_flush(&s->outbox, s->fd); /* the peer may not be listening */
+		(void)write_out(s); /* the peer may not be listening */
 	}
 	close_streams(s);
 	loop_remove(s->source);
@@ -524,6 +531,7 @@ int yamux_new(struct loop *loop, int fd, int is_client, const struct yamux_handl
 	      struct yamux **ret)
 {
 	struct yamux *s = xcalloc(1, sizeof(*s));
+	struct stat st;
 	int r = set_nonblock(fd, true);
 
 	*s = (struct yamux){
@@ -531,6 +539,7 @@ int yamux_new(struct loop *loop, int fd, int is_client, const struct yamux_handl
 		.fd = fd,
 		.handlers = *handlers,
 		.next_id = is_client ? 1 : 2,
+		.is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode),
 	};
 	if (r == 0)
 		r = loop_add_fd(loop, fd, EPOLLIN, on_pipe, s, &s->source);
