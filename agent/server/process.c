@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/server/server-internal.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/loop.h"
+#include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
+#include "lib/engine/engine.h"
+#include "oci/config.h"
+
+/*
+ * A process's end is told once it has exited and its output has been passed on. Its children may
+ * hold the output open for ever, so after the exit an output that moved nothing for LINGER_MS is
+ * given up. One that waits for the host to read it is not: those bytes are the process's own.
+ */
+#define LINGER_MS 250
+#define PROCESSES_MAX 1024 /* of a container */
+
+static int pidfd_open_(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int pidfd_signal(int pidfd, int sig)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+struct process *process_new(struct container *container, const char *exec_id, bool is_init)
+{
+	struct process *process = xcalloc(1, sizeof(*process));
+
+	process->container = container;
+	process->exec_id = xstrdup(exec_id ? exec_id : "");
+	process->is_init = is_init;
+	process->pidfd = -1;
+	stdio_init(&process->io);
+	process->next = container->processes;
+	container->processes = process;
+	if (is_init)
+		container->init = process;
+	return process;
+}
+
+static void answer_waiters(struct process *process)
+{
+	const grpc_WaitProcessResponse response = { .status = process->status };
+
+	while (process->waiters) {
+		process->is_waited = true;
+		rpc_reply(process->waiters, &response);
+	}
+}
+
+void process_free(struct process *process)
+{
+	const struct error gone = { -ENOENT, "the process is gone" };
+	struct process **p;
+
+	if (!process)
+		return;
+	for (p = &process->container->processes; *p != process; p = &(*p)->next)
+		;
+	*p = process->next;
+	if (process->is_init)
+		process->container->init = NULL;
+	if (process->has_exited)
+		answer_waiters(process);
+	rpc_fail_all(&process->waiters, &gone);
+	loop_remove(process->linger);
+	stdio_done(&process->io);
+	if (process->pid && !process->has_exited && process->pidfd >= 0)
+		(void)pidfd_signal(process->pidfd, SIGKILL); /* reaped like an orphan */
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	free(process->exec_id);
+	free(process);
+}
+
+int process_attach(struct process *process, pid_t pid, struct error *err)
+{
+	process->pid = pid;
+	process->pidfd = pidfd_open_(pid);
+	if (process->pidfd < 0)
+		return error_sys(err, process->pidfd, "open process %d", (int)pid);
+	return stdio_attach(&process->io, process, err);
+}
+
+static struct process *find_by_exec_id(struct container *container, const char *exec_id)
+{
+	for (struct process *p = container->processes; p; p = p->next)
+		if (streq(p->exec_id, exec_id))
+			return p;
+	return NULL;
+}
+
+struct process *process_find(struct agent_server *server, const char *container_id,
+			     const char *exec_id, struct error *err)
+{
+	struct container *container = container_find(server, container_id, err);
+	struct process *process;
+
+	if (!container)
+		return NULL;
+	/* Clients differ in how they name the init: not at all, or as they did at its creation. */
+	process = exec_id && *exec_id ? find_by_exec_id(container, exec_id) : container->init;
+	if (!process)
+		(void)error_set(err, -ENOENT, "container '%s' has no process '%s'", container_id,
+				exec_id ? exec_id : "");
+	return process;
+}
+
+/* An exec'd process that was waited for is forgotten, as Kata's agent does, but not before a
+ * client that reads by calls has seen the end of its output. */
+static bool is_forgettable(const struct process *process)
+{
+	return !process->is_init && process->is_waited &&
+	       (process->io.is_streamed ||
+		(process->io.is_ended[STDIO_OUT] && process->io.is_ended[STDIO_ERR]));
+}
+
+void process_check(struct process *process)
+{
+	struct container *container = process->container;
+
+	if (!process->has_exited || !stdio_is_drained(&process->io))
+		return;
+	loop_remove(steal_ptr(&process->linger));
+	if (process->io.is_streamed)
+		stdio_cut(&process->io); /* its stdin, too, is of no use to anybody now */
+	answer_waiters(process);
+	if (is_forgettable(process))
+		process_free(process);
+	container_check(container);
+}
+
+static void on_linger(void *ctx)
+{
+	struct process *process = ctx;
+
+	process->linger = NULL;
+	if (stdio_is_active(&process->io)) {
+		process_linger(process);
+		return;
+	}
+	stdio_cut(&process->io);
+	process_check(process);
+}
+
+void process_linger(struct process *process)
+{
+	if (process->has_exited && !process->linger)
+		process->linger = loop_add_timer(process->container->server->loop, LINGER_MS,
+						 on_linger, process);
+}
+
+static struct process *find_by_pid(struct agent_server *server, pid_t pid)
+{
+	for (struct container *c = server->containers; c; c = c->next)
+		for (struct process *p = c->processes; p; p = p->next)
+			if (p->pid == pid && !p->has_exited)
+				return p;
+	return NULL;
+}
+
+void processes_reap(struct agent_server *server)
+{
+	struct process *process;
+	int status;
+	pid_t pid;
+
+	for (;;) {
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid <= 0)
+			return;
+		process = find_by_pid(server, pid);
+		if (!process) /* an orphan that became ours */
+			continue;
+		process->has_exited = true;
+		process->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (process->container->is_removing)
+			stdio_cut(&process->io);
+		process_linger(process);
+		process_check(process);
+	}
+}
+
+/* --- ExecProcess */
+
+static int check_exec(struct container *container, const char *exec_id, struct error *err)
+{
+	size_t count = 0;
+
+	if (!exec_id || !*exec_id)
+		return error_set(err, -EINVAL, "the process needs an exec_id");
+	if (find_by_exec_id(container, exec_id))
+		return error_set(err, -EEXIST, "process '%s' exists already", exec_id);
+	if (!container->init || container->init->has_exited)
+		return error_set(err, -EBUSY, "cannot exec in a stopped container");
+	for (struct process *p = container->processes; p; p = p->next)
+		count++;
+	return count >= PROCESSES_MAX ? error_set(err, -ENOMEM, "it has %zu processes", count) : 0;
+}
+
+static int run_exec(struct process *process, const grpc_ExecProcessRequest *req,
+		    const struct oci_process *spec, struct error *err)
+{
+	struct container *container = process->container;
+	const uint32_t ports[STDIO_COUNT] = { req->stdin_port, req->stdout_port, req->stderr_port };
+	struct stdio *io = &process->io;
+	struct engine_exec exec = {
+		.init_pid = container->init->pid,
+		.init_pidfd = container->init->pidfd,
+		.config = container->config,
+		.process = spec,
+		.cgroup = container->cgroup,
+		.is_guest = container->server->options.is_guest,
+	};
+	pid_t pid;
+	int r = stdio_prepare(io, container->server, spec->terminal, ports, err);
+
+	if (r < 0)
+		return r;
+	memcpy(exec.stdio, io->child, sizeof(exec.stdio));
+	exec.console_socket = io->console[1];
+	r = engine_exec(&exec, &pid, err);
+	return r < 0 ? r : process_attach(process, pid, err);
+}
+
+int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+	const grpc_ExecProcessRequest *req = request;
+	struct container *container = container_find(call->server, req->container_id, err);
+	cleanup_oci_process struct oci_process *spec = NULL;
+	struct process *process;
+	int r;
+
+	if (!container)
+		return err->code;
+	r = check_exec(container, req->exec_id, err);
+	if (r < 0)
+		return error_wrap(err, r, "exec in '%s'", container->id);
+	if (!req->oci_json.size)
+		return error_set(err, -EINVAL, "exec in '%s': oci_json is missing", container->id);
+	r = oci_process_parse("process", (const char *)req->oci_json.data, req->oci_json.size, &spec,
+			      err);
+	if (r < 0)
+		return r;
+
+	process = process_new(container, req->exec_id, false);
+	r = run_exec(process, req, spec, err);
+	if (r < 0)
+		process_free(process);
+	return r;
+}
+
+/* --- SignalProcess */
+
+/* Whether the mask "NAME:\t<16 hex digits>" of /proc/PID/status has @sig. */
+static bool mask_has(const char *status, const char *name, int sig)
+{
+	const char *p = strstr(status, name), *digits = "0123456789abcdef", *digit;
+	size_t len, index = (size_t)(sig - 1) / 4;
+
+	if (!p)
+		return true;
+	p += strlen(name);
+	p += strspn(p, "\t ");
+	len = strspn(p, digits);
+	if (index >= len)
+		return true;
+	digit = strchr(digits, p[len - 1 - index]);
+	return (size_t)(digit - digits) >> ((sig - 1) % 4) & 1;
+}
+
+/* The first process of a pid namespace gets no signal that it has no handler for, so a SIGTERM
+ * that would end any other is lost on it. As Kata's agent does, it is made one that is not. */
+static bool is_deaf_init(const struct process *process)
+{
+	static const char *const masks[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
+	cleanup_free char *path = xasprintf("/proc/%d/status", (int)process->pid);
+	cleanup_free char *status = NULL;
+
+	if (!process->is_init || read_file_at(AT_FDCWD, path, 64 * 1024, &status, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++)
+		if (mask_has(status, masks[i], SIGTERM))
+			return false;
+	return true;
+}
+
+int process_signal(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+	const grpc_SignalProcessRequest *req = request;
+	struct process *process = process_find(call->server, req->container_id, req->exec_id, err);
+	bool is_for_all = !req->exec_id || !*req->exec_id;
+	int sig = (int)req->signal, r;
+
+	if (!process)
+		return err->code;
+	if (req->signal >= (uint32_t)NSIG)
+		return error_set(err, -EINVAL, "signal %u does not exist", req->signal);
+	if (is_for_all && sig == SIGKILL && process->container->cgroup) {
+		r = cgroup_signal(process->container->cgroup, SIGKILL, err);
+		if (r < 0)
+			return r;
+	}
+	if (process->has_exited)
+		return 0;
+	if (sig == SIGTERM && is_deaf_init(process))
+		sig = SIGKILL;
+	r = pidfd_signal(process->pidfd, sig);
+	return r < 0 && r != -ESRCH ? error_sys(err, r, "send signal %d", sig) : 0;
+}
+
+/* --- WaitProcess */
+
+int process_wait(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+	const grpc_WaitProcessRequest *req = request;
+	struct process *process = process_find(call->server, req->container_id, req->exec_id, err);
+
+	if (!process)
+		return err->code;
+	/* Answered from here when it is over already; the order of answering and forgetting stays
+	 * in one place. */
+	(void)rpc_wait(call, &process->waiters);
+	process_check(process);
+	return RPC_LATER;
+}

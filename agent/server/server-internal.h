@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/proto/fifo.h"
+#include "agent/proto/method.h"
+#include "agent/server/server.h"
+#include "lib/base/cleanup.h"
+
+struct agent_server;
+struct cgroup;
+struct container;
+struct error;
+struct loop_source;
+struct oci_config;
+struct process;
+struct rpc_conn;
+struct yamux;
+
+/* What the files of this directory know of each other, one section a file. */
+
+/* --- rpc.c: connections, requests and their answers */
+
+struct rpc_call {
+	struct agent_server *server;
+	struct rpc_conn *conn;
+	uint32_t stream_id;
+	enum agent_method method;
+	struct rpc_call *conn_next;   /* of those that wait, by connection */
+	struct rpc_call **wait_list;  /* and by what they wait for, in order of arrival */
+	struct rpc_call *wait_next;
+	struct fifo data;             /* WriteStdin: not written yet */
+	uint32_t size;                /* WriteStdin: all of it; ReadStd…: at most */
+};
+
+/* A handler answers with 0 (*@response, zeroed before and released after), with a negative errno
+ * and @err, or with RPC_LATER after rpc_wait(). */
+#define RPC_LATER 1
+typedef int (*rpc_handler)(struct rpc_call *call, const void *request, void *response,
+			   struct error *err);
+
+/* Puts a call that RPC_LATER will be returned for at the end of @list; the call moves to the heap,
+ * and *@call is not to be used after that. It disappears by itself when its connection does. */
+struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
+/* Answer the call that rpc_wait() returned, and free it. */
+void rpc_reply(struct rpc_call *call, const void *response);
+void rpc_fail(struct rpc_call *call, const struct error *err);
+void rpc_fail_all(struct rpc_call **list, const struct error *err);
+
+int rpc_conn_new(struct agent_server *server, int fd); /* takes @fd */
+void rpc_conns_close(struct agent_server *server);
+
+/* --- channel.c: listeners, the CONNECT line, stdio streams that wait to be claimed */
+
+struct channel {
+	struct listener *listeners;
+	struct handshake *handshakes;
+	struct stream *streams;
+	size_t streams_count;
+	uint32_t last_number;
+	struct yamux *yamux;
+};
+void channel_close(struct agent_server *server);
+/* The stdio stream of that number, for the caller to own: -ENOENT when nobody connected it. */
+int channel_claim(struct agent_server *server, uint32_t number);
+
+/* --- relay.c: one direction of one stream */
+
+struct relay;
+typedef void (*relay_end_fn)(void *ctx);
+
+struct relay_options {
+	int from; /* both owned from here on, made non-blocking */
+	int to;
+	/* Goes on reading when nobody takes the bytes any more (a terminal must not block its
+	 * processes); otherwise @from is closed, so that its writers notice. */
+	bool is_draining;
+	relay_end_fn on_end; /* everything was passed on, or nobody takes it; from the loop */
+	void *ctx;
+};
+int relay_new(struct agent_server *server, const struct relay_options *options,
+	      struct relay **ret);
+void relay_free(struct relay *relay);
+/* Whether it did something since it was asked last, or has something in hand. */
+bool relay_is_active(struct relay *relay);
+
+/* --- stdio.c: the three streams of a process */
+
+enum { STDIO_IN, STDIO_OUT, STDIO_ERR, STDIO_COUNT };
+
+struct stdio {
+	bool is_terminal;
+	bool is_streamed;          /* relayed, else served by WriteStdin, ReadStdout, ReadStderr */
+	int claimed[STDIO_COUNT];  /* streams, until they are attached */
+	int child[STDIO_COUNT];    /* what the process gets, until it has it */
+	int console[2];            /* the terminal's way to us, ours and the engine's end */
+	int own[STDIO_COUNT];      /* pipes' or terminal's ends that no relay owns, or -1 */
+	struct relay *relays[STDIO_COUNT];
+	struct loop_source *sources[STDIO_COUNT];
+	struct rpc_call *calls[STDIO_COUNT];
+	bool is_ended[STDIO_COUNT]; /* the end of an output was seen, or given up */
+};
+
+void stdio_init(struct stdio *io);
+/* Claims the streams and makes the pipes. @ports: stdin, stdout, stderr; all 0: RPC form. */
+int stdio_prepare(struct stdio *io, struct agent_server *server, bool is_terminal,
+		  const uint32_t ports[STDIO_COUNT], struct error *err);
+/* The process exists: take its terminal, begin to relay. */
+int stdio_attach(struct stdio *io, struct process *process, struct error *err);
+/* However far it got. */
+void stdio_done(struct stdio *io);
+/* Whether all output has been passed on (or is served by calls anyway). */
+bool stdio_is_drained(const struct stdio *io);
+/* Some output moved since the last question, or is stuck behind a reader. */
+bool stdio_is_active(struct stdio *io);
+/* Gives up on outputs that somebody else holds open: readers get the end. */
+void stdio_cut(struct stdio *io);
+
+int stdio_write_stdin(struct rpc_call *call, const void *request, void *response,
+		      struct error *err);
+int stdio_read_stdout(struct rpc_call *call, const void *request, void *response,
+		      struct error *err);
+int stdio_read_stderr(struct rpc_call *call, const void *request, void *response,
+		      struct error *err);
+int stdio_close_stdin(struct rpc_call *call, const void *request, void *response,
+		      struct error *err);
+int stdio_resize(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* --- process.c: exec, signals, waiting */
+
+struct process {
+	struct process *next;
+	struct container *container;
+	char *exec_id;
+	bool is_init;
+	pid_t pid;
+	int pidfd;
+	bool has_exited;
+	bool is_waited; /* somebody got its status: an exec'd process can be forgotten */
+	int status;
+	struct stdio io;
+	struct rpc_call *waiters;
+	struct loop_source *linger;
+};
+
+struct process *process_new(struct container *container, const char *exec_id, bool is_init);
+void process_free(struct process *process); /* takes it from its container */
+/* After the engine made @pid: opens it and begins to relay. */
+int process_attach(struct process *process, pid_t pid, struct error *err);
+/* By its ids: an empty @exec_id is the container's init. Errors as Kata's agent answers. */
+struct process *process_find(struct agent_server *server, const char *container_id,
+			     const char *exec_id, struct error *err);
+/* Some output ended: waiters may be answered. The process may be gone afterwards. */
+void process_check(struct process *process);
+/* If it has exited: bounds how long others may keep its output open. */
+void process_linger(struct process *process);
+void processes_reap(struct agent_server *server);
+
+int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err);
+int process_signal(struct rpc_call *call, const void *request, void *response, struct error *err);
+int process_wait(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* --- container.c */
+
+struct container {
+	struct agent_server *server;
+	struct container *next;
+	char *id;
+	struct oci_config *config;
+	struct cgroup *cgroup;
+	int start_fd; /* a byte in here starts the init; -1 once that was done */
+	char **mounts; /* storages to release, in order of mounting */
+	struct process *init;
+	struct process *processes; /* init included */
+	bool is_removing;
+	struct rpc_call *removers;
+	struct loop_source *remove_timer;
+};
+
+struct container *container_find(struct agent_server *server, const char *id, struct error *err);
+/* A process was reaped: a removal may be complete. The container may be gone afterwards. */
+void container_check(struct container *container);
+/* Kills everything and begins the removal; the container may be gone afterwards. */
+void container_begin_removal(struct container *container);
+void containers_destroy(struct agent_server *server);
+
+int container_create(struct rpc_call *call, const void *request, void *response,
+		     struct error *err);
+int container_start(struct rpc_call *call, const void *request, void *response, struct error *err);
+int container_remove(struct rpc_call *call, const void *request, void *response,
+		     struct error *err);
+
+/* --- storage.c */
+
+struct storage {
+	struct storage *next;
+	char *mount_point;
+	unsigned int users;
+	bool is_mounted;
+};
+/* Mounts in order; each mount point in use is appended to *@mounts for storage_remove(). On error
+ * those of this call are taken back. */
+int storage_add(struct agent_server *server, const grpc_Storage *storages, size_t count,
+		char ***mounts, struct error *err);
+void storage_remove(struct agent_server *server, char **mounts); /* backwards; frees @mounts */
+extern const char *const storage_driver_names[]; /* NULL-terminated */
+
+/* --- sandbox.c */
+
+int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
+int sandbox_destroy(struct rpc_call *call, const void *request, void *response, struct error *err);
+/* The last container is gone. */
+void sandbox_check(struct agent_server *server);
+
+/* --- guest.c */
+
+int guest_check(struct rpc_call *call, const void *request, void *response, struct error *err);
+int guest_version(struct rpc_call *call, const void *request, void *response, struct error *err);
+int guest_details(struct rpc_call *call, const void *request, void *response, struct error *err);
+int guest_set_time(struct rpc_call *call, const void *request, void *response, struct error *err);
+int guest_reseed(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* --- server.c */
+
+struct agent_server {
+	struct loop *loop;
+	struct agent_server_options options;
+	struct rpc_conn *conns;
+	size_t conns_count;
+	struct channel channel;
+	struct container *containers;
+	struct storage *storages;
+	char *sandbox_id; /* NULL: CreateSandbox was not called */
+	char **sandbox_mounts;
+	bool is_ending;   /* DestroySandbox: over when the last container is */
+	struct rpc_call *destroyers;
+	struct loop_source *goodbye;
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "agent/server/server-internal.h"
+#include "lib/base/error.h"
+#include "lib/base/loop.h"
+#include "lib/base/str.h"
+
+static void on_signal(void *ctx, const struct signalfd_siginfo *info)
+{
+	processes_reap(ctx);
+}
+
+static int watch_children(struct agent_server *server)
+{
+	sigset_t signals;
+
+	/* A client or a process that hung up is an error of the write, not our end. The engine gives
+	 * what it starts the defaults back. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return -errno;
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGCHLD);
+	return loop_add_signals(server->loop, &signals, on_signal, server);
+}
+
+int agent_server_new(struct loop *loop, const struct agent_server_options *options,
+		     struct agent_server **ret, struct error *err)
+{
+	struct agent_server *server = xcalloc(1, sizeof(*server));
+	int r;
+
+	server->loop = loop;
+	server->options = *options;
+	r = watch_children(server);
+	if (r < 0) {
+		free(server);
+		return error_sys(err, r, "watch children");
+	}
+	*ret = server;
+	return 0;
+}
+
+void agent_server_free(struct agent_server *server)
+{
+	if (!server)
+		return;
+	rpc_conns_close(server);
+	containers_destroy(server);
+	storage_remove(server, server->sandbox_mounts);
+	channel_close(server);
+	loop_remove(server->goodbye);
+	free(server->sandbox_id);
+	free(server);
+}

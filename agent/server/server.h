@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+
+struct error;
+struct loop;
+
+/*
+ * The agent: grpc.AgentService and grpc.Health over an event loop, wire-compatible with Kata's
+ * agent (docs/agent.md). One thread. Its clients are the host and fully trusted; the containers
+ * it runs are not.
+ *
+ * The loop is ended (loop_quit()) when a client asked for DestroySandbox, or when the pipe that
+ * carried everything has ended.
+ */
+struct agent_server;
+
+struct agent_server_options {
+	/* The machine is ours: pid 1 of a VM. Otherwise clock, entropy and host name are left
+	 * alone. */
+	bool is_guest;
+};
+
+/* Takes SIGCHLD of this process: every child is reaped here. */
+int agent_server_new(struct loop *loop, const struct agent_server_options *options,
+		     struct agent_server **ret, struct error *err);
+/* Kills and removes what still runs, without waiting long. */
+void agent_server_free(struct agent_server *server);
+
+/* Where to listen; any number of these. Unix sockets: @is_raw speaks ttRPC at once, otherwise a
+ * connection begins with `CONNECT port`. */
+int agent_server_listen_unix(struct agent_server *server, const char *path, bool is_raw,
+			     struct error *err);
+/* AF_VSOCK, ports 1024 and 1027. */
+int agent_server_listen_vsock(struct agent_server *server, struct error *err);
+/* yamux over one pipe (@fd, owned), each stream beginning with `CONNECT port`. */
+int agent_server_listen_pipe(struct agent_server *server, int fd, struct error *err);
