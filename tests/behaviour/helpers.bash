@@ -7,6 +7,8 @@
 
 bats_require_minimum_version 1.5.0
 
+load ../lib/rootfs
+
 # --- the program ------------------------------------------------------------------------------
 
 # bats waits for everyone who holds its descriptor 3.
@@ -69,19 +71,6 @@ mount_at() {
   shift 3
   config --arg d "$destination" --arg t "$type" --arg s "$source" --argjson o "$(json_array "$@")" \
     '.mounts += [{destination: $d, type: $t, source: $s, options: $o}]'
-}
-
-make_rootfs() {
-  local root=$1 applet busybox
-  busybox=$(command -v busybox)
-  mkdir -p "$root"/{bin,dev,etc,proc,root,run,sys,tmp,var}
-  chmod 1777 "$root/tmp"
-  cp "$busybox" "$root/bin/busybox"
-  for applet in $("$busybox" --list); do
-    [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
-  done
-  printf 'root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000::/home/guest:/bin/sh\n' >"$root/etc/passwd"
-  printf 'root:x:0:\nguest:x:1000:\n' >"$root/etc/group"
 }
 
 # --- waiting ------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 load helpers
 
 tty() {
-  "$BATS_TEST_DIRNAME/tty" "$@" 3>&-
+  "$BATS_TEST_DIRNAME/../lib/tty" "$@" 3>&-
 }
 
 with_terminal() {
