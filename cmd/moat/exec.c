@@ -57,58 +57,64 @@ static int read_process(const char *path, struct oci_process **ret, struct error
 	return oci_process_parse(path, text, len, ret, err);
 }
 
-static int make_process(const struct globals *globals, const struct values *values, char **args,
-			struct oci_process **ret, struct error *err)
-{
-	cleanup_oci_process struct oci_process *process = NULL;
-	struct exec_changes changes = values->changes;
-	int r;
+struct wish {
+	const struct values *values;
+	char *const *args;
+};
 
-	changes.args = args + 1;
-	if (values->process) {
-		r = read_process(values->process, &process, err);
+static int make_process(void *ctx, const struct oci_process *own, struct oci_process **ret,
+			struct error *err)
+{
+	const struct wish *wish = ctx;
+	const char *path = wish->values->process;
+	cleanup_oci_process struct oci_process *process = NULL;
+	struct exec_changes changes = wish->values->changes;
+	int r = 0;
+
+	if (path) {
+		r = read_process(path, &process, err);
 	} else {
-		r = container_process(globals->root, args[0], &process, err);
-		if (r == 0 && !args[1])
-			r = error_set(err, -EINVAL, "no command given: moat exec ID COMMAND");
-		if (r == 0)
-			process->terminal = false;
+		process = oci_process_copy(own);
+		process->terminal = false;
 	}
-	if (r == 0)
-		r = exec_process_change(process, &changes, err);
+	if (r < 0)
+		return r;
+	changes.args = wish->args;
+	r = exec_process_change(process, &changes, err);
 	if (r == 0)
 		*ret = steal_ptr(&process);
 	return r;
 }
 
 /* What is wrong whatever the container is like. */
-static int check_values(const struct values *values, struct error *err)
+static int check_values(const struct values *values, char *const *command, struct error *err)
 {
 	uid_t uid;
 	gid_t gid = 0;
 
 	if (values->cgroup)
 		return error_set(err, -EOPNOTSUPP, "option '--cgroup' is not supported yet");
+	if (!values->process && !command[0])
+		return error_set(err, -EINVAL, "no command given: moat exec ID COMMAND");
 	return values->changes.user ? exec_parse_user(values->changes.user, &uid, &gid, err) : 0;
 }
 
 static int run(const struct globals *globals, void *data, char **args, struct error *err)
 {
 	const struct values *values = data;
-	cleanup_oci_process struct oci_process *process = NULL;
+	struct wish wish = { values, args + 1 };
 	struct container_exec_request request;
-	int status = 0, r;
+	int status = 0;
+	int r = check_values(values, args + 1, err);
 
-	r = check_values(values, err);
-	if (r == 0)
-		r = make_process(globals, values, args, &process, err);
 	if (r < 0)
 		return r;
 	request = (struct container_exec_request){
 		.argv = globals->argv,
 		.root = globals->root,
 		.id = args[0],
-		.process = process,
+		.make_process = make_process,
+		.ctx = &wish,
 		.pid_file = values->pid_file,
 		.console_socket = values->console_socket,
 		.pidfd_socket = values->pidfd_socket,

@@ -61,20 +61,6 @@ int container_info(const char *root, const char *id, struct container_info *ret,
 	return 0;
 }
 
-int container_process(const char *root, const char *id, struct oci_process **ret,
-		      struct error *err)
-{
-	cleanup_container struct container *c = NULL;
-	int r = container_open(root, id, &c, err);
-
-	if (r < 0)
-		return r;
-	if (!c->config || !c->config->process)
-		return error_set(err, -EINVAL, "its config.json cannot be read");
-	*ret = oci_process_copy(c->config->process);
-	return 0;
-}
-
 /* NULL: it may start. */
 static const char *const start_refusals[OCI_STATUS_COUNT] = {
 	[OCI_STATUS_CREATING] = "cannot start a container that is being created",

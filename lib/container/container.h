@@ -54,7 +54,11 @@ struct container_exec_request {
 	char *const *argv;         /* as above */
 	const char *root;
 	const char *id;
-	const struct oci_process *process; /* whole: see container_process() */
+	/* Makes the process's document, starting from the container's own or not at all. */
+	int (*make_process)(void *ctx, const struct oci_process *own, struct oci_process **ret,
+			    struct error *err);
+	void *ctx;
+	const struct oci_process *process; /* what it made; for the backend */
 	const char *pid_file;
 	const char *console_socket;
 	const char *pidfd_socket;
@@ -64,11 +68,6 @@ struct container_exec_request {
 };
 int container_exec(const struct container_exec_request *request, int *ret_status,
 		   struct error *err);
-
-/* The container's own process document, which `exec` without --process starts from: args, env
- * and terminal are the caller's to replace. oci_process_free() it. */
-int container_process(const char *root, const char *id, struct oci_process **ret,
-		      struct error *err);
 
 /* What `state` and `list` show. Strings are owned; container_info_done(). */
 struct container_info {

@@ -30,26 +30,24 @@ static int open_for_exec(const struct container_exec_request *request, struct co
 			 struct error *err)
 {
 	cleanup_container struct container *c = NULL;
-	int r = container_open(request->root, request->id, &c, err);
+	int r = container_open_record(request->root, request->id, &c, err);
 
-	if (r < 0)
-		return r;
-	if (c->record.isolation == ISOLATION_NATIVE && request->argv) {
+	if (r == 0 && c->record.isolation == ISOLATION_NATIVE && request->argv)
 		r = selfexe_protect(request->argv, err);
-		if (r < 0)
-			return r;
-	}
-	r = check_status(c, request->ignore_paused, err);
+	if (r == 0)
+		r = check_status(c, request->ignore_paused, err);
 	if (r < 0)
 		return r;
-	if (!c->config)
+	container_load_config(c);
+	if (!c->config || !c->config->process)
 		return error_set(err, -EINVAL, "its config.json cannot be read");
 	*ret = steal_ptr(&c);
 	return 0;
 }
 
-int container_exec(const struct container_exec_request *request, int *ret_status,
-		   struct error *err)
+/* *ret_pid: a process that runs, and of which the caller was told. */
+static int start_process(struct container *c, const struct container_exec_request *request,
+			 struct console *console, pid_t *ret_pid, struct error *err)
 {
 	const struct console_request console_request = {
 		.has_terminal = request->process->terminal,
@@ -59,31 +57,52 @@ int container_exec(const struct container_exec_request *request, int *ret_status
 	};
 	const struct report report = { request->pid_file, request->pidfd_socket, "setns" };
 	const struct container_backend *backend;
-	cleanup_container struct container *c = NULL;
-	cleanup_console struct console console = CONSOLE_INIT;
 	cleanup_pid pid_t pid = 0;
-	int r = open_for_exec(request, &c, err);
+	int r = container_find_backend(c->record.isolation, &backend, err);
 
 	if (r == 0)
-		r = container_find_backend(c->record.isolation, &backend, err);
-	if (r == 0)
-		r = console_open(&console_request, &console, err);
+		r = console_open(&console_request, console, err);
 	if (r == 0 && !request->detach)
 		r = foreground_begin(false, err);
 	if (r == 0)
-		r = backend->exec(c, request, console.container_end, &pid, err);
+		r = backend->exec(c, request, console->container_end, &pid, err);
 	if (r == 0)
 		r = report_process(&report, pid, err);
+	if (r == 0)
+		*ret_pid = steal_pid(&pid);
+	return r;
+}
+
+static int attend(pid_t pid, struct console *console, int *ret_status, struct error *err)
+{
+	cleanup_pid pid_t unattended = pid;
+	int r = foreground_wait(pid, console, ret_status, err);
+
+	if (r == 0)
+		(void)steal_pid(&unattended); /* it has ended */
+	return r;
+}
+
+int container_exec(const struct container_exec_request *request, int *ret_status,
+		   struct error *err)
+{
+	struct container_exec_request whole = *request;
+	cleanup_container struct container *c = NULL;
+	cleanup_oci_process struct oci_process *process = NULL;
+	cleanup_console struct console console = CONSOLE_INIT;
+	pid_t pid = 0;
+	int r = open_for_exec(request, &c, err);
+
+	if (r == 0)
+		r = request->make_process(request->ctx, c->config->process, &process, err);
+	if (r < 0)
+		return r;
+	whole.process = process;
+	r = start_process(c, &whole, &console, &pid, err);
 	if (r < 0)
 		return r;
 	container_close(steal_ptr(&c));
 	*ret_status = 0;
-	if (request->detach) {
-		(void)steal_pid(&pid); /* whoever reaps orphans waits for it */
-		return 0;
-	}
-	r = foreground_wait(pid, &console, ret_status, err);
-	if (r == 0)
-		(void)steal_pid(&pid); /* it has ended */
-	return r;
+	/* Whoever reaps orphans waits for a detached one. */
+	return request->detach ? 0 : attend(pid, &console, ret_status, err);
 }

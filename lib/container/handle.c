@@ -44,20 +44,19 @@ int container_save(struct container *c, struct error *err)
 }
 
 /* The copy that create made, since later edits of the bundle must change nothing
- * (runtime.md#lifecycle). NULL when it is not there or not whole: its maker was killed. */
-static struct oci_config *load_config(const struct state_dir *dir)
+ * (runtime.md#lifecycle). Stays NULL when that is not there or not whole: its maker was killed. */
+void container_load_config(struct container *c)
 {
-	struct oci_config *config = NULL;
 	struct error err = ERROR_INIT;
 	cleanup_free char *text = NULL;
 	size_t len;
-	int r = read_file_at(state_dir_fd(dir), "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
+	int r = read_file_at(state_dir_fd(c->dir), "config.json", OCI_CONFIG_MAX_BYTES, &text,
+			     &len);
 
 	if (r == 0)
-		r = oci_config_parse("config.json", text, len, &config, &err);
+		r = oci_config_parse("config.json", text, len, &c->config, &err);
 	if (r < 0)
-		log_debug("%s: no usable config.json: %s", state_dir_path(dir), err.msg);
-	return r < 0 ? NULL : config;
+		log_debug("%s: no usable config.json: %s", state_dir_path(c->dir), err.msg);
 }
 
 /* A container that is deleted while we look at it loses its record first. */
@@ -95,8 +94,8 @@ static int open_dir(const char *root, const char *id, bool is_locked, struct sta
 	return r == -ENOENT ? error_set(err, r, "container does not exist") : r;
 }
 
-static int open_container(const char *root, const char *id, bool is_locked,
-			  struct container **ret, struct error *err)
+static int open_record(const char *root, const char *id, bool is_locked, struct container **ret,
+		       struct error *err)
 {
 	cleanup_container struct container *c = xcalloc(1, sizeof(*c));
 	int r = open_dir(root, id, is_locked, &c->dir, err);
@@ -106,22 +105,34 @@ static int open_container(const char *root, const char *id, bool is_locked,
 	c->root = xstrdup(root);
 	c->id = xstrdup(id);
 	r = read_record(c, err);
-	if (r < 0)
-		return r;
-	c->config = load_config(c->dir);
-	*ret = steal_ptr(&c);
-	return 0;
+	if (r == 0)
+		*ret = steal_ptr(&c);
+	return r;
+}
+
+int container_open_record(const char *root, const char *id, struct container **ret,
+			  struct error *err)
+{
+	return open_record(root, id, false, ret, err);
 }
 
 int container_open(const char *root, const char *id, struct container **ret, struct error *err)
 {
-	return open_container(root, id, false, ret, err);
+	int r = open_record(root, id, false, ret, err);
+
+	if (r == 0)
+		container_load_config(*ret);
+	return r;
 }
 
 int container_open_locked(const char *root, const char *id, struct container **ret,
 			  struct error *err)
 {
-	return open_container(root, id, true, ret, err);
+	int r = open_record(root, id, true, ret, err);
+
+	if (r == 0)
+		container_load_config(*ret);
+	return r;
 }
 
 int container_status(const struct container *c, bool is_ours, enum oci_status *ret,

@@ -18,6 +18,10 @@ int container_open(const char *root, const char *id, struct container **ret, str
 /* Locked, and read after that. */
 int container_open_locked(const char *root, const char *id, struct container **ret,
 			  struct error *err);
+/* As container_open(), but the configuration is left for later. */
+int container_open_record(const char *root, const char *id, struct container **ret,
+			  struct error *err);
+void container_load_config(struct container *c);
 void container_close(struct container *c); /* and unlocks */
 DEFINE_CLEANUP(container_close_p, struct container *, container_close)
 #define cleanup_container CLEANUP(container_close_p)

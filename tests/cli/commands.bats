@@ -127,6 +127,34 @@ load helpers
 	check "$output" "x"
 }
 
+@test "state and list show a running container" {
+	fake_container x
+	moat state x
+	check "$status" 0
+	check "$stderr" ""
+	check "$(jq -r '[.ociVersion, .id, .status, .pid, .bundle, .rootfs, .created] | map(tostring) | join(" ")' <<<"$output")" \
+		"1.3.0 x running $FAKE_PID /bundle /bundle/rootfs 2026-01-02T03:04:05.000000006Z"
+	moat list
+	[[ ${lines[1]} =~ ^x\ +$FAKE_PID\ +running\ +/bundle\ +2026-01-02T03:04:05.000000006Z\ +root$ ]]
+	moat list --format json
+	check "$(jq -r '.[0].id + " " + .[0].owner' <<<"$output")" "x root"
+}
+
+@test "kill and delete end a running container" {
+	fake_container x
+	moat kill x sigterm
+	check "$status" 0
+	wait "$FAKE_PID" || check $? 143
+	fails_with 1 "kill 'x': container not running" kill x TERM
+	moat kill --all x TERM
+	check "$status" 0
+	moat state x
+	check "$(jq -r '.status + " " + (.pid | tostring)' <<<"$output")" "stopped 0"
+	moat delete x
+	check "$status" 0
+	[[ ! -e $ROOT/x ]]
+}
+
 @test "a JSON log holds exactly one object after a failure, and standard error the text" {
 	fails_with 1 "state 'x': container does not exist" --log log --log-format json state x
 	check "$(jq -s length log)" 1

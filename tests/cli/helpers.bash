@@ -49,3 +49,24 @@ make_bundle()
 	mkdir -p bundle/rootfs
 	(cd bundle && "$MOAT" spec)
 }
+
+# What a running native container looks like on disk; its process is a sleep of ours.
+fake_container()
+{
+	local id=$1 start
+	sleep 1000 3>&- &
+	FAKE_PID=$!
+	start=$(awk '{ print $22 }' "/proc/$FAKE_PID/stat")
+	mkdir -p "$ROOT/$id"
+	"$MOAT" spec --bundle "$ROOT/$id"
+	jq -n --arg id "$id" --argjson pid "$FAKE_PID" --argjson start "$start" '{
+		version: 1, id: $id, isolation: "native", phase: "created", bundle: "/bundle",
+		rootfs: "/bundle/rootfs", created: "2026-01-02T03:04:05.000000006Z",
+		pid: $pid, pidStart: $start
+	}' >"$ROOT/$id/state.json"
+}
+
+teardown()
+{
+	[[ -z ${FAKE_PID:-} ]] || kill -9 "$FAKE_PID" 2>/dev/null || true
+}

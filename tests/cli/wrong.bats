@@ -144,11 +144,13 @@ load helpers
 }
 
 @test "a process document that does not exist" {
+	fake_container x
 	fails_with 255 "exec failed: read process '$PWD/p.json': No such file or directory" \
 		exec --process p.json x
 }
 
 @test "a process document that is none" {
+	fake_container x
 	echo '{"args": "not a list"}' >p.json
 	moat exec --process p.json x
 	check "$status" 255
@@ -159,6 +161,16 @@ load helpers
 	for name in NOSUCH SIG 65 1x RTMIN-1 RTMIN+31 "" SIGSIGTERM; do
 		fails_with 1 "kill 'x': unknown signal \"$name\"" kill x "$name"
 	done
+}
+
+@test "exec without a command" {
+	fails_with 255 "exec failed: no command given: moat exec ID COMMAND" exec x
+}
+
+@test "start and delete of what runs" {
+	fake_container x
+	fails_with 1 "start 'x': cannot start an already running container" start x
+	fails_with 1 "delete 'x': cannot delete container x that is not stopped: running" delete x
 }
 
 @test "a config.json that is there already" {
