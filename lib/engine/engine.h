@@ -34,6 +34,7 @@ struct engine_container {
 				 * opened O_RDWR, a pipe's end or an eventfd; borrowed */
 	unsigned int preserved_fds; /* descriptors 3 … 2+N stay open in the process */
 	bool no_pivot;          /* MS_MOVE instead of pivot_root(2) */
+	bool no_new_keyring;    /* the caller's session keyring stays, instead of one "_ses.ID" */
 	bool is_guest;          /* inside the VM: the kernel and /dev are ours */
 
 	/* Called when the init exists and waits: record its pid. A negative return ends it. */
@@ -55,6 +56,7 @@ struct engine_exec {
 	int stdio[3];
 	int console_socket;     /* or -1 */
 	unsigned int preserved_fds;
+	bool no_new_keyring;    /* as above; the new one has no name */
 	bool is_guest;
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err); /* before the program runs; may be NULL */
 	void *ctx;

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/child.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/error.h"
+#include "lib/engine/cgroup.h"
+#include "lib/engine/filter.h"
+#include "lib/engine/process-plan.h"
+#include "lib/linux/clone.h"
+
+void child_done(struct child *child)
+{
+	sync_close(&child->sync);
+	close_fdp(&child->filter_fd);
+	child->filter_fd = -1;
+	kill_reap_pid(&child->pid);
+}
+
+/* A helper is done once it has told the pid, or why there is none. */
+static int take_over(struct child *child, pid_t helper, struct error *err)
+{
+	int r;
+
+	child->sync.peer = "helper";
+	r = sync_wait_pid(&child->sync, SYNC_CHILD, &child->pid, err);
+	child->sync.peer = "init";
+	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+int child_start(struct child *child, const struct child_start *start, struct error *err)
+{
+	struct clone_request clone = {
+		.flags = start->clone_flags,
+		.cgroup_fd = child->cgroup ? child->cgroup->v2_fd : -1,
+	};
+	cleanup_fd int child_fd = -1;
+	pid_t pid;
+	int r = sync_pair(&child->sync, &child_fd, err);
+
+	if (r < 0)
+		return r;
+	pid = clone_process(&clone);
+	if (pid < 0)
+		return error_sys(err, (int)pid, "clone");
+	if (pid == 0) {
+		start->run(start->ctx, child_fd);
+		_exit(EXIT_FAILURE); /* not reached */
+	}
+	/* Its death must be visible as the end of our reading. */
+	close(steal_fd(&child_fd));
+	child->is_in_v2 = clone.is_in_cgroup;
+	if (start->is_helped)
+		return take_over(child, pid, err);
+	child->pid = pid;
+	return 0;
+}
+
+int child_place(struct child *child, struct error *err)
+{
+	int r = 0;
+
+	/* First of all, so that whoever finds the caller dead knows what to kill. */
+	if (child->on_pid)
+		r = child->on_pid(child->ctx, child->pid, err);
+	if (r == 0 && child->cgroup)
+		r = cgroup_attach(child->cgroup, child->pid, child->is_in_v2, err);
+	if (r < 0)
+		return r;
+	return sync_send_pid(&child->sync, SYNC_PLACED, child->pid, err);
+}
+
+int child_build_filter(struct child *child, const struct process_plan *plan, struct error *err)
+{
+	return plan->seccomp ? filter_build(plan->seccomp, &child->filter_fd, err) : 0;
+}
+
+int child_send_filter(struct child *child, struct error *err)
+{
+	if (child->filter_fd < 0)
+		return 0;
+	return sync_send_fd(&child->sync, SYNC_FILTER, child->filter_fd, err);
+}

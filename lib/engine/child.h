@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "lib/engine/sync.h"
+
+struct cgroup;
+struct error;
+struct process_plan;
+
+/*
+ * The caller's side of bringing a process to life, the same for a container's init and for a
+ * process that enters later. The steps are taken in this order.
+ */
+struct child {
+	pid_t pid;        /* 0 until it exists; ended and reaped by child_done() while set */
+	struct sync sync;
+	const struct cgroup *cgroup; /* or NULL */
+	bool is_in_v2;    /* born in the cgroup of the v2 hierarchy */
+	int filter_fd;    /* seccomp program, or -1 */
+
+	int (*on_pid)(void *ctx, pid_t pid, struct error *err); /* or NULL */
+	void *ctx;
+};
+#define CHILD_INIT { .sync = { .fd = -1 }, .filter_fd = -1 }
+void child_done(struct child *child);
+
+/* Clones the process, which runs @run with its end of the sync. */
+struct child_start {
+	unsigned long long clone_flags;
+	void (*run)(void *ctx, int sync_fd); /* does not return */
+	void *ctx;
+	bool is_helped; /* @run ends in helper_main(), and the pid comes by message */
+};
+int child_start(struct child *child, const struct child_start *start, struct error *err);
+
+/* Tells whoever wants to know, then moves it into its cgroups, and tells the process. */
+int child_place(struct child *child, struct error *err);
+/* Builds its seccomp filter; long, and meant to overlap with the process's own work. */
+int child_build_filter(struct child *child, const struct process_plan *plan, struct error *err);
+int child_send_filter(struct child *child, struct error *err);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/beneath.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/linux/mount.h"
+
+/*
+ * Device nodes and links, each made by name only in a directory that was opened beneath the root:
+ * an image whose /dev is a link to a host path gets them in its own tree (CVE-2026-41579).
+ */
+
+static bool is_device(int dirfd, const char *name, const struct device_plan *plan)
+{
+	struct stat st;
+
+	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (st.st_mode & S_IFMT) == (plan->mode & S_IFMT) && st.st_rdev == plan->rdev;
+}
+
+/* Where nodes cannot be made (no CAP_MKNOD, a device cgroup), or something else has the name, the
+ * host's node is bound over it. */
+static int bind_host_node(const struct device_plan *plan, int dirfd, const char *name, int why,
+			  struct error *err)
+{
+	cleanup_fd int node = mount_clone(AT_FDCWD, plan->path, false);
+	cleanup_fd int target = -1;
+	struct stat st;
+	int made, r;
+
+	if (node < 0 || fstat(node, &st) < 0 || st.st_rdev != plan->rdev ||
+	    (st.st_mode & S_IFMT) != (plan->mode & S_IFMT))
+		return error_sys(err, why, "make device '%s'", plan->path);
+	made = openat(dirfd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (made >= 0)
+		close(made);
+	target = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (target < 0)
+		return error_sys(err, errno, "open '%s'", plan->path);
+	r = mount_attach(node, target);
+	return r < 0 ? error_sys(err, r, "bind device '%s'", plan->path) : 0;
+}
+
+/* Permissions follow from mknod(2), because init's umask is 0. */
+static int make_node(const struct device_plan *plan, int dirfd, const char *name,
+		     struct error *err)
+{
+	if (mknodat(dirfd, name, plan->mode, plan->rdev) < 0) {
+		if (errno != EEXIST && errno != EPERM)
+			return error_sys(err, errno, "make device '%s'", plan->path);
+		if (errno == EEXIST && is_device(dirfd, name, plan))
+			return 0;
+		return bind_host_node(plan, dirfd, name, errno, err);
+	}
+	if ((plan->uid || plan->gid) &&
+	    fchownat(dirfd, name, plan->uid, plan->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_sys(err, errno, "change owner of device '%s'", plan->path);
+	return 0;
+}
+
+static int make_device(const struct rootfs *rootfs, const struct device_plan *plan, int dev_fd,
+		       struct error *err)
+{
+	cleanup_free char *name = NULL;
+	cleanup_fd int parent = -1;
+	const char *in_dev = str_after(plan->path, "/dev/");
+
+	if (in_dev && !strchr(in_dev, '/'))
+		return make_node(plan, dev_fd, in_dev, err);
+	parent = beneath_parent(rootfs->fd, plan->path, 0755, &name);
+	if (parent < 0)
+		return error_sys(err, parent, "make directory of device '%s'", plan->path);
+	return make_node(plan, parent, name, err);
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	const char *target;
+	const char *needs; /* on the host, or NULL */
+} links[] = {
+	{ "fd",     "/proc/self/fd",   NULL },
+	{ "stdin",  "/proc/self/fd/0", NULL },
+	{ "stdout", "/proc/self/fd/1", NULL },
+	{ "stderr", "/proc/self/fd/2", NULL },
+	{ "core",   "/proc/kcore",     "/proc/kcore" },
+};
+/* clang-format on */
+
+static int make_links(int dev_fd, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		if (links[i].needs && access(links[i].needs, F_OK) < 0)
+			continue;
+		/* What an image has there already is its own business. */
+		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0 && errno != EEXIST)
+			return error_sys(err, errno, "make link '/dev/%s'", links[i].name);
+	}
+	/* A ptmx of another devpts than the container's would make terminals nobody there sees. */
+	if (symlinkat("pts/ptmx", dev_fd, "ptmx") == 0)
+		return 0;
+	if (errno != EEXIST)
+		return error_sys(err, errno, "make link '/dev/ptmx'");
+	if (unlinkat(dev_fd, "ptmx", 0) < 0)
+		return errno == EBUSY ? 0 : error_sys(err, errno, "replace '/dev/ptmx'");
+	if (symlinkat("pts/ptmx", dev_fd, "ptmx") < 0)
+		return error_sys(err, errno, "make link '/dev/ptmx'");
+	return 0;
+}
+
+int rootfs_make_devices(struct rootfs *rootfs, struct error *err)
+{
+	const struct devices_plan *plan = &rootfs->plan->devices;
+	cleanup_fd int dev_fd = -1;
+	int r;
+
+	if (!plan->count && !plan->has_links)
+		return 0;
+	dev_fd = beneath_mkdirs(rootfs->fd, "/dev", 0755);
+	if (dev_fd < 0)
+		return error_sys(err, dev_fd, "open '/dev'");
+	for (size_t i = 0; i < plan->count; i++) {
+		r = make_device(rootfs, &plan->nodes[i], dev_fd, err);
+		if (r < 0)
+			return r;
+	}
+	return plan->has_links ? make_links(dev_fd, err) : 0;
+}

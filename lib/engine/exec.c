@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/steps.h"
+#include "lib/base/str.h"
+#include "lib/engine/child.h"
+#include "lib/engine/helper.h"
+#include "lib/engine/namespaces.h"
+#include "lib/engine/process.h"
+#include "lib/engine/terminal.h"
+#include "lib/linux/caps.h"
+#include "oci/config.h"
+
+/*
+ * engine_exec(): one more process in a container. The caller stays outside; a helper enters the
+ * container's pid namespace, and clones the process into it, which joins the rest.
+ *
+ * Trust: from the moment it is in the pid namespace, the container's processes can see it, and
+ * from the joining of the mount namespace on every file is theirs.
+ */
+struct entry {
+	const struct engine_exec *e;
+	struct process_plan plan;
+	struct child child;
+	int flags;   /* CLONE_NEW… of the namespaces to join */
+	int root_fd; /* of a container without a mount namespace: its root, else -1 */
+
+	/* In the process: */
+	struct sync sync;
+	struct process process;
+	struct helper helper;
+};
+
+static int check_terminal(const struct engine_exec *e, struct error *err)
+{
+	if (e->process->terminal && e->console_socket < 0)
+		return error_set(err, -EINVAL, "process.terminal: there is no console socket");
+	if (!e->process->terminal && e->console_socket >= 0)
+		return error_set(err, -EINVAL,
+				 "process.terminal: console socket given, but no terminal wanted");
+	return 0;
+}
+
+static int plan(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	const struct engine_exec *e = entry->e;
+	struct namespace_plan namespaces;
+	struct caps caps;
+	int r = check_terminal(e, err);
+
+	if (r < 0)
+		return r;
+	/* What the container joined, it has by now as much as what was made for it. */
+	r = namespaces_plan(e->config, &namespaces, err);
+	if (r < 0)
+		return r;
+	entry->flags = namespaces.private_flags;
+	r = caps_get(&caps);
+	if (r < 0)
+		return error_sys(err, r, "read own capabilities");
+	return process_plan(e->process, e->config->linux_.seccomp, caps.permitted, &entry->plan,
+			    err);
+}
+
+/* A container in the host's mount namespace has only its root directory. The pid is still that of
+ * the pidfd if that process is alive after the path was opened. */
+static int open_root(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	cleanup_free char *path = NULL;
+
+	if (entry->flags & CLONE_NEWNS)
+		return 0;
+	path = xasprintf("/proc/%d/root", (int)entry->e->init_pid);
+	entry->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (entry->root_fd < 0)
+		return error_sys(err, errno, "open root of the container");
+	if (pidfd_send_signal(entry->e->init_pidfd, 0, NULL, 0) < 0)
+		return error_sys(err, errno, "container's init");
+	return 0;
+}
+
+static int begin(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	const int keep[] = {
+		entry->e->console_socket,
+		entry->e->init_pidfd,
+		entry->root_fd,
+	};
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_sys(err, errno, "set parent-death signal");
+	return process_begin(&entry->process, keep, ARRAY_SIZE(keep), err);
+}
+
+/* All at once (Linux 5.8), by the descriptor of the process: no path of it that could be another's
+ * by now. The cgroup namespace too: joining it does not depend on the process's own cgroup. */
+static int join(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	int flags = entry->flags & ~CLONE_NEWPID;
+
+	if (flags && setns(entry->e->init_pidfd, flags) < 0)
+		return error_sys(err, errno, "join namespaces of the container");
+	if (entry->root_fd < 0)
+		return 0;
+	if (fchdir(entry->root_fd) < 0 || chroot(".") < 0)
+		return error_sys(err, errno, "enter root of the container");
+	close_fdp(&entry->root_fd);
+	entry->root_fd = -1;
+	return 0;
+}
+
+static int await_place(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	pid_t pid;
+
+	return sync_wait_pid(&entry->sync, SYNC_PLACED, &pid, err);
+}
+
+static int open_terminal(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	cleanup_fd int root = -1;
+
+	if (!entry->e->process->terminal)
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return error_sys(err, errno, "open '/'");
+	return terminal_open(root, entry->e->process, entry->e->console_socket,
+			     &entry->process.terminal, err);
+}
+
+static int enter_cwd(void *ctx, struct error *err)
+{
+	return process_enter_cwd(&((struct entry *)ctx)->process, err);
+}
+
+static int become(void *ctx, struct error *err)
+{
+	return process_become(&((struct entry *)ctx)->process, err);
+}
+
+static int report_ready(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return error_sys(err, errno, "clear parent-death signal");
+	return sync_send(&entry->sync, SYNC_READY, err);
+}
+
+static int execute(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+
+	return process_execute(&entry->process, entry->sync.fd, err);
+}
+
+/* In its cgroup before it is in the container's mounts: nothing there may be reached, nor memory
+ * be charged to the runtime, by a process that the container's limits do not hold. */
+static const struct step process_steps[] = {
+	{ NULL, begin, NULL },
+	{ "cgroup", await_place, NULL },
+	{ NULL, join, NULL },
+	{ NULL, open_terminal, NULL },
+	{ NULL, enter_cwd, NULL },
+	{ NULL, become, NULL },
+	{ NULL, report_ready, NULL },
+	{ NULL, execute, NULL },
+};
+
+__attribute__((noreturn)) static void run_process(void *ctx)
+{
+	struct entry *entry = ctx;
+	struct process *p = &entry->process;
+	struct error err = ERROR_INIT;
+
+	*p = (struct process)PROCESS_INIT;
+	p->plan = &entry->plan;
+	p->sync = &entry->sync;
+	p->has_new_keyring = !entry->e->no_new_keyring;
+	p->preserved_fds = entry->e->preserved_fds;
+	memcpy(p->stdio, entry->e->stdio, sizeof(p->stdio));
+	(void)steps_run(process_steps, ARRAY_SIZE(process_steps), entry, &err); /* it failed */
+	sync_send_failure(&entry->sync, &err);
+	_exit(EXIT_FAILURE);
+}
+
+static int join_pid_namespace(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+
+	if (setns(entry->e->init_pidfd, CLONE_NEWPID) < 0)
+		return error_sys(err, errno, "join pid namespace of the container");
+	return 0;
+}
+
+static void run(void *ctx, int sync_fd)
+{
+	struct entry *entry = ctx;
+
+	entry->sync = (struct sync){ .fd = sync_fd, .peer = "caller" };
+	if (!(entry->flags & CLONE_NEWPID))
+		run_process(entry);
+	entry->helper = (struct helper){
+		.sync = &entry->sync,
+		.enter = join_pid_namespace,
+		.run = run_process,
+		.ctx = entry,
+	};
+	helper_main(&entry->helper);
+}
+
+static int start(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	const struct child_start start = {
+		.run = run,
+		.ctx = entry,
+		.is_helped = entry->flags & CLONE_NEWPID,
+	};
+
+	return child_start(&entry->child, &start, err);
+}
+
+static int place(void *ctx, struct error *err)
+{
+	return child_place(&((struct entry *)ctx)->child, err);
+}
+
+static int build_filter(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+
+	return child_build_filter(&entry->child, &entry->plan, err);
+}
+
+static int send_filter(void *ctx, struct error *err)
+{
+	return child_send_filter(&((struct entry *)ctx)->child, err);
+}
+
+static int await_exec(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	int r = sync_wait(&entry->child.sync, SYNC_READY, err);
+
+	return r < 0 ? r : sync_wait_exec(&entry->child.sync, err);
+}
+
+static const struct step exec_steps[] = {
+	{ NULL, plan, NULL },
+	{ NULL, open_root, NULL },
+	{ "start process", start, NULL },
+	{ NULL, place, NULL },
+	{ NULL, build_filter, NULL },
+	{ NULL, send_filter, NULL },
+	{ NULL, await_exec, NULL },
+};
+
+int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err)
+{
+	struct entry entry = { .e = e, .child = CHILD_INIT, .root_fd = -1 };
+	int r;
+
+	entry.child.cgroup = e->cgroup;
+	entry.child.on_pid = e->on_pid;
+	entry.child.ctx = e->ctx;
+	r = steps_run(exec_steps, ARRAY_SIZE(exec_steps), &entry, err);
+	if (r == 0)
+		*ret_pid = steal_pid(&entry.child.pid);
+	child_done(&entry.child);
+	close_fdp(&entry.root_fd);
+	process_plan_done(&entry.plan);
+	return r;
+}

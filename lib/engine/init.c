@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/init.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/steps.h"
+#include "lib/base/str.h"
+#include "lib/engine/engine.h"
+#include "lib/engine/hooks.h"
+#include "lib/engine/process.h"
+#include "lib/engine/rootfs.h"
+#include "lib/engine/sysctl.h"
+#include "lib/engine/terminal.h"
+#include "lib/linux/netdev.h"
+
+/* What a shell says of programs that cannot be executed; conmon and podman know them. */
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
+
+struct work {
+	const struct engine_container *c;
+	const struct oci_config *config;
+	const struct container_plan *plan;
+	struct sync sync;
+	struct rootfs rootfs;
+	struct process process;
+	char *keyring;
+	pid_t pid; /* as the caller sees it; known once placed */
+};
+
+/* When the caller dies before the container is made, so does init. That it died before the kernel
+ * was told shows as the end of file that ends the next wait, or as a 'ready' that cannot be sent. */
+static int begin(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	int keep[OCI_NS_COUNT + 2];
+	size_t count = 0;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return error_sys(err, errno, "set parent-death signal");
+	for (size_t i = 0; i < w->plan->namespaces.joins_count; i++)
+		keep[count++] = w->plan->namespaces.joins[i].fd;
+	keep[count++] = w->c->console_socket;
+	keep[count++] = w->c->start_fd;
+	return process_begin(&w->process, keep, count, err);
+}
+
+/* All but the cgroup namespace, which is entered when init is in its cgroup. */
+static int join(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	const struct namespace_plan *plan = &w->plan->namespaces;
+	int r = namespaces_join(plan, CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWNS,
+				err);
+
+	if (r < 0 || !(plan->clone_flags & CLONE_NEWNET))
+		return r;
+	r = netdev_up("lo");
+	return r < 0 ? error_sys(err, r, "bring loopback up") : 0;
+}
+
+/* As late as possible: the caller moves us meanwhile, which takes the kernel milliseconds (an RCU
+ * grace period) on cgroup v1. */
+static int enter_cgroup(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	int r;
+
+	if (w->pid)
+		return 0;
+	r = sync_wait_pid(&w->sync, SYNC_PLACED, &w->pid, err);
+	if (r < 0)
+		return r;
+	if (w->plan->namespaces.unshares_cgroup && unshare(CLONE_NEWCGROUP) < 0)
+		return error_sys(err, errno, "unshare cgroup namespace");
+	return namespaces_join(&w->plan->namespaces, CLONE_NEWCGROUP, err);
+}
+
+static int attach_rootfs(void *ctx, struct error *err)
+{
+	return rootfs_attach(&((struct work *)ctx)->rootfs, err);
+}
+
+static int mount_all(void *ctx, struct error *err)
+{
+	return rootfs_mount(&((struct work *)ctx)->rootfs, err);
+}
+
+static int make_devices(void *ctx, struct error *err)
+{
+	return rootfs_make_devices(&((struct work *)ctx)->rootfs, err);
+}
+
+/* Before anything in /dev becomes read-only, and while the host's tree has a /dev/pts. */
+static int open_terminal(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	int r;
+
+	if (!w->config->process || !w->config->process->terminal)
+		return 0;
+	r = terminal_open(w->rootfs.fd, w->config->process, w->c->console_socket,
+			  &w->process.terminal, err);
+	if (r == 0)
+		r = terminal_bind_console(w->rootfs.fd, w->process.terminal, err);
+	return r;
+}
+
+static int hide_paths(void *ctx, struct error *err)
+{
+	return rootfs_hide(&((struct work *)ctx)->rootfs, err);
+}
+
+static int write_sysctls(void *ctx, struct error *err)
+{
+	return sysctls_write(&((struct work *)ctx)->config->linux_.sysctl, err);
+}
+
+static struct hooks_context hooks_context(const struct work *w, const char *kind)
+{
+	return (struct hooks_context){
+		.kind = kind,
+		.id = w->c->id,
+		.bundle = w->c->bundle,
+		.annotations = &w->config->annotations,
+		.pid = w->pid,
+	};
+}
+
+/* The caller runs its hooks when everything is mounted and the host's paths are still there. */
+static int run_hooks(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	const struct oci_hooks *hooks = &w->config->hooks;
+	struct hooks_context context;
+	int r;
+
+	if (!hooks->prestart_count && !hooks->create_runtime_count &&
+	    !hooks->create_container_count)
+		return 0;
+	r = enter_cgroup(w, err);
+	if (r == 0 && (hooks->prestart_count || hooks->create_runtime_count)) {
+		r = sync_send(&w->sync, SYNC_HOOKS_DUE, err);
+		if (r == 0)
+			r = sync_wait(&w->sync, SYNC_HOOKS_RUN, err);
+	}
+	if (r < 0)
+		return r;
+	context = hooks_context(w, "createContainer");
+	context.status = OCI_STATUS_CREATED;
+	return hooks_run(&context, hooks->create_container, hooks->create_container_count, err);
+}
+
+static int seal_mounts(void *ctx, struct error *err)
+{
+	return rootfs_seal_mounts(&((struct work *)ctx)->rootfs, err);
+}
+
+static int change_root(void *ctx, struct error *err)
+{
+	return rootfs_change(&((struct work *)ctx)->rootfs, err);
+}
+
+static int set_names(void *ctx, struct error *err)
+{
+	const struct oci_config *config = ((struct work *)ctx)->config;
+
+	if (config->hostname && sethostname(config->hostname, strlen(config->hostname)) < 0)
+		return error_sys(err, errno, "set hostname '%s'", config->hostname);
+	if (config->domainname && setdomainname(config->domainname, strlen(config->domainname)) < 0)
+		return error_sys(err, errno, "set domainname '%s'", config->domainname);
+	return 0;
+}
+
+/* The directory may have to be made, so the root is still writable. */
+static int enter_cwd(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+
+	return w->config->process ? process_enter_cwd(&w->process, err) : 0;
+}
+
+static int seal_root(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	int r = rootfs_seal(&w->rootfs, err);
+
+	rootfs_done(&w->rootfs);
+	return r;
+}
+
+static int become_process(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+
+	return w->config->process ? process_become(&w->process, err) : 0;
+}
+
+/* The parent-death signal goes first: the caller may be gone a moment after it heard 'ready'. If
+ * it died before that, there is nobody to hear it, and so there is no container. */
+static int report_ready(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return error_sys(err, errno, "clear parent-death signal");
+	return sync_send(&w->sync, SYNC_READY, err);
+}
+
+static const struct step init_steps[] = {
+	{ NULL, begin, NULL },
+	{ "namespaces", join, NULL },
+	{ "rootfs", attach_rootfs, NULL },
+	{ NULL, mount_all, NULL },
+	{ NULL, make_devices, NULL },
+	{ NULL, open_terminal, NULL },
+	{ NULL, hide_paths, NULL },
+	{ NULL, write_sysctls, NULL },
+	{ NULL, run_hooks, NULL },
+	{ NULL, seal_mounts, NULL },
+	{ "rootfs", change_root, NULL },
+	{ NULL, set_names, NULL },
+	{ NULL, enter_cwd, NULL },
+	{ "rootfs", seal_root, NULL },
+	{ "cgroup", enter_cgroup, NULL },
+	{ NULL, become_process, NULL },
+	{ NULL, report_ready, NULL },
+};
+
+/* `start` opens the other end, and sees by the hang-up of ours that the program runs. */
+static int wait_at_gate(const struct work *w, struct error *err)
+{
+	char bytes[8]; /* an eventfd wants this much */
+	ssize_t n;
+
+	do
+		n = read(w->c->start_fd, bytes, sizeof(bytes));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_sys(err, errno, "wait to be started");
+	return n == 0 ? error_set(err, -EPIPE, "nobody is left to start it") : 0;
+}
+
+static int run_start_hooks(const struct work *w, struct error *err)
+{
+	const struct oci_hooks *hooks = &w->config->hooks;
+	struct hooks_context context = hooks_context(w, "startContainer");
+
+	context.status = OCI_STATUS_CREATED;
+	context.default_env = w->process.env;
+	return hooks_run(&context, hooks->start_container, hooks->start_container_count, err);
+}
+
+static int start(struct work *w, struct error *err)
+{
+	int keep = w->c->start_fd >= 0 ? w->c->start_fd : w->sync.fd;
+	int r = 0;
+
+	if (w->c->start_fd >= 0)
+		r = wait_at_gate(w, err);
+	if (r == 0 && !w->config->process)
+		r = error_set(err, -EINVAL, "process: missing");
+	if (r == 0)
+		r = run_start_hooks(w, err);
+	return r < 0 ? r : process_execute(&w->process, keep, err);
+}
+
+void init_main(struct init *init)
+{
+	const char *id = init->c->id;
+	struct error err = ERROR_INIT;
+	struct work w = {
+		.c = init->c,
+		.config = init->c->config,
+		.plan = init->plan,
+		.sync = init->sync,
+		.rootfs = ROOTFS_INIT,
+		.process = PROCESS_INIT,
+		.keyring = xasprintf("_ses.%s", id),
+	};
+	int r;
+
+	w.rootfs.c = w.c;
+	w.rootfs.plan = w.plan;
+	w.rootfs.enter_cgroup = enter_cgroup;
+	w.rootfs.ctx = &w;
+	w.process.plan = &w.plan->process;
+	w.process.sync = &w.sync;
+	w.process.has_new_keyring = !w.c->no_new_keyring;
+	w.process.keyring = w.keyring;
+	w.process.preserved_fds = w.c->preserved_fds;
+	memcpy(w.process.stdio, w.c->stdio, sizeof(w.process.stdio));
+
+	r = steps_run(init_steps, ARRAY_SIZE(init_steps), &w, &err);
+	if (r < 0) {
+		sync_send_failure(&w.sync, &err);
+		_exit(EXIT_FAILURE);
+	}
+	if (w.c->start_fd >= 0)
+		sync_close(&w.sync);
+	r = start(&w, &err);
+	if (w.c->start_fd < 0)
+		sync_send_failure(&w.sync, &err);
+	else
+		dprintf(STDERR_FILENO, "%s\n", err.msg); /* nobody else listens any more */
+	_exit(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}

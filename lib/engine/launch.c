@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/steps.h"
+#include "lib/base/str.h"
+#include "lib/engine/child.h"
+#include "lib/engine/helper.h"
+#include "lib/engine/hooks.h"
+#include "lib/engine/init.h"
+#include "lib/engine/plan.h"
+#include "lib/linux/caps.h"
+
+/*
+ * engine_create(): the caller's process, in the host's namespaces. It plans, opens what is joined,
+ * clones init, and then does what only it can, while init works: recording the pid, the cgroups,
+ * the seccomp program, the runtime's hooks.
+ */
+struct launch {
+	const struct engine_container *c;
+	struct container_plan plan;
+	struct child child;
+	struct init init;
+	struct helper helper;
+};
+
+/* The descriptors that the program is to inherit are checked while nothing else is open yet that
+ * could have taken their numbers. */
+static int check_preserved(unsigned int count, struct error *err)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (fcntl(3 + (int)i, F_GETFD) < 0)
+			return error_sys(err, errno, "unable to stat preserved-fd %u (of %u)", i,
+					 count);
+	return 0;
+}
+
+static int plan(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+	struct caps caps;
+	int r = check_preserved(l->c->preserved_fds, err);
+
+	if (r < 0)
+		return r;
+	r = caps_get(&caps);
+	if (r < 0)
+		return error_sys(err, r, "read own capabilities");
+	return container_plan(l->c, caps.permitted, &l->plan, err);
+}
+
+static int open_namespaces(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+
+	return namespaces_open(&l->plan.namespaces, err);
+}
+
+static int check(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+
+	return container_plan_check(l->c, &l->plan, err);
+}
+
+static int join_pid_namespace(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+
+	return namespaces_join(&l->plan.namespaces, CLONE_NEWPID, err);
+}
+
+__attribute__((noreturn)) static void run_init(void *ctx)
+{
+	struct launch *l = ctx;
+
+	init_main(&l->init);
+}
+
+static void run(void *ctx, int sync_fd)
+{
+	struct launch *l = ctx;
+
+	l->init = (struct init){
+		.c = l->c,
+		.plan = &l->plan,
+		.sync = { .fd = sync_fd, .peer = "caller" },
+	};
+	if (!l->plan.namespaces.needs_helper)
+		init_main(&l->init);
+	l->helper = (struct helper){
+		.sync = &l->init.sync,
+		.enter = join_pid_namespace,
+		.clone_flags = (unsigned int)l->plan.namespaces.clone_flags,
+		.run = run_init,
+		.ctx = l,
+	};
+	helper_main(&l->helper);
+}
+
+static int start(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+	const struct namespace_plan *ns = &l->plan.namespaces;
+	const struct child_start start = {
+		.clone_flags = ns->needs_helper ? 0 : (unsigned int)ns->clone_flags,
+		.run = run,
+		.ctx = l,
+		.is_helped = ns->needs_helper,
+	};
+
+	return child_start(&l->child, &start, err);
+}
+
+static int place(void *ctx, struct error *err)
+{
+	return child_place(&((struct launch *)ctx)->child, err);
+}
+
+static int build_filter(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+
+	return child_build_filter(&l->child, &l->plan.process, err);
+}
+
+static int run_hooks(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+	const struct oci_hooks *hooks = &l->c->config->hooks;
+	struct hooks_context context = {
+		.id = l->c->id,
+		.bundle = l->c->bundle,
+		.annotations = &l->c->config->annotations,
+		.pid = l->child.pid,
+		.status = OCI_STATUS_CREATED,
+	};
+	int r;
+
+	if (!hooks->prestart_count && !hooks->create_runtime_count)
+		return 0;
+	r = sync_wait(&l->child.sync, SYNC_HOOKS_DUE, err);
+	if (r < 0)
+		return r;
+	context.kind = "prestart";
+	r = hooks_run(&context, hooks->prestart, hooks->prestart_count, err);
+	if (r < 0)
+		return r;
+	context.kind = "createRuntime";
+	r = hooks_run(&context, hooks->create_runtime, hooks->create_runtime_count, err);
+	return r < 0 ? r : sync_send(&l->child.sync, SYNC_HOOKS_RUN, err);
+}
+
+static int send_filter(void *ctx, struct error *err)
+{
+	return child_send_filter(&((struct launch *)ctx)->child, err);
+}
+
+static int await_ready(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+	int r = sync_wait(&l->child.sync, SYNC_READY, err);
+
+	if (r < 0 || l->c->start_fd >= 0)
+		return r;
+	return sync_wait_exec(&l->child.sync, err);
+}
+
+static const struct step create_steps[] = {
+	{ NULL, plan, NULL },
+	{ "linux.namespaces", open_namespaces, NULL },
+	{ NULL, check, NULL },
+	{ "start init", start, NULL },
+	{ NULL, place, NULL },
+	{ NULL, build_filter, NULL },
+	{ NULL, run_hooks, NULL },
+	{ NULL, send_filter, NULL },
+	{ NULL, await_ready, NULL },
+};
+
+int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error *err)
+{
+	struct launch l = { .c = c, .child = CHILD_INIT };
+	int r;
+
+	l.child.cgroup = c->cgroup;
+	l.child.on_pid = c->on_pid;
+	l.child.ctx = c->ctx;
+	r = steps_run(create_steps, ARRAY_SIZE(create_steps), &l, err);
+	if (r == 0)
+		*ret_pid = steal_pid(&l.child.pid);
+	child_done(&l.child);
+	namespaces_close(&l.plan.namespaces);
+	container_plan_done(&l.plan);
+	return r;
+}

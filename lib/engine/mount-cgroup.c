@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
+#include "lib/engine/engine.h"
+#include "lib/linux/cgroupfs.h"
+#include "lib/linux/mount.h"
+
+/*
+ * A mount of type cgroup: on a host with v2 only it is that hierarchy; on v1 and hybrid hosts a
+ * tmpfs with one directory a hierarchy, as the host has it. With a cgroup namespace of its own
+ * the container gets file systems whose root is its cgroup; without one v1 hierarchies are bound
+ * from the container's own directory, so that no other can be seen.
+ */
+struct hierarchies {
+	struct cgroupfs_mount *mounts;
+	size_t count;
+};
+
+static void hierarchies_done(struct hierarchies *h)
+{
+	cgroupfs_free_mounts(h->mounts, h->count);
+}
+
+static bool has_namespace(const struct rootfs *rootfs)
+{
+	return rootfs->plan->namespaces.private_flags & CLONE_NEWCGROUP;
+}
+
+static int attach(int mount_fd, int target_fd, const struct mount_plan *plan, const char *what,
+		  struct error *err)
+{
+	int r = mount_change(mount_fd, &plan->recursive, true);
+
+	if (r == 0)
+		r = mount_change(mount_fd, &plan->change, false);
+	if (r == 0)
+		r = mount_attach(mount_fd, target_fd);
+	return r < 0 ? error_sys(err, r, "mount cgroup hierarchy '%s'", what) : 0;
+}
+
+static int mount_v2(const struct mount_plan *plan, int target_fd, struct error *err)
+{
+	static const struct mount_fs fs = { .type = "cgroup2", .source = "cgroup" };
+	char reason[MOUNT_REASON_MAX];
+	cleanup_fd int fd = mount_make(&fs, reason);
+
+	if (fd < 0)
+		return error_sys(err, fd, "mount cgroup2%s%s", *reason ? ": " : "", reason);
+	return attach(fd, target_fd, plan, "unified", err);
+}
+
+/* What tells one hierarchy from another among its options: its controllers, or its name. */
+static bool is_identity(const char *option)
+{
+	static const char *const others[] = {
+		"rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "none",
+		"nsdelegate", "favordynmods", "nofavordynmods", "memory_recursiveprot",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (streq(option, others[i]))
+			return false;
+	return !str_after(option, "release_agent=");
+}
+
+static int make_v1(const struct cgroupfs_mount *mount, char *const *identity, struct error *err)
+{
+	const struct mount_fs fs = { .type = "cgroup", .source = "cgroup", .options = identity };
+	char reason[MOUNT_REASON_MAX];
+	int fd = mount_make(&fs, reason);
+
+	return fd < 0 ? error_sys(err, fd, "mount cgroup hierarchy '%s'", mount->mount_point) : fd;
+}
+
+static int bind_own(const struct rootfs *rootfs, const struct cgroupfs_mount *mount,
+		    struct error *err)
+{
+	const struct cgroup *cgroup = rootfs->c->cgroup;
+	cleanup_free char *path =
+		xasprintf("%s%s", mount->mount_point, cgroup ? cgroup->path : "");
+	int fd = mount_clone(AT_FDCWD, path, false);
+
+	return fd < 0 ? error_sys(err, fd, "bind '%s'", path) : fd;
+}
+
+/* "cpu,cpuacct" is one hierarchy, which programs look for as "cpu" and as "cpuacct". */
+static void link_controllers(int tmpfs_fd, const char *name, char *const *identity)
+{
+	strv_each(option, identity) {
+		if (streq(option, name) || str_after(option, "name="))
+			continue;
+		if (symlinkat(name, tmpfs_fd, option) < 0)
+			log_debug("cannot link cgroup controller '%s'", option);
+	}
+}
+
+static int mount_hierarchy(const struct rootfs *rootfs, const struct mount_plan *plan,
+			   const struct cgroupfs_mount *mount, int tmpfs_fd, struct error *err)
+{
+	const char *slash = strrchr(mount->mount_point, '/');
+	const char *name = slash ? slash + 1 : mount->mount_point;
+	cleanup_strv char **identity = NULL;
+	cleanup_fd int target = -1;
+	cleanup_fd int fd = -1;
+
+	strv_each(option, mount->options)
+		if (is_identity(option))
+			strv_push(&identity, xstrdup(option));
+	if (mkdirat(tmpfs_fd, name, 0755) < 0)
+		return error_sys(err, errno, "make directory for cgroup hierarchy '%s'", name);
+	target = openat(tmpfs_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (target < 0)
+		return error_sys(err, errno, "open directory of cgroup hierarchy '%s'", name);
+	if (mount->is_v2 && has_namespace(rootfs))
+		return mount_v2(plan, target, err);
+	if (!mount->is_v2)
+		link_controllers(tmpfs_fd, name, identity);
+	fd = has_namespace(rootfs) ? make_v1(mount, identity, err) : bind_own(rootfs, mount, err);
+	return fd < 0 ? fd : attach(fd, target, plan, name, err);
+}
+
+static int mount_v1(struct rootfs *rootfs, const struct mount_plan *plan,
+		    const struct hierarchies *h, int target_fd, struct error *err)
+{
+	static char *const options[] = { (char *)"mode=755", NULL };
+	const struct mount_fs fs = {
+		.type = "tmpfs",
+		.source = "cgroup",
+		.options = options,
+		.attrs = plan->change.set & ~(uint64_t)MOUNT_ATTR_RDONLY,
+	};
+	char reason[MOUNT_REASON_MAX];
+	cleanup_fd int tmpfs = mount_make(&fs, reason);
+	int r;
+
+	if (tmpfs < 0)
+		return error_sys(err, tmpfs, "mount tmpfs on '%s'", plan->mount->destination);
+	r = mount_attach(tmpfs, target_fd);
+	if (r < 0)
+		return error_sys(err, r, "mount tmpfs on '%s'", plan->mount->destination);
+	for (size_t i = 0; i < h->count; i++) {
+		r = mount_hierarchy(rootfs, plan, &h->mounts[i], tmpfs, err);
+		if (r < 0)
+			return r;
+	}
+	if (plan->change.set & MOUNT_ATTR_RDONLY)
+		rootfs_add_late(rootfs, steal_fd(&tmpfs), plan->mount->destination);
+	return 0;
+}
+
+int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, int target_fd,
+			 struct error *err)
+{
+	__attribute__((cleanup(hierarchies_done))) struct hierarchies h = { NULL, 0 };
+	int r = cgroupfs_read_mounts(&h.mounts, &h.count);
+
+	if (r < 0)
+		return error_sys(err, r, "find cgroup hierarchies");
+	if (streq(plan->mount->type, "cgroup2") || (h.count == 1 && h.mounts[0].is_v2))
+		return mount_v2(plan, target_fd, err);
+	return mount_v1(rootfs, plan, &h, target_fd, err);
+}

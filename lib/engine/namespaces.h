@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "oci/config.h"
+
+struct error;
+
+/*
+ * Which namespaces a container gets, and by whom. The plan is pure; opening what is joined is the
+ * caller's work, before anything is cloned.
+ */
+struct namespace_join {
+	int type;         /* enum oci_namespace_type */
+	int flag;         /* CLONE_NEW… */
+	const char *path; /* borrowed from the configuration */
+	int fd;           /* -1 until opened */
+	bool is_own;      /* result: the same namespace the caller is in */
+};
+
+struct namespace_plan {
+	int clone_flags;      /* new ones that clone(2) makes */
+	bool unshares_cgroup; /* a new cgroup namespace: only once init is in its cgroup */
+	bool needs_helper;    /* a pid namespace is joined: one more fork */
+	struct namespace_join joins[OCI_NS_COUNT]; /* in the order of joining */
+	size_t joins_count;
+	int private_flags;    /* CLONE_NEW… of those that are not the caller's own */
+};
+
+/* CLONE_NEW… of a type, and its name under /proc/PID/ns. */
+int namespace_flag(int type);
+const char *namespace_file(int type);
+
+/* Pure. Refuses types given twice, and those that are not built yet. */
+int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret,
+		    struct error *err);
+
+/* Opens what is to be joined, checks that it is of the type it stands for, and takes what is the
+ * caller's own out of private_flags. */
+int namespaces_open(struct namespace_plan *plan, struct error *err);
+void namespaces_close(struct namespace_plan *plan);
+
+/* Joins those whose flag is in @flags. */
+int namespaces_join(const struct namespace_plan *plan, int flags, struct error *err);

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/engine/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lib/base/beneath.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/steps.h"
+#include "lib/base/str.h"
+#include "lib/engine/environment.h"
+#include "lib/engine/program.h"
+#include "lib/engine/sync.h"
+#include "lib/linux/caps.h"
+#include "lib/linux/keyring.h"
+#include "lib/linux/pty.h"
+#include "lib/linux/seccomp.h"
+#include "lib/linux/signals.h"
+
+#define KEEP_MAX 32
+
+/* While /proc is still the host's, which is what the value has to get past. */
+static int set_oom_score(const struct process_plan *plan, struct error *err)
+{
+	char text[24];
+	int r;
+
+	if (!plan->process || !plan->process->oom_score_adj.is_set)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%lld",
+		       (long long)plan->process->oom_score_adj.value);
+	r = write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	return r < 0 ? error_sys(err, r, "set oom_score_adj to %s", text) : 0;
+}
+
+/* A descriptor of the host's that lives on in here is a way out (CVE-2016-9962, CVE-2024-21626);
+ * so is a lock that would be held for as long as the container runs. */
+static int close_foreign(const struct process *p, const int *keep, size_t count, struct error *err)
+{
+	int all[KEEP_MAX];
+	size_t n = 0;
+	int r;
+
+	if (count > KEEP_MAX - 8)
+		return error_set(err, -EMFILE, "too many descriptors to keep");
+	for (size_t i = 0; i < count; i++)
+		all[n++] = keep[i];
+	for (int i = 0; i < 3; i++)
+		all[n++] = p->stdio[i];
+	all[n++] = p->sync->fd;
+	all[n++] = log_fd();
+	r = close_all_but(3 + (int)p->preserved_fds, all, n);
+	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
+}
+
+int process_begin(struct process *p, const int *keep, size_t count, struct error *err)
+{
+	int r;
+
+	/* Modes are meant as they are given. */
+	umask(0);
+	r = set_oom_score(p->plan, err);
+	if (r < 0)
+		return r;
+	/* Nobody in the namespaces that are entered may trace this process or see its files. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_sys(err, errno, "make undumpable");
+	return close_foreign(p, keep, count, err);
+}
+
+/* getcwd(2) says "(unreachable)…" for a directory outside of the root, where "/proc/self/fd/7" or
+ * a rename may have led. The library's function hides that. */
+static int check_cwd(const char *cwd, struct error *err)
+{
+	char path[4096];
+	long n = syscall(SYS_getcwd, path, sizeof(path));
+
+	/* A directory without a name cannot be checked, but long ones exist. */
+	if (n < 0 && errno != ERANGE && errno != ENAMETOOLONG)
+		return error_sys(err, errno, "process.cwd: check '%s'", cwd);
+	if (n > 0 && path[0] != '/')
+		return error_set(err, -EXDEV, "process.cwd: '%s' is outside of the container", cwd);
+	return 0;
+}
+
+int process_enter_cwd(struct process *p, struct error *err)
+{
+	const char *cwd = p->plan->process->cwd;
+	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int dir = -1;
+
+	if (root < 0)
+		return error_sys(err, errno, "open '/'");
+	dir = beneath_mkdirs(root, cwd, 0755);
+	if (dir >= 0 && fchdir(dir) < 0) {
+		close(dir);
+		dir = -errno;
+	}
+	/* File systems of the network know no root; its user is asked again later. */
+	if ((dir == -EACCES || dir == -EPERM) && p->plan->process->user.uid != 0 &&
+	    !p->is_cwd_denied) {
+		p->is_cwd_denied = true;
+		return 0;
+	}
+	if (dir < 0)
+		return error_sys(err, dir, "process.cwd: enter '%s'", cwd);
+	return check_cwd(cwd, err);
+}
+
+static int receive_filter(void *ctx, struct error *err)
+{
+	struct process *p = ctx;
+	cleanup_fd int fd = -1;
+	int r;
+
+	if (!p->plan->seccomp)
+		return 0;
+	r = sync_wait_fd(p->sync, SYNC_FILTER, &fd, err);
+	if (r < 0)
+		return r;
+	r = seccomp_program_read(fd, &p->filter);
+	return r < 0 ? error_sys(err, r, "read seccomp filter") : 0;
+}
+
+static int join_keyring(void *ctx, struct error *err)
+{
+	const struct process *p = ctx;
+	int r = p->has_new_keyring ? keyring_join_new(p->keyring) : 0;
+
+	/* Kernels without keys, and filters of an engine around us: nothing is shared then. */
+	if (r == -ENOSYS || r == -EPERM || r == -EACCES)
+		return 0;
+	if (r == -EDQUOT)
+		return error_sys(err, r, "make session keyring (kernel.keys.maxkeys)");
+	return r < 0 ? error_sys(err, r, "make session keyring") : 0;
+}
+
+static int place_stdio(int *fds, struct error *err)
+{
+	/* Out of the way first: one of them may be where another one has to go. */
+	for (int i = 0; i < 3; i++) {
+		if (fds[i] == i || fds[i] > 2)
+			continue;
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (fds[i] < 0)
+			return error_sys(err, errno, "duplicate stdio");
+	}
+	for (int i = 0; i < 3; i++)
+		if (fds[i] != i && dup2(fds[i], i) < 0)
+			return error_sys(err, errno, "set stdio");
+	return 0;
+}
+
+static int take_session(void *ctx, struct error *err)
+{
+	struct process *p = ctx;
+	int r;
+
+	/* EPERM: it leads one already. */
+	if (setsid() < 0 && errno != EPERM)
+		return error_sys(err, errno, "start a session");
+	if (p->terminal < 0)
+		return place_stdio(p->stdio, err);
+	r = pty_take(p->terminal);
+	if (r < 0)
+		return error_sys(err, r, "take the terminal");
+	for (int i = 0; i < 3; i++)
+		if (dup2(p->terminal, i) < 0)
+			return error_sys(err, errno, "set stdio");
+	close_fdp(&p->terminal);
+	p->terminal = -1;
+	return 0;
+}
+
+/* So that its user can open /dev/stdout and the like. */
+static int own_stdio(void *ctx, struct error *err)
+{
+	const struct process *p = ctx;
+	uid_t uid = p->plan->process->user.uid;
+
+	for (int fd = 0; fd < 3 && uid != 0; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0)
+			return error_sys(err, errno, "stat stdio");
+		if (st.st_uid == uid ||
+		    (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+			continue;
+		/* Sockets, read-only file systems: a convenience that cannot be had there. */
+		if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EROFS &&
+		    errno != EINVAL)
+			return error_sys(err, errno, "change owner of stdio");
+	}
+	return 0;
+}
+
+static int complete_env(void *ctx, struct error *err)
+{
+	struct process *p = ctx;
+
+	p->env = strv_copy(p->plan->env);
+	environment_add_home(&p->env, p->plan->process->user.uid);
+	return 0;
+}
+
+/* clang-format off */
+static const int rlimit_numbers[OCI_RLIMIT_COUNT] = {
+	[OCI_RLIMIT_AS]         = RLIMIT_AS,
+	[OCI_RLIMIT_CORE]       = RLIMIT_CORE,
+	[OCI_RLIMIT_CPU]        = RLIMIT_CPU,
+	[OCI_RLIMIT_DATA]       = RLIMIT_DATA,
+	[OCI_RLIMIT_FSIZE]      = RLIMIT_FSIZE,
+	[OCI_RLIMIT_LOCKS]      = RLIMIT_LOCKS,
+	[OCI_RLIMIT_MEMLOCK]    = RLIMIT_MEMLOCK,
+	[OCI_RLIMIT_MSGQUEUE]   = RLIMIT_MSGQUEUE,
+	[OCI_RLIMIT_NICE]       = RLIMIT_NICE,
+	[OCI_RLIMIT_NOFILE]     = RLIMIT_NOFILE,
+	[OCI_RLIMIT_NPROC]      = RLIMIT_NPROC,
+	[OCI_RLIMIT_RSS]        = RLIMIT_RSS,
+	[OCI_RLIMIT_RTPRIO]     = RLIMIT_RTPRIO,
+	[OCI_RLIMIT_RTTIME]     = RLIMIT_RTTIME,
+	[OCI_RLIMIT_SIGPENDING] = RLIMIT_SIGPENDING,
+	[OCI_RLIMIT_STACK]      = RLIMIT_STACK,
+};
+/* clang-format on */
+
+/* Late, because they hold for the runtime's own work too, and before capabilities go. */
+static int set_rlimits(void *ctx, struct error *err)
+{
+	const struct oci_process *process = ((struct process *)ctx)->plan->process;
+
+	for (size_t i = 0; i < process->rlimits_count; i++) {
+		const struct oci_rlimit *limit = &process->rlimits[i];
+		const struct rlimit value = { limit->soft, limit->hard };
+
+		if (setrlimit(rlimit_numbers[limit->type], &value) < 0)
+			return error_sys(err, errno, "set rlimit %s",
+					 names_get(&oci_rlimit_names, (size_t)limit->type));
+	}
+	return 0;
+}
+
+static int load_filter(const struct process *p, struct error *err)
+{
+	const struct filter_plan *plan = &p->plan->filter;
+	int r;
+
+	r = seccomp_program_load(&p->filter, plan->flags | plan->optional_flags);
+	if (r == -EINVAL && plan->optional_flags)
+		r = seccomp_program_load(&p->filter, plan->flags);
+	return r < 0 ? error_sys(err, r, "load seccomp filter") : 0;
+}
+
+/* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before that is dropped. From here
+ * on every system call may be refused by it. */
+static int load_filter_early(void *ctx, struct error *err)
+{
+	const struct process *p = ctx;
+
+	if (!p->plan->seccomp || p->plan->process->no_new_privileges)
+		return 0;
+	p->sync->is_child = true;
+	return load_filter(p, err);
+}
+
+static int set_ids(const struct oci_user *user, struct error *err)
+{
+	if (setgroups(user->additional_gids_count, user->additional_gids) < 0)
+		return error_sys(err, errno, "set additional groups");
+	if (setresgid(user->gid, user->gid, user->gid) < 0)
+		return error_sys(err, errno, "set gid %u", user->gid);
+	if (setresuid(user->uid, user->uid, user->uid) < 0)
+		return error_sys(err, errno, "set uid %u", user->uid);
+	return 0;
+}
+
+/* The bounding set can only be changed while CAP_SETPCAP is there, and changing the user would
+ * clear the permitted set, were it not kept; the ambient set needs the other two in place. */
+static int set_identity(void *ctx, struct error *err)
+{
+	const struct process_plan *plan = ((struct process *)ctx)->plan;
+	const struct caps caps = { plan->effective, plan->permitted, plan->inheritable };
+	int r;
+
+	if (!plan->has_caps)
+		return set_ids(&plan->process->user, err);
+	r = caps_drop_bounding(plan->bounding);
+	if (r < 0)
+		return error_sys(err, r, "drop bounding capabilities");
+	if (plan->process->user.uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "keep capabilities");
+	r = set_ids(&plan->process->user, err);
+	if (r < 0)
+		return r;
+	r = caps_set(&caps);
+	if (r < 0)
+		return error_sys(err, r, "set capabilities");
+	r = caps_set_ambient(plan->ambient);
+	return r < 0 ? error_sys(err, r, "set ambient capabilities") : 0;
+}
+
+static int retry_cwd(void *ctx, struct error *err)
+{
+	struct process *p = ctx;
+
+	return p->is_cwd_denied ? process_enter_cwd(p, err) : 0;
+}
+
+static int set_umask(void *ctx, struct error *err)
+{
+	const struct oci_user *user = &((struct process *)ctx)->plan->process->user;
+
+	umask(user->umask.is_set ? user->umask.value : 0022);
+	return 0;
+}
+
+static int set_no_new_privs(void *ctx, struct error *err)
+{
+	if (!((struct process *)ctx)->plan->process->no_new_privileges)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "set no_new_privs");
+	return 0;
+}
+
+static int find_program(void *ctx, struct error *err)
+{
+	struct process *p = ctx;
+
+	return program_find(p->plan->process->args[0], environment_get(p->env, "PATH"),
+			    &p->program, err);
+}
+
+static int load_filter_late(void *ctx, struct error *err)
+{
+	const struct process *p = ctx;
+
+	if (!p->plan->seccomp || !p->plan->process->no_new_privileges)
+		return 0;
+	p->sync->is_child = true;
+	return load_filter(p, err);
+}
+
+static int reset_signals(void *ctx, struct error *err)
+{
+	signals_reset();
+	return 0;
+}
+
+static const struct step become_steps[] = {
+	{ NULL, receive_filter, NULL },
+	{ NULL, join_keyring, NULL },
+	{ NULL, take_session, NULL },
+	{ NULL, own_stdio, NULL },
+	{ NULL, complete_env, NULL },
+	{ NULL, reset_signals, NULL },
+	{ NULL, set_rlimits, NULL },
+	{ NULL, load_filter_early, NULL },
+	{ NULL, set_identity, NULL },
+	{ NULL, retry_cwd, NULL },
+	{ NULL, set_umask, NULL },
+	{ NULL, set_no_new_privs, NULL },
+	{ NULL, find_program, NULL },
+	{ NULL, load_filter_late, NULL },
+};
+
+int process_become(struct process *p, struct error *err)
+{
+	return steps_run(become_steps, ARRAY_SIZE(become_steps), p, err);
+}
+
+int process_execute(struct process *p, int keep, struct error *err)
+{
+	int r = close_all_but(3 + (int)p->preserved_fds, &keep, 1);
+
+	if (r < 0)
+		return error_sys(err, r, "close descriptors");
+	execve(p->program, p->plan->process->args, p->env);
+	return error_sys(err, errno, "exec %s", p->program);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <linux/filter.h>
+
+#include "lib/engine/process-plan.h"
+
+struct error;
+struct sync;
+
+/*
+ * From a process of the runtime's to the container's, in the last steps before execve(2): what a
+ * container's init and a process that enters later have in common. Everything here runs in the
+ * container's namespaces and root, where every file is the container's.
+ */
+struct process {
+	const struct process_plan *plan;
+	struct sync *sync;          /* with the caller */
+	bool has_new_keyring;       /* a session keyring of its own, under the name @keyring */
+	const char *keyring;        /* or NULL: without a name */
+	unsigned int preserved_fds;
+	int stdio[3];
+	int terminal;               /* slave side, or -1; taken */
+
+	bool is_cwd_denied; /* root was not let in, its user may be */
+	struct sock_fprog filter;
+	char **env;
+	char *program;
+};
+
+#define PROCESS_INIT { .terminal = -1 }
+
+/* First thing in a new process: what must not wait, and what needs the host's /proc. Also closes
+ * every descriptor but 0–2, the preserved ones, stdio and @keep. */
+int process_begin(struct process *p, const int *keep, size_t count, struct error *err);
+
+/* Enters process.cwd, which is made if it is missing. */
+int process_enter_cwd(struct process *p, struct error *err);
+
+/* All the rest, up to a program that was found. Afterwards a seccomp filter may be in force. */
+int process_become(struct process *p, struct error *err);
+
+/* Executes it; returns only when that failed. @keep, or -1: one descriptor that stays open until
+ * then. */
+int process_execute(struct process *p, int keep, struct error *err);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/engine/plan.h"
+
+struct error;
+
+/*
+ * The container's tree, while init builds it: attached in init's mount namespace and reached by
+ * descriptor only. What is beneath it belongs to the container and is hostile; what the host has
+ * (bind sources, /dev/null) is looked up by name until rootfs_change().
+ */
+struct rootfs {
+	const struct engine_container *c;
+	const struct container_plan *plan;
+	int fd;      /* its "/", or -1 */
+	int null_fd; /* the host's /dev/null, known to be one, or -1 */
+
+	/* Mounts that become read-only once nothing is to be made in them any more. */
+	struct {
+		int fd;
+		const char *destination;
+	} *late;
+	size_t late_count;
+
+	/* Waits until init is in its cgroup, and in its cgroup namespace: before a cgroup file
+	 * system is mounted. */
+	int (*enter_cgroup)(void *ctx, struct error *err);
+	void *ctx;
+};
+
+#define ROOTFS_INIT { .fd = -1, .null_fd = -1 }
+void rootfs_done(struct rootfs *rootfs);
+
+/* In order. rootfs.c: */
+int rootfs_attach(struct rootfs *rootfs, struct error *err); /* propagation, then the tree */
+/* mounts.c, one of them in mount-cgroup.c: */
+int rootfs_mount(struct rootfs *rootfs, struct error *err);
+int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, int target_fd,
+			 struct error *err);
+/* devices.c: */
+int rootfs_make_devices(struct rootfs *rootfs, struct error *err);
+/* hidden.c: masked and read-only paths */
+int rootfs_hide(struct rootfs *rootfs, struct error *err);
+/* mounts.c: what was to become read-only late */
+int rootfs_seal_mounts(struct rootfs *rootfs, struct error *err);
+/* rootfs.c: it becomes "/", and the host's tree is gone */
+int rootfs_change(struct rootfs *rootfs, struct error *err);
+/* rootfs.c: read-only root and its propagation; nothing can be made in it after that */
+int rootfs_seal(struct rootfs *rootfs, struct error *err);
+
+/* Remembers a mount that rootfs_seal_mounts() makes read-only. Takes @fd. */
+void rootfs_add_late(struct rootfs *rootfs, int fd, const char *destination);
