@@ -23,7 +23,7 @@ struct cgroup {
 	enum cgroup_layout layout;
 	struct cgroup_hierarchy *hierarchies;
 	size_t hierarchies_count;
-	int v2_fd; /* directory of the v2 cgroup once it exists, for CLONE_INTO_CGROUP, or -1 */
+	int v2_fd;   /* directory of the v2 cgroup once it exists, for CLONE_INTO_CGROUP, or -1 */
 	bool is_new; /* made by cgroup_create() of this very object */
 	bool keeps_devices; /* set by the caller: leave access to devices as it is, since what runs
 			     * in here is a VMM, which needs /dev/kvm and its peers */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/engine/cgroup.h"
+#include "lib/linux/cgroupfs.h"
+
+struct error;
+
+/*
+ * One hierarchy and our cgroup in it. Files are named by the hierarchy's root and our path, not by
+ * a descriptor of our directory: most hierarchies are visited once, to join.
+ */
+struct cgroup_hierarchy {
+	struct cgroupfs_mount mount;
+	int root_fd;	    /* O_PATH, opened when it is first needed, or -1 */
+	bool is_missing;    /* covered by another mount */
+	bool is_made;	    /* the directory, by us */
+	char **controllers; /* v2: of our cgroup, read when they are first asked for */
+};
+
+/* Our path without its first '/': relative to a hierarchy's root. */
+const char *cgroup_relative(const struct cgroup *cg);
+
+/* Whether the hierarchy is there, its root_fd opened if so. */
+bool cgroup_hierarchy_open(struct cgroup_hierarchy *h);
+
+/* The v2 hierarchy, or NULL. */
+struct cgroup_hierarchy *cgroup_v2(const struct cgroup *cg);
+/* The v1 hierarchy with this controller (or "name=systemd"), or NULL. */
+struct cgroup_hierarchy *cgroup_v1(const struct cgroup *cg, const char *controller);
+/* Where all its processes are to be found: the v2 hierarchy, else the freezer's, else any. */
+struct cgroup_hierarchy *cgroup_main(const struct cgroup *cg);
+/* What has @controller for this layout, or NULL. */
+struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *controller);
+
+#define cgroup_each(h, cg)                                                                         \
+	for (struct cgroup_hierarchy *h = (cg)->hierarchies;                                       \
+	     h < (cg)->hierarchies + (cg)->hierarchies_count; h++)
+
+/* Make our directory in a hierarchy; h->is_made says whether it is new. -errno. */
+int cgroup_v1_make(struct cgroup_hierarchy *h, const char *path);
+int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers);
+/* mkdir -p; 1 when the last directory is new, else 0 or -errno. */
+int cgroup_make_path(int root_fd, const char *path);
+
+/* Reads h->controllers. */
+void cgroup_v2_read_controllers(struct cgroup_hierarchy *h, const char *path);
+
+/* Freeze or thaw; waits for it, at most until @deadline_ms. -errno, -ETIMEDOUT. */
+int cgroup_v1_freeze(const struct cgroup_hierarchy *h, const char *path, bool frozen,
+		     long long deadline_ms);
+int cgroup_v2_freeze(const struct cgroup_hierarchy *h, const char *path, bool frozen,
+		     long long deadline_ms);
+/* Asks only. */
+int cgroup_v1_set_frozen(const struct cgroup_hierarchy *h, const char *path, bool frozen);
+int cgroup_v2_set_frozen(const struct cgroup_hierarchy *h, const char *path, bool frozen);
+bool cgroup_v1_is_frozen(const struct cgroup_hierarchy *h, const char *path);
+bool cgroup_v2_is_frozen(const struct cgroup_hierarchy *h, const char *path);

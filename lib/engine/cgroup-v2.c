@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "lib/base/str.h"
+#include "lib/engine/cgroup-internal.h"
+
+/* With these a cgroup has all that limits may ask for; others are found where they are missed. */
+static const char *const wanted[] = { "cpuset", "cpu", "io", "memory", "pids" };
+
+static bool has_all_wanted(char *const *controllers)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		if (!strv_has(controllers, wanted[i]))
+			return false;
+	return true;
+}
+
+static char **read_controllers(int root_fd, const char *path)
+{
+	cleanup_free char *text = NULL;
+
+	if (cgroupfs_read(root_fd, path, "cgroup.controllers", &text) < 0)
+		return NULL;
+	return strv_split(text, ' ');
+}
+
+void cgroup_v2_read_controllers(struct cgroup_hierarchy *h, const char *path)
+{
+	strv_free(h->controllers);
+	h->controllers = read_controllers(h->root_fd, path);
+}
+
+/* All at once, or, where the kernel refuses one of them (cpu beside real-time processes), one by
+ * one; what cannot be enabled is missed only by those who ask for it. Not so with EBUSY, a parent
+ * that has processes itself: there the threaded controllers alone could be enabled, which makes
+ * its children invalid as domains (cgroup-v2.rst, "Threads"), so that nobody could join them. */
+static void enable_for_children(int root_fd, const char *path, const char *all,
+				char *const *controllers)
+{
+	int r = cgroupfs_write(root_fd, path, "cgroup.subtree_control", all);
+
+	if (r == 0 || r == -EBUSY)
+		return;
+	strv_each(name, controllers) {
+		cleanup_free char *one = xasprintf("+%s", name);
+
+		(void)cgroupfs_write(root_fd, path, "cgroup.subtree_control", one); /* as above */
+	}
+}
+
+/* In every cgroup from the root down to our parent. */
+static void enable_along(int root_fd, const char *path)
+{
+	cleanup_strv char **controllers = read_controllers(root_fd, "");
+	cleanup_free char *list = strv_join(controllers, " +");
+	cleanup_free char *all = xasprintf("+%s", list);
+	cleanup_free char *prefix = xstrdup(path);
+
+	if (!*list)
+		return;
+	enable_for_children(root_fd, "", all, controllers);
+	for (char *p = strchr(prefix, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		enable_for_children(root_fd, prefix, all, controllers);
+		*p = '/';
+	}
+}
+
+int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers)
+{
+	int r = cgroup_make_path(h->root_fd, path);
+
+	if (r < 0)
+		return r;
+	h->is_made = r;
+	if (!has_controllers)
+		return 0;
+	cgroup_v2_read_controllers(h, path);
+	if (has_all_wanted(h->controllers))
+		return 0;
+	enable_along(h->root_fd, path);
+	cgroup_v2_read_controllers(h, path);
+	return 0;
+}
+
+int cgroup_v2_set_frozen(const struct cgroup_hierarchy *h, const char *path, bool frozen)
+{
+	return cgroupfs_write(h->root_fd, path, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+bool cgroup_v2_is_frozen(const struct cgroup_hierarchy *h, const char *path)
+{
+	return cgroupfs_has_event(h->root_fd, path, "cgroup.events", "frozen");
+}
+
+int cgroup_v2_freeze(const struct cgroup_hierarchy *h, const char *path, bool frozen,
+		     long long deadline_ms)
+{
+	int r = cgroup_v2_set_frozen(h, path, frozen);
+
+	if (r < 0)
+		return r;
+	return cgroupfs_wait_event(h->root_fd, path, "cgroup.events", "frozen", frozen,
+				   deadline_ms);
+}

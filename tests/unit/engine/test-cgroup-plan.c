@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+#include "lib/engine/cgroup-plan.h"
+#include "oci/config.h"
+
+#define SET(v)                                                                                     \
+	{                                                                                          \
+		.value = (v), .is_set = true                                                       \
+	}
+
+/* "FILE=VALUE" for each, one a line; '?' in front of optional ones, '~' of those that may wait. */
+static char *plan_text(enum cgroup_layout layout, const struct oci_resources *resources)
+{
+	cleanup_cgroup_plan struct cgroup_plan plan = { NULL, 0 };
+	struct strbuf sb = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+
+	if (cgroup_plan_resources(layout, resources, &plan, &err) < 0)
+		return xstrdup(err.msg);
+	for (size_t i = 0; i < plan.count; i++) {
+		const struct cgroup_knob *k = &plan.knobs[i];
+
+		assert_non_null(str_after(k->config, "linux.resources."));
+		assert_non_null(str_after(k->file, k->controller));
+		strbuf_addf(&sb, "%s%s%s=%s\n", k->is_optional ? "?" : "", k->may_wait ? "~" : "",
+			    k->file, k->value);
+	}
+	return strbuf_steal(&sb);
+}
+
+static void assert_plan(const struct oci_resources *resources, const char *v1, const char *v2)
+{
+	cleanup_free char *on_v1 = plan_text(CGROUP_LAYOUT_V1, resources);
+	cleanup_free char *on_hybrid = plan_text(CGROUP_LAYOUT_HYBRID, resources);
+	cleanup_free char *on_v2 = plan_text(CGROUP_LAYOUT_V2, resources);
+
+	assert_string_equal(on_v1, v1);
+	assert_string_equal(on_hybrid, v1);
+	assert_string_equal(on_v2, v2);
+}
+
+static void test_paths_start_at_the_root_and_stay_below_it(void **state)
+{
+	static const struct {
+		const char *cgroups_path;
+		const char *expected;
+	} cases[] = {
+		{ NULL, "/web" },
+		{ "", "/web" },
+		{ "/", "/web" },
+		{ "..", "/web" },
+		{ "/pod/web", "/pod/web" },
+		{ "pod/web", "/pod/web" },
+		{ "/a/../../../b", "/b" },
+		{ "//a//./b/", "/a/b" },
+		{ "../../etc/x", "/etc/x" },
+		{ "a/..", "/web" },
+		{ "...", "/..." },
+		{ "a.b/.c", "/a.b/.c" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *path = cgroup_plan_path(cases[i].cgroups_path, "web");
+
+		assert_string_equal(path, cases[i].expected);
+	}
+}
+
+static void test_nothing_asked_for_is_nothing_written(void **state)
+{
+	assert_plan(&(struct oci_resources){ 0 }, "", "");
+}
+
+static void test_zeroes_of_generated_configurations_are_nothing(void **state)
+{
+	const struct oci_resources resources = {
+		.memory = { .limit = SET(0),
+			    .swap = SET(0),
+			    .reservation = SET(0),
+			    .kernel = SET(0),
+			    .kernel_tcp = SET(0) },
+		.cpu = { .shares = SET(0),
+			 .quota = SET(0),
+			 .period = SET(0),
+			 .realtime_period = SET(0),
+			 .realtime_runtime = SET(0),
+			 .cpus = (char *)"",
+			 .mems = (char *)"" },
+	};
+
+	assert_plan(&resources, "", "");
+}
+
+static void test_memory_and_swap(void **state)
+{
+	const struct oci_resources resources = {
+		.memory = { .limit = SET(1000), .swap = SET(1500), .reservation = SET(500) },
+	};
+
+	assert_plan(&resources,
+		    "~memory.limit_in_bytes=1000\nmemory.memsw.limit_in_bytes=1500\n"
+		    "memory.soft_limit_in_bytes=500\n",
+		    "memory.swap.max=500\nmemory.max=1000\nmemory.low=500\n");
+}
+
+static void test_swap_equal_to_memory_is_no_swap(void **state)
+{
+	const struct oci_resources resources = {
+		.memory = { .limit = SET(1000), .swap = SET(1000) },
+	};
+
+	assert_plan(&resources, "~memory.limit_in_bytes=1000\nmemory.memsw.limit_in_bytes=1000\n",
+		    "?memory.swap.max=0\nmemory.max=1000\n");
+}
+
+static void test_unlimited_memory_means_unlimited_swap(void **state)
+{
+	const struct oci_resources resources = { .memory = { .limit = SET(-1) } };
+
+	assert_plan(&resources, "?~memory.limit_in_bytes=-1\n?memory.memsw.limit_in_bytes=-1\n",
+		    "?memory.swap.max=max\n?memory.max=max\n");
+}
+
+static void test_unlimited_swap_beside_limited_memory(void **state)
+{
+	const struct oci_resources resources = {
+		.memory = { .limit = SET(1000), .swap = SET(-1) },
+	};
+
+	assert_plan(&resources, "~memory.limit_in_bytes=1000\n?memory.memsw.limit_in_bytes=-1\n",
+		    "?memory.swap.max=max\nmemory.max=1000\n");
+}
+
+static void test_swap_without_memory_is_refused_where_it_means_nothing(void **state)
+{
+	const struct oci_resources resources = { .memory = { .swap = SET(1000) } };
+
+	assert_plan(
+		&resources, "memory.memsw.limit_in_bytes=1000\n",
+		"cgroup: linux.resources.memory.swap: unable to set swap limit without memory limit");
+}
+
+static void test_swap_below_memory_is_refused(void **state)
+{
+	static const char msg[] =
+		"cgroup: linux.resources.memory.swap: memory and swap together are less than memory";
+	const struct oci_resources resources = {
+		.memory = { .limit = SET(1000), .swap = SET(999) },
+	};
+
+	assert_plan(&resources, msg, msg);
+}
+
+static void test_what_only_v1_knows_about_memory_is_ignored_on_v2(void **state)
+{
+	const struct oci_resources resources = {
+		.memory = { .kernel = SET(7),
+			    .kernel_tcp = SET(8),
+			    .swappiness = SET(60),
+			    .disable_oom_killer = SET(true),
+			    .use_hierarchy = SET(true) },
+	};
+
+	assert_plan(&resources,
+		    "memory.kmem.tcp.limit_in_bytes=8\nmemory.swappiness=60\n"
+		    "memory.oom_control=1\n",
+		    "");
+}
+
+static void test_swappiness_has_a_range(void **state)
+{
+	const struct oci_resources resources = { .memory = { .swappiness = SET(101) } };
+
+	assert_plan(&resources,
+		    "cgroup: linux.resources.memory.swappiness: is not a number from 0 to 100", "");
+}
+
+static void test_shares_and_bandwidth(void **state)
+{
+	const struct oci_resources resources = {
+		.cpu = { .shares = SET(1024),
+			 .quota = SET(50000),
+			 .period = SET(200000),
+			 .burst = SET(10000),
+			 .cpus = (char *)"0-1",
+			 .mems = (char *)"0" },
+	};
+
+	assert_plan(&resources,
+		    "cpu.shares=1024\n~cpu.cfs_burst_us=10000\n~cpu.cfs_period_us=200000\n"
+		    "~cpu.cfs_quota_us=50000\ncpuset.cpus=0-1\ncpuset.mems=0\n",
+		    "cpu.weight=100\n~cpu.max.burst=10000\ncpu.max=50000 200000\n"
+		    "cpuset.cpus=0-1\ncpuset.mems=0\n");
+}
+
+static void test_a_quota_alone_keeps_the_period(void **state)
+{
+	const struct oci_resources resources = { .cpu = { .quota = SET(50000) } };
+
+	assert_plan(&resources, "~cpu.cfs_quota_us=50000\n", "cpu.max=50000\n");
+}
+
+static void test_a_period_alone_has_no_quota(void **state)
+{
+	const struct oci_resources resources = { .cpu = { .period = SET(50000) } };
+
+	assert_plan(&resources, "~cpu.cfs_period_us=50000\n", "cpu.max=max 50000\n");
+}
+
+static void test_a_negative_quota_is_none(void **state)
+{
+	const struct oci_resources resources = { .cpu = { .quota = SET(-5) } };
+
+	assert_plan(&resources, "~cpu.cfs_quota_us=-1\n", "cpu.max=max\n");
+}
+
+static void test_an_idle_group_has_no_weight(void **state)
+{
+	struct oci_resources resources = { .cpu = { .shares = SET(1024), .idle = SET(1) } };
+
+	assert_plan(&resources, "cpu.idle=1\n", "cpu.idle=1\n");
+	resources.cpu.idle.value = 0;
+	assert_plan(&resources, "?cpu.idle=0\ncpu.shares=1024\n", "?cpu.idle=0\ncpu.weight=100\n");
+}
+
+static void test_real_time_is_for_v1(void **state)
+{
+	const struct oci_resources resources = {
+		.cpu = { .realtime_runtime = SET(950000), .realtime_period = SET(1000000) },
+	};
+
+	assert_plan(
+		&resources, "cpu.rt_period_us=1000000\ncpu.rt_runtime_us=950000\n",
+		"cgroup: linux.resources.cpu.realtimePeriod: cgroup v2 has no real-time limits");
+}
+
+static void test_pids(void **state)
+{
+	struct oci_resources resources = { .pids.limit = SET(32) };
+
+	assert_plan(&resources, "pids.max=32\n", "pids.max=32\n");
+	resources.pids.limit.value = 0;
+	assert_plan(&resources, "pids.max=1\n", "pids.max=1\n");
+	resources.pids.limit.value = -1;
+	assert_plan(&resources, "?pids.max=max\n", "?pids.max=max\n");
+}
+
+static void test_unified_is_written_last_line_by_line(void **state)
+{
+	struct string_pair pairs[] = {
+		{ (char *)"memory.high", (char *)"5" },
+		{ (char *)"io.max", (char *)"8:0 rbps=1\n8:16 rbps=2\n" },
+	};
+	const struct oci_resources resources = {
+		.pids.limit = SET(3),
+		.unified = { pairs, ARRAY_SIZE(pairs) },
+	};
+
+	assert_plan(&resources, "cgroup: linux.resources.unified: this host has cgroup v1",
+		    "pids.max=3\nmemory.high=5\nio.max=8:0 rbps=1\nio.max=8:16 rbps=2\n");
+}
+
+static void test_unified_names_no_file_elsewhere(void **state)
+{
+	static const char *const bad[] = { "../memory.max", "a/b.c", "memory", ".x", "" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct string_pair pair = { (char *)bad[i], (char *)"1" };
+		const struct oci_resources resources = { .unified = { &pair, 1 } };
+		cleanup_free char *text = plan_text(CGROUP_LAYOUT_V2, &resources);
+
+		assert_non_null(strstr(text, "is not the name of a controller's file"));
+	}
+}
+
+static void test_weights_meet_at_least_default_and_most(void **state)
+{
+	static const struct {
+		unsigned long long shares;
+		unsigned int weight;
+	} cases[] = {
+		{ 1, 1 },	   { 2, 1 },
+		{ 3, 2 },	   { 10, 4 },
+		{ 512, 59 },	   { 1024, 100 },
+		{ 2048, 174 },	   { 262143, 10000 },
+		{ 262144, 10000 }, { UINT64_MAX, 10000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(cgroup_plan_weight(cases[i].shares), cases[i].weight);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_paths_start_at_the_root_and_stay_below_it),
+		cmocka_unit_test(test_nothing_asked_for_is_nothing_written),
+		cmocka_unit_test(test_zeroes_of_generated_configurations_are_nothing),
+		cmocka_unit_test(test_memory_and_swap),
+		cmocka_unit_test(test_swap_equal_to_memory_is_no_swap),
+		cmocka_unit_test(test_unlimited_memory_means_unlimited_swap),
+		cmocka_unit_test(test_unlimited_swap_beside_limited_memory),
+		cmocka_unit_test(test_swap_without_memory_is_refused_where_it_means_nothing),
+		cmocka_unit_test(test_swap_below_memory_is_refused),
+		cmocka_unit_test(test_what_only_v1_knows_about_memory_is_ignored_on_v2),
+		cmocka_unit_test(test_swappiness_has_a_range),
+		cmocka_unit_test(test_shares_and_bandwidth),
+		cmocka_unit_test(test_a_quota_alone_keeps_the_period),
+		cmocka_unit_test(test_a_period_alone_has_no_quota),
+		cmocka_unit_test(test_a_negative_quota_is_none),
+		cmocka_unit_test(test_an_idle_group_has_no_weight),
+		cmocka_unit_test(test_real_time_is_for_v1),
+		cmocka_unit_test(test_pids),
+		cmocka_unit_test(test_unified_is_written_last_line_by_line),
+		cmocka_unit_test(test_unified_names_no_file_elsewhere),
+		cmocka_unit_test(test_weights_meet_at_least_default_and_most),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
