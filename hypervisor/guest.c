@@ -108,33 +108,38 @@ static int load(const char *dir, struct guest_image *ret, struct error *err)
 	return 0;
 }
 
-/* "guest" in the directory of the running program: a build tree. NULL: not one. */
-static char *find_beside_program(void)
+char *guest_build_tree(void)
 {
-	cleanup_free char *dir = NULL;
-	cleanup_free char *manifest = NULL;
+	cleanup_free char *tree = NULL;
+	cleanup_free char *mark = NULL;
 	char exe[4096];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
 	if (n < 0)
 		return NULL;
 	exe[n] = '\0';
-	dir = xasprintf("%s/guest", dirname(exe));
-	manifest = xasprintf("%s/" MANIFEST, dir);
-	return access(manifest, F_OK) == 0 ? steal_ptr(&dir) : NULL;
+	/* TREE/cmd/moat/moat */
+	tree = xstrdup(dirname(dirname(dirname(exe))));
+	mark = xasprintf("%s/build.ninja", tree);
+	return access(mark, F_OK) == 0 ? steal_ptr(&tree) : NULL;
+}
+
+char *guest_image_default_dir(void)
+{
+	cleanup_free char *tree = guest_build_tree();
+
+	return tree ? xasprintf("%s/guest", tree) : xstrdup(MOAT_DATADIR "/guest");
 }
 
 int guest_image_load(const char *dir, struct guest_image *ret, struct error *err)
 {
-	cleanup_free char *beside = NULL;
+	cleanup_free char *usual = guest_image_default_dir();
 	cleanup_free char *absolute = NULL;
 
 	if (!dir)
 		dir = getenv("MOAT_GUEST");
 	if (!dir)
-		dir = beside = find_beside_program();
-	if (!dir)
-		dir = MOAT_DATADIR "/guest";
+		dir = usual;
 	absolute = realpath(dir, NULL);
 	return load(absolute ? absolute : dir, ret, err);
 }

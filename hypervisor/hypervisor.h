@@ -31,12 +31,16 @@ struct guest_image {
 	bool is_elf;   /* uncompressed ELF with a PVH entry, else bzImage */
 	bool has_9p, has_virtiofs, has_vsock, has_mmio, has_pci, has_acpi;
 };
-/* @dir: NULL looks at $MOAT_GUEST, then beside the running program (a build tree), then in the
- * data directory. -ENOENT: "no guest image in '…'". */
+/* @dir: NULL is $MOAT_GUEST or else guest_image_default_dir(). -ENOENT: "no guest image in '…'". */
 int guest_image_load(const char *dir, struct guest_image *ret, struct error *err);
 void guest_image_done(struct guest_image *image);
 /* The text of a guest.json; .kernel and .initrd may be relative to its directory. free(3) it. */
 char *guest_image_format(const struct guest_image *image);
+/* Where the image is: "guest" in the build tree that the running program is of, or in the data
+ * directory. free(3) it. */
+char *guest_image_default_dir(void);
+/* That build tree, known by its build.ninja, or NULL: an installed program. free(3) it. */
+char *guest_build_tree(void);
 
 struct hv_config {
 	const char *name;         /* sandbox id, for the process list */

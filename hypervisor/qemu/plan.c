@@ -54,9 +54,9 @@ static bool serves_pci(const struct hv_config *config)
 
 /* clang-format off */
 static const struct machine machines_x86_64[] = {
-	{ "microvm,acpi=off", "device", "pci=off acpi=off ", true, serves_one_cpu },
+	{ "microvm,acpi=off", "device", "pci=off ", true, serves_one_cpu },
 	{ "microvm,acpi=on", "device", "pci=off ", true, serves_acpi },
-	{ "q35,usb=off,sata=off,smbus=off,smm=off,vmport=off,graphics=off", "pci", "", false,
+	{ "q35,usb=off,sata=off,smbus=off,smm=off,vmport=off", "pci", "", false,
 	  serves_pci },
 	{ NULL },
 };

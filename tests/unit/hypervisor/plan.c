@@ -85,7 +85,7 @@ static void check_refused(const struct hv_config *config, int code, const char *
 	"-nodefaults\n-no-user-config\n-display\nnone\n-no-reboot\n-sandbox\n"                     \
 	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny\n"
 #define IMAGE "-kernel\n/g/kernel\n-initrd\n/g/initramfs\n-append\n"
-#define PARAMS "console=ttyS0 quiet panic=-1 reboot=t cgroup_no_v1=all agent.channel="
+#define PARAMS "console=ttyS0 quiet panic=-1 reboot=t noreplace-smp cgroup_no_v1=all agent.channel="
 #define CONTROL                                                                                    \
 	"-chardev\nsocket,id=qmp,fd=10\n-mon\nchardev=qmp,mode=control\n"                          \
 	"-chardev\nsocket,id=console,fd=11\n-serial\nchardev:console\n"
@@ -95,7 +95,7 @@ static void check_refused(const struct hv_config *config, int code, const char *
 #define FSDEV                                                                                      \
 	"\n-fsdev\nlocal,id=share,path=/run/moat/web/shared,security_model=passthrough,"           \
 	"multidevs=remap\n"
-#define Q35 "q35,usb=off,sata=off,smbus=off,smm=off,vmport=off,graphics=off"
+#define Q35 "q35,usb=off,sata=off,smbus=off,smm=off,vmport=off"
 
 static void one_emulated_cpu_gets_microvm_without_acpi(void **state)
 {
@@ -104,7 +104,7 @@ static void one_emulated_cpu_gets_microvm_without_acpi(void **state)
 	check(&config,
 	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=off\n-accel\ntcg,thread=multi\n"
 	      "-cpu\nmax\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
-	      "pci=off acpi=off tsc_early_khz=2300000 " PARAMS "serial:agent\n" CONTROL
+	      "pci=off tsc_early_khz=2300000 " PARAMS "serial:agent\n" CONTROL
 	      "-device\nvirtio-rng-device\n"
 	      "-device\nvirtio-serial-device,id=serial,max_ports=4\n" AGENT FSDEV
 	      "-device\nvirtio-9p-device,fsdev=share,mount_tag=moat");
