@@ -563,6 +563,15 @@ void yamux_free(struct yamux *s)
 	free(s);
 }
 
+int yamux_greet(int fd)
+{
+	const struct frame ping = { .type = FRAME_PING, .flags = FLAG_SYN };
+	uint8_t bytes[HEADER_SIZE];
+
+	pack(&ping, bytes);
+	return write_all(fd, bytes, sizeof(bytes));
+}
+
 int yamux_open(struct yamux *s, int fd, struct error *err)
 {
 	int r = 0;

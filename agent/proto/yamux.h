@@ -37,5 +37,9 @@ int yamux_new(struct loop *loop, int fd, int is_client, const struct yamux_handl
 	      struct yamux **ret);
 void yamux_free(struct yamux *session);
 
+/* Writes a ping to a pipe without a session on it yet, blocking: for a virtio-serial port, whose
+ * other end may not be there yet. Returns once it is. 0 or -errno. */
+int yamux_greet(int fd);
+
 /* Opens a stream and joins it to @fd (a stream socket, owned from here on). */
 int yamux_open(struct yamux *session, int fd, struct error *err);

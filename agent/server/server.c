@@ -10,7 +10,12 @@
 
 static void on_signal(void *ctx, const struct signalfd_siginfo *info)
 {
-	processes_reap(ctx);
+	struct agent_server *server = ctx;
+
+	if (info->ssi_signo == SIGCHLD)
+		processes_reap(server);
+	else
+		loop_quit(server->loop, 0);
 }
 
 static int watch_children(struct agent_server *server)
@@ -24,6 +29,10 @@ static int watch_children(struct agent_server *server)
 		return -errno;
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGCHLD);
+	if (!server->options.is_guest) {
+		(void)sigaddset(&signals, SIGTERM);
+		(void)sigaddset(&signals, SIGINT);
+	}
 	return loop_add_signals(server->loop, &signals, on_signal, server);
 }
 

@@ -22,7 +22,8 @@ struct agent_server_options {
 	bool is_guest;
 };
 
-/* Takes SIGCHLD of this process: every child is reaped here. */
+/* Takes SIGCHLD of this process: every child is reaped here. Outside a guest SIGTERM and SIGINT,
+ * too, which end the loop. */
 int agent_server_new(struct loop *loop, const struct agent_server_options *options,
 		     struct agent_server **ret, struct error *err);
 /* Kills and removes what still runs, without waiting long. */

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/server/options.h"
+#include "agent/server/server.h"
+#include "cmd/agent/agent.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/loop.h"
+#include "lib/base/steps.h"
+#include "lib/base/str.h"
+#include "lib/linux/netdev.h"
+
+#define NEW_ROOT "/newroot"
+#define COMMAND_LINE_MAX 65536
+#define MODULE_LIST "/modules.list"
+#define MODULE_LIST_MAX 65536
+
+struct boot {
+	struct agent_boot_options options;
+};
+
+/*
+ * pivot_root(2), which the engine gives every container its root with, refuses to leave the
+ * initramfs: the kernel's first file system has no mount that it could be moved to. So everything
+ * is mounted in a tmpfs, which is then moved over "/" and entered; that is a mount like any other.
+ */
+static const struct mount_plan {
+	const char *target; /* below the new root, made there */
+	const char *type;   /* NULL: a directory is enough */
+	unsigned long flags;
+	const char *data;
+	mode_t mode;
+} mounts[] = {
+	{ "", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755", 0755 },
+	{ "/dev", "devtmpfs", MS_NOSUID, NULL, 0755 },
+	{ "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=620,ptmxmode=666", 0755 },
+	{ "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777", 01777 },
+	{ "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, 0555 },
+	{ "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, 0555 },
+	{ "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME,
+	  "nsdelegate", 0 },
+	{ "/run", NULL, 0, NULL, 0755 },
+	{ "/tmp", NULL, 0, NULL, 01777 },
+};
+
+static int mount_one(const struct mount_plan *m, struct error *err)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), NEW_ROOT "%s", m->target);
+	if (m->mode && mkdir(path, m->mode) < 0 && errno != EEXIST)
+		return error_sys(err, errno, "make '%s'", path);
+	if (m->type && mount(m->type, path, m->type, m->flags, m->data) < 0)
+		return error_sys(err, errno, "mount %s on '%s'", m->type, m->target);
+	return 0;
+}
+
+static int mount_all(void *ctx, struct error *err)
+{
+	(void)umask(0);
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		int r = mount_one(&mounts[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	(void)umask(022);
+	return 0;
+}
+
+/* An initramfs without /dev/console starts us without standard streams, and the next files that
+ * are opened would become those. */
+static int open_console(void *ctx, struct error *err)
+{
+	int fd;
+
+	if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
+		return 0;
+	do {
+		fd = open(NEW_ROOT "/dev/console", O_RDWR | O_NOCTTY); /* kept over exec */
+		if (fd < 0)
+			fd = open(NEW_ROOT "/dev/null", O_RDWR);
+		if (fd < 0)
+			return error_sys(err, errno, "open '/dev/console'");
+	} while (fd < STDERR_FILENO);
+	return 0;
+}
+
+static int read_options(void *ctx, struct error *err)
+{
+	struct boot *boot = ctx;
+	cleanup_free char *line = NULL;
+	int r = read_file_at(AT_FDCWD, NEW_ROOT "/proc/cmdline", COMMAND_LINE_MAX, &line, NULL);
+
+	if (r < 0)
+		return error_sys(err, r, "read '/proc/cmdline'");
+	agent_boot_options_parse(line, &boot->options);
+	log_setup(&(struct log_options){
+		.program = "moat-agent",
+		.level = boot->options.log_level,
+		.fd = -1,
+	});
+	return 0;
+}
+
+static int load_module(const char *path, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_sys(err, errno, "open module '%s'", path);
+	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+		return error_sys(err, errno, "load module '%s'", path);
+	(void)unlink(path); /* its memory is better used */
+	return 0;
+}
+
+/* In the order of the list, which moat-image wrote so that what a module needs comes first. */
+static int load_modules(void *ctx, struct error *err)
+{
+	cleanup_free char *list = NULL;
+	char *rest, *path;
+	int r = read_file_at(AT_FDCWD, MODULE_LIST, MODULE_LIST_MAX, &list, NULL);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return error_sys(err, r, "read '%s'", MODULE_LIST);
+	rest = list;
+	while ((path = strsep(&rest, "\n"))) {
+		/* A kernel of another configuration may lack a device we do without. */
+		if (*path && load_module(path, err) < 0)
+			log_warning("%s", err->msg);
+	}
+	return 0;
+}
+
+static int enter_root(void *ctx, struct error *err)
+{
+	if (chdir(NEW_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
+		return error_sys(err, errno, "enter '%s'", NEW_ROOT);
+	return 0;
+}
+
+static int name_machine(void *ctx, struct error *err)
+{
+	static const char name[] = "localhost";
+	int r;
+
+	if (sethostname(name, strlen(name)) < 0)
+		return error_sys(err, errno, "set host name");
+	r = netdev_up("lo");
+	return r < 0 ? error_sys(err, r, "bring up 'lo'") : 0;
+}
+
+static const struct step boot_steps[] = {
+	{ "mounts", mount_all },
+	{ "console", open_console },
+	{ "options", read_options },
+	{ "modules", load_modules },
+	{ "root", enter_root },
+	{ "network", name_machine },
+};
+
+/* The device node is there as soon as the kernel knows the protocol; what counts is whether there
+ * is a host behind it. */
+static bool is_vsock_usable(void)
+{
+	cleanup_fd int fd = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	unsigned int cid;
+
+	return fd >= 0 && ioctl(fd, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) == 0 &&
+	       cid > VMADDR_CID_HOST && cid != VMADDR_CID_ANY;
+}
+
+static int listen_serial(struct agent_server *server, const char *name, struct error *err)
+{
+	int fd, r = port_open(name, &fd, err);
+
+	return r < 0 ? r : agent_server_listen_pipe(server, fd, err);
+}
+
+static int listen_channel(struct agent_server *server, const struct agent_boot_options *o,
+			  struct error *err)
+{
+	switch (o->channel) {
+	case AGENT_CHANNEL_VSOCK:
+		return agent_server_listen_vsock(server, err);
+	case AGENT_CHANNEL_UNIX:
+		return agent_server_listen_unix(server, o->channel_name, true, err);
+	case AGENT_CHANNEL_SERIAL:
+		return listen_serial(server, o->channel_name, err);
+	case AGENT_CHANNEL_AUTO:
+		break;
+	}
+	return is_vsock_usable() ? agent_server_listen_vsock(server, err) :
+				   listen_serial(server, o->channel_name, err);
+}
+
+static int serve(struct error *err)
+{
+	const struct agent_server_options options = { .is_guest = true };
+	struct boot boot = { 0 };
+	struct agent_server *server;
+	struct loop *loop;
+	int r = steps_run(boot_steps, ARRAY_SIZE(boot_steps), &boot, err);
+
+	if (r < 0)
+		return r;
+	r = loop_new(&loop);
+	if (r < 0)
+		return error_sys(err, r, "make event loop");
+	r = agent_server_new(loop, &options, &server, err);
+	if (r == 0)
+		r = listen_channel(server, &boot.options, err);
+	return r < 0 ? r : loop_run(loop);
+}
+
+void pid1_main(void)
+{
+	struct error err = ERROR_INIT;
+
+	log_setup(&(struct log_options){ .program = "moat-agent", .level = LOG_LEVEL_WARNING,
+					 .fd = -1 });
+	if (serve(&err) < 0 && err.code < 0)
+		log_failure(&err);
+	sync();
+	/* A reset, not a power-off: the VMM is told to end on one, and a machine without ACPI has
+	 * nothing to power itself off with. */
+	(void)reboot(RB_AUTOBOOT);
+	_exit(1); /* the kernel panics, which resets too */
+}
