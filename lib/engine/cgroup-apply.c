@@ -221,11 +221,12 @@ static int apply_devices(const struct cgroup *cg, const struct oci_resources *re
 
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err)
 {
-	if (resources) {
-		int r = apply_limits(cg, resources, err);
+	int r = resources ? apply_limits(cg, resources, err) : 0;
 
-		if (r < 0)
-			return r;
-	}
-	return cg->is_new && !cg->keeps_devices ? apply_devices(cg, resources, err) : 0;
+	if (r < 0 || !cg->is_new || cg->keeps_devices)
+		return r;
+	r = apply_devices(cg, resources, err);
+	if (r == 0)
+		cg->keeps_devices = true;
+	return r;
 }

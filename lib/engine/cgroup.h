@@ -25,8 +25,9 @@ struct cgroup {
 	size_t hierarchies_count;
 	int v2_fd;   /* directory of the v2 cgroup once it exists, for CLONE_INTO_CGROUP, or -1 */
 	bool is_new; /* made by cgroup_create() of this very object */
-	bool keeps_devices; /* set by the caller: leave access to devices as it is, since what runs
-			     * in here is a VMM, which needs /dev/kvm and its peers */
+	/* Leave access to devices as it is. Set by the caller, if what runs in here is a VMM, which
+	 * needs /dev/kvm and its peers; and by cgroup_apply(), once it has seen to them. */
+	bool keeps_devices;
 };
 
 /* Pure: linux.cgroupsPath and the container's id to the path in each hierarchy. Relative and
