@@ -224,7 +224,7 @@ teardown() {
 @test "podman's volumes and read-only root reach the container" {
   mkdir -p "$WORK/volume"
   echo outside >"$WORK/volume/file"
-  run -0 pod_run --rm --read-only --volume "$WORK/volume:/data" busybox \
+  run -0 pod_run --rm --read-only --read-only-tmpfs=false --volume "$WORK/volume:/data" busybox \
     sh -c 'cat /data/file; echo inside >/data/new; touch /file || echo refused'
   expect_match "$output" outside
   expect_match "$output" refused
