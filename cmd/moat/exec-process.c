@@ -40,7 +40,7 @@ static int change_user(struct oci_user *user, const struct exec_changes *changes
 		if (r < 0)
 			return r;
 	}
-	strv_each (text, changes->additional_gids) {
+	strv_each(text, changes->additional_gids) {
 		uint32_t gid;
 
 		if (parse_u32(text, &gid) < 0 || gid == (gid_t)-1)
@@ -69,7 +69,7 @@ static void set_variable(char ***env, const char *assignment, size_t name_len)
 static int change_env(struct oci_process *process, const struct exec_changes *changes,
 		      struct error *err)
 {
-	strv_each (assignment, changes->env) {
+	strv_each(assignment, changes->env) {
 		size_t name_len = strcspn(assignment, "=");
 
 		if (!name_len)
@@ -92,7 +92,7 @@ static void add_capability(char ***set, const char *name)
 static int change_capabilities(struct oci_process *process, const struct exec_changes *changes,
 			       struct error *err)
 {
-	strv_each (name, changes->capabilities) {
+	strv_each(name, changes->capabilities) {
 		struct oci_capabilities *caps;
 
 		if (!str_after(name, "CAP_"))

@@ -71,7 +71,7 @@ static void print_all(const char *root, char *const *ids, int format)
 		       "CREATED", "OWNER");
 	else
 		printf("[");
-	strv_each (id, ids) {
+	strv_each(id, ids) {
 		struct error err = ERROR_INIT;
 		struct container_info info;
 		int r = container_info(root, id, &info, &err);
@@ -102,7 +102,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 		print_all(globals->root, ids, values->format);
 		return 0;
 	}
-	strv_each (id, ids)
+	strv_each(id, ids)
 		puts(id);
 	return 0;
 }

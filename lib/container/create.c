@@ -13,6 +13,7 @@
 #include "lib/base/path.h"
 #include "lib/base/steps.h"
 #include "lib/container/creation.h"
+#include "lib/container/preserved.h"
 #include "lib/container/report.h"
 #include "lib/linux/selfexe.h"
 #include "oci/config.h"
@@ -22,10 +23,15 @@
  * does, so `delete --force` finds it; and nothing is told to the caller before it is true.
  */
 
+static int check_preserved(void *ctx, struct error *err)
+{
+	return preserved_check(((struct creation *)ctx)->request.preserved_fds, err);
+}
+
 static int choose_isolation(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
-	const struct container_create_request *request = creation->request;
+	const struct container_create_request *request = &creation->request;
 	int isolation;
 	int r = container_choose_isolation(request->isolation, program_invocation_short_name,
 					   &isolation, err);
@@ -43,7 +49,7 @@ static int choose_isolation(void *ctx, struct error *err)
 static int resolve_bundle(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
-	const char *given = creation->request->bundle ? creation->request->bundle : ".";
+	const char *given = creation->request.bundle ? creation->request.bundle : ".";
 	char *bundle = realpath(given, NULL);
 
 	if (!bundle)
@@ -56,7 +62,7 @@ static int read_config(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
 	struct container *c = creation->c;
-	const char *wanted = creation->request->config_path;
+	const char *wanted = creation->request.config_path;
 	cleanup_free char *path = wanted ? xstrdup(wanted)
 					 : xasprintf("%s/config.json", c->record.bundle);
 	int r = read_file_at(AT_FDCWD, path, OCI_CONFIG_MAX_BYTES, &creation->config_text,
@@ -107,14 +113,24 @@ static int fill_record(void *ctx, struct error *err)
 	return 0;
 }
 
+/* A relayed terminal is ready before the program can look at it: its size is ours. */
+static int decide_start(void *ctx, struct error *err)
+{
+	struct creation *creation = ctx;
+
+	if (creation->c->record.has_terminal && !creation->is_detached)
+		creation->request.runs_at_once = false;
+	return 0;
+}
+
 static int open_console(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
 	const struct console_request request = {
 		.has_terminal = creation->c->record.has_terminal,
 		.is_detached = creation->is_detached,
-		.socket_path = creation->request->console_socket,
-		.socket_fd = creation->request->console_fd,
+		.socket_path = creation->request.console_socket,
+		.socket_fd = creation->request.console_fd,
 	};
 
 	return console_open(&request, &creation->console, err);
@@ -169,7 +185,7 @@ static void destroy_container(void *ctx)
 static int make_container(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
-	int r = creation->backend->create(creation->c, creation->request,
+	int r = creation->backend->create(creation->c, &creation->request,
 					  creation->console.container_end, &creation->pid, err);
 
 	/* Its hooks may have run, and those that clean up after them belong to them. */
@@ -190,15 +206,15 @@ static int run_poststart(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
 
-	return creation->request->runs_at_once ? container_run_poststart(creation->c, err) : 0;
+	return creation->request.runs_at_once ? container_run_poststart(creation->c, err) : 0;
 }
 
 static int tell_caller(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
 	const struct report report = {
-		.pid_file = creation->request->pid_file,
-		.pidfd_socket = creation->request->pidfd_socket,
+		.pid_file = creation->request.pid_file,
+		.pidfd_socket = creation->request.pidfd_socket,
 		.kind = "standard",
 	};
 
@@ -207,10 +223,12 @@ static int tell_caller(void *ctx, struct error *err)
 
 /* Without names: what they say is clear without "record: " in front. */
 static const struct step steps[] = {
+	{ NULL, check_preserved, NULL },
 	{ NULL, choose_isolation, NULL },
 	{ NULL, resolve_bundle, NULL },
 	{ NULL, read_config, NULL },
 	{ NULL, fill_record, NULL },
+	{ NULL, decide_start, NULL },
 	/* Before there is any state: a bad command line leaves nothing to undo. */
 	{ NULL, open_console, NULL },
 	{ NULL, make_state, remove_state },
@@ -222,7 +240,7 @@ static const struct step steps[] = {
 
 int creation_run(struct creation *creation, struct error *err)
 {
-	const struct container_create_request *request = creation->request;
+	const struct container_create_request *request = &creation->request;
 	int r = state_check_id(request->id, err);
 
 	if (r < 0)
@@ -244,7 +262,7 @@ int container_create(const struct container_create_request *request, pid_t *ret_
 		     struct error *err)
 {
 	cleanup_creation struct creation creation = {
-		.request = request,
+		.request = *request,
 		.is_detached = true,
 		.console = CONSOLE_INIT,
 	};

@@ -6,7 +6,7 @@
 
 /* A container on its way: what `create` and `run` share. */
 struct creation {
-	const struct container_create_request *request;
+	struct container_create_request request;
 	bool is_detached; /* nobody stays to relay its terminal */
 	bool has_place;   /* the state directory is ours to remove */
 	struct container *c;

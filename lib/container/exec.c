@@ -2,9 +2,11 @@
 #include <errno.h>
 
 #include "lib/base/error.h"
+#include "lib/base/str.h"
 #include "lib/container/console.h"
 #include "lib/container/foreground.h"
 #include "lib/container/handle.h"
+#include "lib/container/preserved.h"
 #include "lib/container/report.h"
 #include "lib/linux/selfexe.h"
 #include "oci/config.h"
@@ -76,11 +78,25 @@ static int start_process(struct container *c, const struct container_exec_reques
 static int attend(pid_t pid, struct console *console, int *ret_status, struct error *err)
 {
 	cleanup_pid pid_t unattended = pid;
-	int r = foreground_wait(pid, console, ret_status, err);
+	cleanup_foreground struct foreground *foreground = NULL;
+	int r = foreground_new(pid, console, &foreground, err);
 
+	if (r == 0)
+		r = foreground_wait(foreground, ret_status, err);
 	if (r == 0)
 		(void)steal_pid(&unattended); /* it has ended */
 	return r;
+}
+
+/* The program may look at its size before we can set it. */
+static void adopt_window(struct oci_process *process)
+{
+	struct oci_box box;
+
+	if (!process->terminal || !foreground_window(&box.height, &box.width))
+		return;
+	free(process->console_size);
+	process->console_size = xmemdup(&box, sizeof(box));
 }
 
 int container_exec(const struct container_exec_request *request, int *ret_status,
@@ -91,12 +107,16 @@ int container_exec(const struct container_exec_request *request, int *ret_status
 	cleanup_oci_process struct oci_process *process = NULL;
 	cleanup_console struct console console = CONSOLE_INIT;
 	pid_t pid = 0;
-	int r = open_for_exec(request, &c, err);
+	int r = preserved_check(request->preserved_fds, err);
 
+	if (r == 0)
+		r = open_for_exec(request, &c, err);
 	if (r == 0)
 		r = request->make_process(request->ctx, c->config->process, &process, err);
 	if (r < 0)
 		return r;
+	if (!request->detach)
+		adopt_window(process);
 	whole.process = process;
 	r = start_process(c, &whole, &console, &pid, err);
 	if (r < 0)

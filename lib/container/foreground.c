@@ -3,17 +3,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "lib/base/cleanup.h"
 #include "lib/base/error.h"
 #include "lib/base/loop.h"
+#include "lib/base/str.h"
 #include "lib/container/console.h"
 #include "lib/container/relay.h"
-
-DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
-DEFINE_CLEANUP(relay_free_p, struct relay *, relay_free)
 
 struct foreground {
 	struct loop *loop;
@@ -85,29 +83,61 @@ static int receive_master(struct console *console, int *ret, struct error *err)
 	return console->our_end < 0 ? 0 : console_receive(console, ret, err);
 }
 
-int foreground_wait(pid_t pid, struct console *console, int *ret_status, struct error *err)
+static int set_up(struct foreground *f, int *master)
 {
-	cleanup_fd int master = -1;
-	CLEANUP(loop_free_p) struct loop *loop = NULL;
-	CLEANUP(relay_free_p) struct relay *relay = NULL;
-	struct foreground f = { .pid = pid };
 	sigset_t signals;
+	int r = loop_new(&f->loop);
+
+	fill_signals(&signals);
+	if (r == 0)
+		r = loop_add_signals(f->loop, &signals, on_signal, f);
+	if (r == 0 && *master >= 0)
+		r = relay_new(f->loop, steal_fd(master), &f->relay);
+	return r;
+}
+
+int foreground_new(pid_t pid, struct console *console, struct foreground **ret,
+		   struct error *err)
+{
+	cleanup_foreground struct foreground *f = NULL;
+	cleanup_fd int master = -1;
 	int r = receive_master(console, &master, err);
 
 	if (r < 0)
 		return r;
-	fill_signals(&signals);
-	r = loop_new(&loop);
-	f.loop = loop;
-	if (r == 0)
-		r = loop_add_signals(loop, &signals, on_signal, &f);
-	if (r == 0 && master >= 0)
-		r = relay_new(loop, steal_fd(&master), &relay);
+	f = xcalloc(1, sizeof(*f));
+	f->pid = pid;
+	r = set_up(f, &master);
 	if (r < 0)
-		return error_sys(err, r, "wait for process %d", (int)pid);
-	f.relay = relay;
-	reap(&f); /* what ended before the signals were blocked */
-	(void)loop_run(loop);
-	*ret_status = f.status;
+		return error_sys(err, r, "stand for process %d", (int)pid);
+	*ret = steal_ptr(&f);
 	return 0;
+}
+
+int foreground_wait(struct foreground *f, int *ret_status, struct error *err)
+{
+	reap(f); /* what ended before the signals were blocked */
+	(void)loop_run(f->loop);
+	*ret_status = f->status;
+	return 0;
+}
+
+void foreground_free(struct foreground *f)
+{
+	if (!f)
+		return;
+	relay_free(f->relay);
+	loop_free(f->loop);
+	free(f);
+}
+
+bool foreground_window(uint32_t *ret_height, uint32_t *ret_width)
+{
+	struct winsize size;
+
+	if (!relay_window(&size))
+		return false;
+	*ret_height = size.ws_row;
+	*ret_width = size.ws_col;
+	return true;
 }

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "lib/base/cleanup.h"
 
 struct console;
 struct error;
@@ -18,7 +21,17 @@ struct error;
  * children of ours. The mask stays as it is to the end of the command. */
 int foreground_begin(bool reaps_orphans, struct error *err);
 
-/* @console: as console_open() made it; our end receives the terminal's master, and the other one is
- * closed, so that a master which never comes is an error, not a wait for ever. *ret_status: 0–255,
- * 128+N for signal N. On error the process still runs. */
-int foreground_wait(pid_t pid, struct console *console, int *ret_status, struct error *err);
+/* @console: as console_open() made it, for a process that has got its terminal. Our end receives
+ * the master, and the other one is closed, so that a master which never comes is an error, not a
+ * wait for ever. From here to foreground_free() our own terminal is in raw mode. */
+struct foreground;
+int foreground_new(pid_t pid, struct console *console, struct foreground **ret,
+		   struct error *err);
+/* *ret_status: 0–255, 128+N for signal N. */
+int foreground_wait(struct foreground *foreground, int *ret_status, struct error *err);
+void foreground_free(struct foreground *foreground); /* the process is left alone */
+DEFINE_CLEANUP(foreground_free_p, struct foreground *, foreground_free)
+#define cleanup_foreground CLEANUP(foreground_free_p)
+
+/* The size of our own window, for a process that is about to get a terminal; false: we have none. */
+bool foreground_window(uint32_t *ret_height, uint32_t *ret_width);

@@ -201,16 +201,20 @@ void relay_free(struct relay *relay)
 	free(relay);
 }
 
+bool relay_window(struct winsize *ret)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (ioctl(fd, TIOCGWINSZ, ret) == 0)
+			return true;
+	return false;
+}
+
 void relay_resize(const struct relay *relay)
 {
 	struct winsize size;
 
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (ioctl(fd, TIOCGWINSZ, &size) < 0)
-			continue;
+	if (relay_window(&size))
 		(void)ioctl(relay->master, TIOCSWINSZ, &size); /* hung up: nobody looks */
-		return;
-	}
 }
 
 static void give_up(void *ctx)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 struct loop;
+struct winsize;
 
 /*
  * Copies between our standard input and output and a terminal's master, in a loop. While it
@@ -16,6 +19,9 @@ void relay_free(struct relay *relay);
 
 /* Our window's size becomes the container's; without a window of ours nothing happens. */
 void relay_resize(const struct relay *relay);
+
+/* That size; false: none of our descriptors 0 to 2 is a terminal. */
+bool relay_window(struct winsize *ret);
 
 /* The process has ended: quits the loop with code 0 once what it wrote has arrived. A process of
  * the container that lives on and keeps the terminal is not waited for. */

@@ -15,35 +15,57 @@ static void delete_ended(const struct container_create_request *request)
 		log_warning("delete '%s': %s", request->id, err.msg);
 }
 
+/* One with a terminal was only created: see decide_start() in create.c. */
+static int start_relayed(struct creation *creation, struct error *err)
+{
+	int r;
+
+	if (creation->request.runs_at_once)
+		return 0;
+	r = creation->backend->start(creation->c, err);
+	return r == 0 ? container_run_poststart(creation->c, err) : r;
+}
+
+static int attend(struct creation *creation, int *ret_status, struct error *err)
+{
+	cleanup_foreground struct foreground *foreground = NULL;
+	int r = foreground_new(creation->pid, &creation->console, &foreground, err);
+
+	if (r == 0)
+		r = start_relayed(creation, err);
+	if (r < 0)
+		return r;
+	/* Others may change it while we wait. */
+	container_close(steal_ptr(&creation->c));
+	return foreground_wait(foreground, ret_status, err);
+}
+
 static int run_in_foreground(struct creation *creation, bool keep, int *ret_status,
 			     struct error *err)
 {
-	const struct container_create_request *request = creation->request;
-	int r = foreground_begin(!request->no_subreaper, err);
+	int r = foreground_begin(!creation->request.no_subreaper, err);
 
 	if (r == 0)
 		r = creation_run(creation, err);
 	if (r < 0)
 		return r;
-	/* Others may change it while we wait. */
+	r = attend(creation, ret_status, err);
 	container_close(steal_ptr(&creation->c));
-	r = foreground_wait(creation->pid, &creation->console, ret_status, err);
 	if (!keep || r < 0)
-		delete_ended(request);
+		delete_ended(&creation->request);
 	return r;
 }
 
 int container_run(const struct container_create_request *request, bool detach, bool keep,
 		  int *ret_status, struct error *err)
 {
-	struct container_create_request at_once = *request;
 	cleanup_creation struct creation creation = {
-		.request = &at_once,
+		.request = *request,
 		.is_detached = detach,
 		.console = CONSOLE_INIT,
 	};
 
-	at_once.runs_at_once = true;
+	creation.request.runs_at_once = true;
 	*ret_status = 0;
 	return detach ? creation_run(&creation, err)
 		      : run_in_foreground(&creation, keep, ret_status, err);

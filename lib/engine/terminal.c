@@ -25,10 +25,9 @@ static int open_pty(int rootfd, struct pty *pty, struct error *err)
 
 static int set_up(const struct pty *pty, const struct oci_process *process, struct error *err)
 {
-	int r = pty_clear_onlcr(pty->slave);
+	int r;
 
-	if (r < 0)
-		return error_sys(err, r, "set up terminal");
+	/* Nothing else is changed: whoever relays it is in raw mode, and expects "\r\n" from here. */
 	if (!process->console_size)
 		return 0;
 	r = pty_resize(pty->master, process->console_size->height, process->console_size->width);

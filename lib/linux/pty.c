@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <termios.h>
 
 #include "lib/base/beneath.h"
 #include "lib/base/fd.h"
@@ -61,16 +60,6 @@ void pty_close(struct pty *pty)
 	close_fdp(&pty->master);
 	close_fdp(&pty->slave);
 	pty->master = pty->slave = -1;
-}
-
-int pty_clear_onlcr(int fd)
-{
-	struct termios settings;
-
-	if (tcgetattr(fd, &settings) < 0)
-		return -errno;
-	settings.c_oflag &= ~(tcflag_t)ONLCR;
-	return tcsetattr(fd, TCSANOW, &settings) < 0 ? -errno : 0;
 }
 
 int pty_resize(int fd, uint32_t height, uint32_t width)

@@ -19,8 +19,6 @@ struct pty {
 int pty_open_beneath(int rootfd, struct pty *ret);
 void pty_close(struct pty *pty);
 
-/* Line ends as programs wrote them: without this "\n" arrives as "\r\n". */
-int pty_clear_onlcr(int fd);
 int pty_resize(int fd, uint32_t height, uint32_t width);
 /* Makes @slave the controlling terminal of this process, which leads a session without one. */
 int pty_take(int slave);

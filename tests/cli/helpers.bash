@@ -68,5 +68,7 @@ fake_container()
 
 teardown()
 {
-	[[ -z ${FAKE_PID:-} ]] || kill -9 "$FAKE_PID" 2>/dev/null || true
+	[[ -n ${FAKE_PID:-} ]] || return 0
+	kill -9 "$FAKE_PID" 2>/dev/null || true
+	wait "$FAKE_PID" 2>/dev/null || true
 }

@@ -20,7 +20,7 @@ static struct oci_process *base_process(void)
 	return process;
 }
 
-#define LIST(...) ((char *[]){ __VA_ARGS__, NULL })
+#define LIST(...) ((char **)(const char *[]){ __VA_ARGS__, NULL })
 
 static void test_nothing_given_changes_nothing(void **state)
 {

@@ -61,6 +61,7 @@ static void stand_for(child_fn fn, bool has_terminal)
 {
 	struct console_request request = { .has_terminal = has_terminal, .socket_fd = -1 };
 	struct console console = CONSOLE_INIT;
+	struct foreground *foreground = NULL;
 	struct error err = ERROR_INIT;
 	int slave = -1, status = -1;
 	pid_t pid;
@@ -77,8 +78,10 @@ static void stand_for(child_fn fn, bool has_terminal)
 	if (pid == 0)
 		run_child(fn, slave);
 	close_fdp(&slave);
-	if (foreground_wait(pid, &console, &status, &err) < 0)
+	if (foreground_new(pid, &console, &foreground, &err) < 0 ||
+	    foreground_wait(foreground, &status, &err) < 0)
 		_exit(91);
+	foreground_free(foreground);
 	_exit(status);
 }
 
