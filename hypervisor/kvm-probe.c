@@ -170,13 +170,11 @@ static int make_vcpu(struct probe *p)
 static int set_cpuid(struct probe *p)
 {
 	enum { MAX_ENTRIES = 256 };
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[MAX_ENTRIES];
-	} *cpuid = xcalloc(1, sizeof(*cpuid));
+	struct kvm_cpuid2 *cpuid =
+		xcalloc(1, sizeof(*cpuid) + MAX_ENTRIES * sizeof(cpuid->entries[0]));
 	int r = 0;
 
-	cpuid->head.nent = MAX_ENTRIES;
+	cpuid->nent = MAX_ENTRIES;
 	if (ioctl(p->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) < 0 ||
 	    ioctl(p->vcpu, KVM_SET_CPUID2, cpuid) < 0)
 		r = say_errno(p, "set cpuid");

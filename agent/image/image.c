@@ -241,7 +241,7 @@ static int take_modules(void *ctx, struct error *err)
 	int r;
 
 	strv_each(extra, b->request->extra_modules)
-		strv_push(&wanted, xstrdup(extra));
+		strv_push(&wanted, module_name(extra));
 	if (!wanted)
 		return 0;
 	dir = b->request->modules ? xstrdup(b->request->modules) : find_modules_near(b);

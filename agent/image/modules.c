@@ -32,22 +32,29 @@ struct module_index {
 
 /* --- names --------------------------------------------------------------------------------- */
 
+char *module_name(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	for (char *c = copy; *c; c++)
+		if (*c == '-')
+			*c = '_';
+	return copy;
+}
+
 /* "kernel/fs/9p/9pnet-virtio.ko.xz" is 9pnet_virtio; NULL for what is not a module's path. */
 static char *name_of(const char *path, size_t len)
 {
 	const char *base = memrchr(path, '/', len);
+	cleanup_free char *name = NULL;
 	const char *ko;
-	char *name;
 
 	base = base ? base + 1 : path;
 	ko = memmem(base, (size_t)(path + len - base), ".ko", 3);
 	if (!ko || ko == base)
 		return NULL;
 	name = xstrndup(base, (size_t)(ko - base));
-	for (char *c = name; *c; c++)
-		if (*c == '-')
-			*c = '_';
-	return name;
+	return module_name(name);
 }
 
 static int compare_modules(const void *a, const void *b)
@@ -240,10 +247,8 @@ static void add_depends(const char *list, char ***ret)
 	cleanup_strv char **names = strv_split(list, ',');
 
 	strv_each(name, names) {
-		cleanup_free char *path = xasprintf("%s.ko", name);
-
 		if (*name)
-			strv_push(ret, name_of(path, strlen(path)));
+			strv_push(ret, module_name(name));
 	}
 }
 

@@ -16,6 +16,9 @@ struct module_index;
 int module_index_open(const char *dir, struct module_index **ret, struct error *err);
 void module_index_free(struct module_index *index);
 
+/* The name as the kernel shows it of one that a user wrote ("kvm-amd"). free(3) it. */
+char *module_name(const char *name);
+
 /* Built into the kernel according to modules.builtin. */
 bool module_index_is_builtin(const struct module_index *index, const char *name);
 /* Whether there is a file for @name. */

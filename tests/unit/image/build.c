@@ -157,8 +157,8 @@ static void what_does_not_fit_is_refused_and_nothing_is_written(void **state)
 	request.modules = modules;
 	check_refused(&request, -ENOENT, "neither modules.dep nor modules.order");
 	request.modules = NULL;
-	request.extra_modules = (char *const[]){ (char *)"zfs", NULL };
-	check_refused(&request, -ENOENT, "module 'zfs': not in '");
+	request.extra_modules = (char *const[]){ (char *)"z-fs", NULL };
+	check_refused(&request, -ENOENT, "module 'z_fs': not in '");
 	put_text(dir, "boot/config-6.1.0-test", "CONFIG_PROC_FS=y\n");
 	check_refused(&request, -ENOTSUP, "/dev: set CONFIG_DEVTMPFS=y; ");
 	request.config = "/nonexistent/config";
