@@ -88,8 +88,6 @@ int cgroup_devices_rules(const struct oci_resources *resources, struct device_ru
 	return 0;
 }
 
-/* ---- cgroup v1 ---- */
-
 /* What the kernel keeps for a cgroup: a default, and exceptions from it. */
 struct devices_state {
 	bool allow;
@@ -215,8 +213,7 @@ int cgroup_devices_lines(const struct device_rule *rules, size_t count, struct c
 			free(s.exceptions);
 			return error_set(
 				err, r,
-				"cgroup: " CONFIG
-				"[%zu]: cgroup v1 cannot take back a part of an earlier rule",
+				"cgroup: linux.resources.devices[%zu]: cgroup v1 cannot take back a part of an earlier rule",
 				i);
 		}
 	}
@@ -226,8 +223,6 @@ int cgroup_devices_lines(const struct device_rule *rules, size_t count, struct c
 	free(s.exceptions);
 	return 0;
 }
-
-/* ---- cgroup v2 ---- */
 
 /*
  * The program is called with struct bpf_cgroup_dev_ctx and says 1 or 0. It goes through the rules
@@ -284,8 +279,8 @@ static void answer(struct program *p, bool allow)
 	emit(p, (struct bpf_insn){ .code = BPF_JMP | BPF_EXIT });
 }
 
-/* A conditional jump whose target comes later; land() sets it. The comparison is of 64 bits with a
- * sign-extended number, hence JMP32 (Linux 5.1): minors reach 2^20 only, but rules may say more. */
+/* A conditional jump whose target comes later; land() sets it. JMP32 (Linux 5.1), because a
+ * comparison of 64 bits would be with the number's sign extended. */
 static size_t jump(struct program *p, int op, int dst, uint32_t imm)
 {
 	emit(p, (struct bpf_insn){

@@ -99,8 +99,6 @@ static int refuse(struct planner *p, const char *config, const char *reason)
 	return error_set(p->err, -EINVAL, "cgroup: " RESOURCES "%s: %s", config, reason);
 }
 
-/* ---- memory ---- */
-
 /* memory.swap of the configuration (and of v1) counts memory and swap together; v2 counts swap
  * alone. Unlimited memory without a word about swap means unlimited swap. */
 static int plan_swap(struct planner *p, int64_t limit, int64_t swap)
@@ -161,8 +159,6 @@ static int plan_memory(struct planner *p, const struct oci_memory *m)
 			  m->reservation.value, "memory.reservation");
 	return p->is_v2 ? 0 : plan_memory_v1(p, m);
 }
-
-/* ---- cpu ---- */
 
 unsigned int cgroup_plan_weight(unsigned long long shares)
 {
@@ -257,8 +253,6 @@ static int plan_cpu(struct planner *p, const struct oci_cpu *cpu)
 		add(p, "cpuset.mems", xstrdup(cpu->mems), "cpu.mems");
 	return plan_realtime(p, cpu);
 }
-
-/* ---- the rest ---- */
 
 static void plan_pids(struct planner *p, const struct oci_pids *pids)
 {

@@ -224,8 +224,6 @@ bool cgroup_is_frozen(const struct cgroup *cg)
 	return freezer && cgroup_v1_is_frozen(freezer, cgroup_relative(cg));
 }
 
-/* ---- removal ---- */
-
 /* Waits until fewer processes are in @h than now; or *pause_ms, when nothing tells of that. */
 static void wait_for_exits(const struct cgroup *cg, const struct cgroup_hierarchy *h, int *pause_ms,
 			   long long deadline_ms)

@@ -134,8 +134,6 @@ static void test_nonsense_is_refused(void **state)
 	}
 }
 
-/* ---- the program, run by an interpreter of the instructions it may consist of ---- */
-
 struct request {
 	uint32_t type; /* BPF_DEVCG_DEV_… */
 	uint32_t access;
@@ -162,6 +160,7 @@ static uint32_t compute(uint8_t op, uint32_t a, uint32_t b)
 	return 0;
 }
 
+/* An interpreter of the instructions that the program may consist of. */
 static bool run(const struct bpf_insn *insns, size_t count, const struct request *request)
 {
 	const struct bpf_cgroup_dev_ctx ctx = {
