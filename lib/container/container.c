@@ -2,11 +2,8 @@
 #include "lib/container/container.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
@@ -74,7 +71,7 @@ int container_start(const char *root, const char *id, struct error *err)
 	const struct container_backend *backend;
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open_locked(root, id, &c, err);
+	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
 
 	if (r == 0)
 		r = container_status(c, true, &status, err);
@@ -121,7 +118,7 @@ static int delete_gently(const char *root, const char *id, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open_locked(root, id, &c, err);
+	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
 
 	if (r == 0)
 		r = container_status(c, true, &status, err);
@@ -137,13 +134,20 @@ static int delete_gently(const char *root, const char *id, struct error *err)
 static void kill_unlocked(const char *root, const char *id)
 {
 	cleanup_container struct container *c = NULL;
-	cleanup_fd int pidfd = -1;
 
-	if (container_open(root, id, &c, NULL) < 0)
-		return;
-	pidfd = record_pidfd(&c->record);
-	if (pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0); /* ended: fine */
+	if (container_open_record(root, id, &c, NULL) == 0)
+		(void)backend_signal_process(c, SIGKILL, NULL); /* ended: fine */
+}
+
+static int open_by_force(const char *root, const char *id, struct container **ret,
+			 struct error *err)
+{
+	int r = container_open_locked(root, id, 0, ret, err);
+
+	if (r != -EBUSY)
+		return r;
+	kill_unlocked(root, id);
+	return container_open_locked(root, id, LOCK_TIMEOUT_MS, ret, err);
 }
 
 /* A record that cannot be read any more names nothing that could be released. */
@@ -161,10 +165,8 @@ static int delete_by_force(const char *root, const char *id, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
 	struct error reason = ERROR_INIT;
-	int r;
+	int r = open_by_force(root, id, &c, &reason);
 
-	kill_unlocked(root, id);
-	r = container_open_locked(root, id, &c, &reason);
 	if (r == 0)
 		return delete_locked(c, err);
 	if (r == -ENOENT)

@@ -82,23 +82,25 @@ static int read_record(struct container *c, struct error *err)
 	return 0;
 }
 
-static int open_dir(const char *root, const char *id, bool is_locked, struct state_dir **ret,
+#define NO_LOCK (-1)
+
+static int open_dir(const char *root, const char *id, int timeout_ms, struct state_dir **ret,
 		    struct error *err)
 {
 	int r = state_dir_open(root, id, ret, err);
 
-	if (r == 0 && is_locked)
-		r = state_dir_lock(*ret, LOCK_TIMEOUT_MS, err);
+	if (r == 0 && timeout_ms != NO_LOCK)
+		r = state_dir_lock(*ret, timeout_ms, err);
 	/* These very words are what containerd looks for. The command's name and the id are put in
 	 * front of them anyway. */
 	return r == -ENOENT ? error_set(err, r, "container does not exist") : r;
 }
 
-static int open_record(const char *root, const char *id, bool is_locked, struct container **ret,
+static int open_record(const char *root, const char *id, int timeout_ms, struct container **ret,
 		       struct error *err)
 {
 	cleanup_container struct container *c = xcalloc(1, sizeof(*c));
-	int r = open_dir(root, id, is_locked, &c->dir, err);
+	int r = open_dir(root, id, timeout_ms, &c->dir, err);
 
 	if (r < 0)
 		return r;
@@ -113,22 +115,22 @@ static int open_record(const char *root, const char *id, bool is_locked, struct 
 int container_open_record(const char *root, const char *id, struct container **ret,
 			  struct error *err)
 {
-	return open_record(root, id, false, ret, err);
+	return open_record(root, id, NO_LOCK, ret, err);
 }
 
 int container_open(const char *root, const char *id, struct container **ret, struct error *err)
 {
-	int r = open_record(root, id, false, ret, err);
+	int r = open_record(root, id, NO_LOCK, ret, err);
 
 	if (r == 0)
 		container_load_config(*ret);
 	return r;
 }
 
-int container_open_locked(const char *root, const char *id, struct container **ret,
+int container_open_locked(const char *root, const char *id, int timeout_ms, struct container **ret,
 			  struct error *err)
 {
-	int r = open_record(root, id, true, ret, err);
+	int r = open_record(root, id, timeout_ms, ret, err);
 
 	if (r == 0)
 		container_load_config(*ret);

@@ -15,8 +15,8 @@
 /* Not locked: what is read may change at once. A directory without a record gives one that has
  * nothing but the id, in phase CREATING. */
 int container_open(const char *root, const char *id, struct container **ret, struct error *err);
-/* Locked, and read after that. */
-int container_open_locked(const char *root, const char *id, struct container **ret,
+/* Locked, and read after that. -EBUSY: somebody else had the lock all that time. */
+int container_open_locked(const char *root, const char *id, int timeout_ms, struct container **ret,
 			  struct error *err);
 /* As container_open(), but the configuration is left for later. */
 int container_open_record(const char *root, const char *id, struct container **ret,
