@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "agent/server/options.h"
+#include "lib/base/str.h"
+
+struct wanted {
+	const char *line;
+	enum log_level log_level;
+	enum agent_channel channel;
+	const char *name;
+};
+
+static void check(const struct wanted *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct agent_boot_options o;
+
+		agent_boot_options_parse(cases[i].line, &o);
+		assert_int_equal(o.log_level, cases[i].log_level);
+		assert_int_equal(o.channel, cases[i].channel);
+		assert_string_equal(o.channel_name, cases[i].name);
+	}
+}
+
+static void a_command_line_without_options_gives_the_defaults(void **state)
+{
+	static const struct wanted cases[] = {
+		{ "", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "console=ttyS0 quiet reboot=t\n", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void the_channel_can_be_chosen(void **state)
+{
+	static const struct wanted cases[] = {
+		{ "a agent.channel=vsock b", LOG_LEVEL_WARNING, AGENT_CHANNEL_VSOCK, "" },
+		{ "agent.channel=serial", LOG_LEVEL_WARNING, AGENT_CHANNEL_SERIAL, "agent" },
+		{ "agent.channel=serial:other\n", LOG_LEVEL_WARNING, AGENT_CHANNEL_SERIAL, "other" },
+		{ "agent.server_addr=unix:///run/a", LOG_LEVEL_WARNING, AGENT_CHANNEL_UNIX, "/run/a" },
+		{ "agent.server_addr=vsock://-1:1024", LOG_LEVEL_WARNING, AGENT_CHANNEL_VSOCK, "" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void the_last_one_counts(void **state)
+{
+	static const struct wanted cases[] = {
+		{ "agent.log=debug agent.log=error", LOG_LEVEL_ERROR, AGENT_CHANNEL_AUTO, "agent" },
+		{ "agent.channel=vsock agent.channel=serial:x", LOG_LEVEL_WARNING,
+		  AGENT_CHANNEL_SERIAL, "x" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+static void what_is_not_understood_changes_nothing(void **state)
+{
+	static const struct wanted cases[] = {
+		{ "agent.log=loud", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "agent.channel=pigeon", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "agent.channel=serial:", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "agent.channel", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "xagent.channel=vsock", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "agent.channel=serial:a-name-that-is-much-longer-than-any-virtio-serial-port-has-"
+		  "ever-been-given", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+	};
+
+	check(cases, ARRAY_SIZE(cases));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_command_line_without_options_gives_the_defaults),
+		cmocka_unit_test(the_channel_can_be_chosen),
+		cmocka_unit_test(the_last_one_counts),
+		cmocka_unit_test(what_is_not_understood_changes_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
