@@ -206,6 +206,9 @@ int cgroup_freeze(const struct cgroup *cg, bool frozen, struct error *err)
 		r = cgroup_v2_freeze(h, cgroup_relative(cg), frozen, deadline_ms);
 	else
 		r = cgroup_v1_freeze(h, cgroup_relative(cg), frozen, deadline_ms);
+	/* On a hybrid host somebody else may have used the freezer's own hierarchy. */
+	if (!frozen)
+		thaw_v1(cg);
 	if (r == 0)
 		return 0;
 	if (frozen)
