@@ -15,7 +15,10 @@
 #include "lib/base/str.h"
 
 static const char *const search_path[] = {
-	"/usr/bin", "/usr/local/bin", "/usr/libexec", "/usr/lib/qemu", "/opt/moat/bin",
+	"/usr/bin",
+	"/usr/local/bin",
+	"/usr/libexec",
+	"/usr/lib/qemu",
 };
 
 int hv_find_program(const char *const *names, char **ret, struct error *err)
