@@ -5,9 +5,12 @@
 #include <stdint.h>
 
 #include "hypervisor/hypervisor.h"
+#include "lib/base/cleanup.h"
 
 struct error;
 struct oci_config;
+struct oci_process;
+struct oci_resources;
 
 /*
  * VM, agent, shared files and guest specification put together. Planning is pure (this header);
@@ -20,6 +23,7 @@ struct sandbox_share {
 	char *guest_name; /* relative to the shared directory: "<id>/rootfs", "<id>/mount-3" */
 	bool is_file;     /* bind a file, not a directory */
 	bool is_readonly;
+	bool is_recursive; /* with what is mounted below it */
 };
 
 struct sandbox_plan {
@@ -40,3 +44,13 @@ struct sandbox_plan {
 int sandbox_plan_new(const char *id, const char *bundle, const struct oci_config *config,
 		     struct sandbox_plan **ret, struct error *err);
 void sandbox_plan_free(struct sandbox_plan *plan);
+DEFINE_CLEANUP(sandbox_plan_free_p, struct sandbox_plan *, sandbox_plan_free)
+#define cleanup_sandbox_plan CLEANUP(sandbox_plan_free_p)
+
+/* Takes out of a process document what is the host's alone, for `exec`. */
+void sandbox_guest_process(struct oci_process *process);
+
+/* What the sandbox's cgroup on the host gets: the container's limits as they apply to a VMM that
+ * carries it. The result borrows from @config and is not released. @is_booting: without the CPU
+ * quota, under which a guest may take minutes to come up; it is applied once it has. */
+struct oci_resources sandbox_host_resources(const struct oci_config *config, bool is_booting);

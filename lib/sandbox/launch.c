@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/linux/signals.h"
+#include "lib/sandbox/rendezvous.h"
+
+/* Beside the running program in a build tree, else where it was installed. $MOAT_SHIM goes first;
+ * whoever sets the environment of a runtime may as well choose another runtime. */
+static char *find_shim(void)
+{
+	const char *wanted = getenv("MOAT_SHIM");
+	cleanup_free char *self = NULL;
+	char *slash, *path;
+
+	if (wanted && *wanted)
+		return xstrdup(wanted);
+	self = realpath("/proc/self/exe", NULL);
+	slash = self ? strrchr(self, '/') : NULL;
+	if (!slash)
+		return xstrdup(MOAT_LIBEXECDIR "/moat-shim");
+	*slash = '\0';
+	path = xasprintf("%s/moat-shim", self);
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return xstrdup(MOAT_LIBEXECDIR "/moat-shim");
+}
+
+static void add_fd(char ***argv, const char *option, int fd)
+{
+	if (fd >= 0)
+		strv_pushf(argv, "--%s=%d", option, fd);
+}
+
+static char **plan(const struct shim_launch *l, const char *program, int sync_fd)
+{
+	char **argv = NULL;
+
+	strv_push(&argv, xstrdup(program));
+	strv_push(&argv, xstrdup(l->command));
+	strv_pushf(&argv, "--root=%s", l->root);
+	strv_pushf(&argv, "--id=%s", l->id);
+	add_fd(&argv, "sync-fd", sync_fd);
+	add_fd(&argv, "console-fd", l->console_fd);
+	add_fd(&argv, "process-fd", l->process_fd);
+	add_fd(&argv, "log-fd", log_fd());
+	if (l->runs_at_once)
+		strv_push(&argv, xstrdup("--run"));
+	if (log_file_format() == LOG_FORMAT_JSON)
+		strv_push(&argv, xstrdup("--log-json"));
+	if (log_wants(LOG_LEVEL_DEBUG))
+		strv_push(&argv, xstrdup("--debug"));
+	return argv;
+}
+
+/* Nothing of ours gets in but what is named: callers leak descriptors too. */
+static int keep_descriptors(const struct shim_launch *l, int sync_fd, struct error *err)
+{
+	const int wanted[] = { sync_fd, l->console_fd, l->process_fd, log_fd() };
+	int keep[ARRAY_SIZE(wanted)];
+	size_t count = 0;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		if (wanted[i] < 0)
+			continue;
+		if (fcntl(wanted[i], F_SETFD, 0) < 0)
+			return error_sys(err, errno, "inherit descriptor %d", wanted[i]);
+		keep[count++] = wanted[i];
+	}
+	r = close_all_but(3, keep, count);
+	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
+}
+
+/* A session of its own: what is typed on the caller's terminal is for the container, and arrives
+ * by way of the caller. The root directory, so that no file system stays busy because of it. */
+static int become_shim(const struct shim_launch *l, char *const *argv, int sync_fd,
+		       struct error *err)
+{
+	int r;
+
+	signals_reset();
+	if (setsid() < 0)
+		return error_sys(err, errno, "make a session");
+	r = l->enter(l->ctx, err);
+	if (r == 0)
+		r = keep_descriptors(l, sync_fd, err);
+	if (r < 0)
+		return r;
+	if (chdir("/") < 0)
+		return error_sys(err, errno, "change to '/'");
+	execv(argv[0], argv);
+	return error_sys(err, errno, "execute '%s'", argv[0]);
+}
+
+int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, struct error *err)
+{
+	cleanup_free char *program = find_shim();
+	cleanup_fd int ours = -1, theirs = -1;
+	cleanup_strv char **argv = NULL;
+	struct error failure = ERROR_INIT;
+	int r = rendezvous_pair(&ours, &theirs);
+	pid_t pid;
+
+	if (r < 0)
+		return error_sys(err, r, "make the rendezvous");
+	argv = plan(l, program, theirs);
+	pid = fork();
+	if (pid < 0)
+		return error_sys(err, errno, "fork");
+	if (pid == 0) {
+		(void)become_shim(l, argv, theirs, &failure); /* only returns to say why not */
+		(void)rendezvous_send_failure(theirs, &failure); /* without a reader nobody cares */
+		_exit(1);
+	}
+	*ret_pid = pid;
+	*ret_sync = steal_fd(&ours);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct error;
+
+/* Moat's side of starting a shim (shim.h). */
+struct shim_launch {
+	const char *command; /* "create" or "exec" */
+	const char *root;
+	const char *id;
+	int console_fd; /* or -1 */
+	int process_fd; /* or -1 */
+	bool runs_at_once;
+
+	/* Called in the new process before it becomes the shim, so that all it will ever do is
+	 * accounted where it belongs. */
+	int (*enter)(void *ctx, struct error *err);
+	void *ctx;
+};
+
+/* Starts one with our standard streams, in a session of its own. *ret_pid is a child of ours,
+ * *ret_sync our end of the rendezvous, over which errors arrive from the first moment on. */
+int shim_launch(const struct shim_launch *launch, pid_t *ret_pid, int *ret_sync,
+		struct error *err);

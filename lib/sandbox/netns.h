@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+struct error;
+
+/* Enters the network namespace at @path, or, with NULL, a new one whose loopback is up. The
+ * sandbox's network is what is found there; the VMM runs in it, and callers reach it through the
+ * shim's pid. */
+int netns_enter(const char *path, struct error *err);

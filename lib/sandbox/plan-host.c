@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/sandbox.h"
+
+#include "lib/base/str.h"
+#include "lib/sandbox/plan-internal.h"
+#include "oci/config.h"
+
+/* On top of the guest's RAM: the VMM itself, virtiofsd, the page tables; and the code that an
+ * emulating VMM has translated, which it keeps at most 1 GiB of. A limit for when something goes
+ * wrong; the guest's own use never meets it. */
+#define VMM_OVERHEAD_MIB 256
+#define TRANSLATION_MIB 1024
+
+static char character[] = "c";
+
+/* A guest can make device nodes on the shared root file system. What the VMM cannot open there,
+ * it cannot be made to open. */
+static struct oci_device_rule vmm_devices[] = {
+	{ .allow = false },
+	{ .allow = true, .type = character, .major = { 10, true }, .minor = { 232, true } }, /* kvm */
+	{ .allow = true, .type = character, .major = { 10, true }, .minor = { 238, true } }, /* vhost-net */
+	{ .allow = true, .type = character, .major = { 10, true }, .minor = { 241, true } }, /* vhost-vsock */
+};
+
+static struct oci_memory host_memory(const struct oci_memory *memory)
+{
+	uint64_t mib;
+
+	if (!memory->limit.is_set || memory->limit.value <= 0)
+		return (struct oci_memory){ 0 };
+	mib = (uint64_t)plan_memory_mib(memory) + VMM_OVERHEAD_MIB + TRANSLATION_MIB;
+	return (struct oci_memory){ .limit = { (int64_t)(mib << 20), true } };
+}
+
+/* How many processes the container has is the guest's business: here they are threads of a VMM.
+ * Keys for cgroup v2 alone mean the container, too. */
+struct oci_resources sandbox_host_resources(const struct oci_config *config, bool is_booting)
+{
+	struct oci_resources res = {
+		.devices = vmm_devices,
+		.devices_count = ARRAY_SIZE(vmm_devices),
+		.memory = host_memory(&config->linux_.resources.memory),
+		.cpu = config->linux_.resources.cpu,
+	};
+
+	if (is_booting) {
+		res.cpu.quota.is_set = false;
+		res.cpu.period.is_set = false;
+		res.cpu.burst.is_set = false;
+	}
+	return res;
+}

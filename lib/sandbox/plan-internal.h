@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct oci_config;
+struct oci_memory;
+struct sandbox_plan;
+struct sandbox_share;
+
+/*
+ * A plan in the making. The guest's configuration starts as a copy of the host's; each part of
+ * the planner then rewrites its own section and frees what it takes out.
+ */
+struct planning {
+	const char *id;
+	const char *bundle; /* absolute */
+	const struct oci_config *host;
+	struct oci_config *guest; /* the plan's */
+	struct sandbox_plan *plan;
+};
+
+/* RAM of a guest whose container has this limit. */
+uint32_t plan_memory_mib(const struct oci_memory *memory);
+
+int plan_mounts(struct planning *p, struct error *err);
+int plan_devices(struct planning *p, struct error *err);
+int plan_device_rules(struct planning *p, struct error *err);
+
+/* Adds a share, whose strings it takes, and returns its path in the guest, which is the caller's
+ * to free. */
+char *plan_share(struct planning *p, const struct sandbox_share *share);
+
+/* Whether a device number means the same in every Linux, so that a node of that number made in
+ * the guest is what the caller meant. @type: 'c' or 'b'. */
+bool is_universal_device(char type, int64_t major, int64_t minor);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/plan-internal.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/sandbox.h"
+#include "oci/config.h"
+
+/*
+ * Mounts: what a kernel makes up out of itself is mounted in the guest; what has files on the
+ * host becomes a share; what can be neither is refused.
+ */
+
+static const char *const guest_types[] = {
+	"proc", "sysfs", "tmpfs", "ramfs", "devpts", "mqueue", "cgroup", "cgroup2", "hugetlbfs",
+	"bpf", "securityfs", "debugfs", "tracefs", "configfs",
+};
+
+/* Places where a bind can only mean "the kernel's own"; the guest has its own kernel. */
+static const struct {
+	const char *source;
+	const char *type;
+} kernel_places[] = {
+	{ "/proc", "proc" },
+	{ "/sys", "sysfs" },
+	{ "/sys/fs/cgroup", "cgroup" },
+	{ "/dev/mqueue", "mqueue" },
+	{ "/dev/pts", "devpts" },
+};
+
+static bool is_bind(const struct oci_mount *m)
+{
+	return streq_null(m->type, "bind") || strv_has(m->options, "bind") ||
+	       strv_has(m->options, "rbind");
+}
+
+static bool is_guest_type(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(guest_types); i++)
+		if (streq(type, guest_types[i]))
+			return true;
+	return false;
+}
+
+/* The last of "ro" and "rw" counts, as mount(8) has it. */
+static bool is_readonly(const struct oci_mount *m)
+{
+	bool readonly = false;
+
+	strv_each(option, m->options) {
+		if (streq(option, "ro"))
+			readonly = true;
+		else if (streq(option, "rw"))
+			readonly = false;
+	}
+	return readonly;
+}
+
+static bool is_beneath(const char *path, const char *dir)
+{
+	const char *rest = str_after(path, dir);
+
+	return rest && *rest == '/';
+}
+
+static char *absolute_source(const struct planning *p, const struct oci_mount *m)
+{
+	return *m->source == '/' ? xstrdup(m->source) : xasprintf("%s/%s", p->bundle, m->source);
+}
+
+/* Turns a bind into a mount of the guest's own file system of @type. */
+static void make_guest_mount(struct oci_mount *m, const char *type)
+{
+	char **options = NULL;
+
+	strv_each(option, m->options) {
+		if (!streq(option, "bind") && !streq(option, "rbind"))
+			strv_push(&options, xstrdup(option));
+	}
+	strv_free(m->options);
+	m->options = options;
+	free(m->type);
+	m->type = xstrdup(type);
+	free(m->source);
+	m->source = xstrdup(type);
+}
+
+/* Shared memory is memory: across a shared file system it would be neither fast nor shared. The
+ * guest's has the size that the host's was given. */
+static bool try_shm(struct oci_mount *m, const char *source)
+{
+	struct statfs fs;
+
+	if (!streq(m->destination, "/dev/shm"))
+		return false;
+	if (statfs(source, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
+		return false;
+	make_guest_mount(m, "tmpfs");
+	strv_pushf(&m->options, "mode=1777");
+	strv_pushf(&m->options, "size=%llu",
+		   (unsigned long long)fs.f_blocks * (unsigned long long)fs.f_bsize);
+	return true;
+}
+
+static bool try_kernel_place(struct oci_mount *m, const char *source)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kernel_places); i++) {
+		if (!streq(source, kernel_places[i].source))
+			continue;
+		make_guest_mount(m, kernel_places[i].type);
+		if (streq(m->type, "devpts"))
+			strv_pushf(&m->options, "ptmxmode=0666");
+		return true;
+	}
+	return false;
+}
+
+static void free_mount(struct oci_mount *m)
+{
+	free(m->destination);
+	free(m->type);
+	free(m->source);
+	strv_free(m->options);
+	free(m->uid_mappings);
+	free(m->gid_mappings);
+	*m = (struct oci_mount){ 0 };
+}
+
+/* Rootless callers bind device nodes because they may not make them. The guest's engine may. */
+static int take_device(struct planning *p, struct oci_mount *m, const struct stat *st, size_t index,
+		       struct error *err)
+{
+	char type = S_ISCHR(st->st_mode) ? 'c' : 'b';
+	struct oci_linux *linux_ = &p->guest->linux_;
+
+	if (!is_universal_device(type, major(st->st_rdev), minor(st->st_rdev)))
+		return error_set(err, -ENOTSUP, "mounts[%zu].source: '%s' is a device of the host, which is not in the virtual machine", index, m->source);
+
+	linux_->devices = xrealloc(linux_->devices, linux_->devices_count + 1,
+				   sizeof(struct oci_device));
+	linux_->devices[linux_->devices_count++] = (struct oci_device){
+		.path = xstrdup(m->destination),
+		.type = xasprintf("%c", type),
+		.major = major(st->st_rdev),
+		.minor = minor(st->st_rdev),
+		.file_mode = { st->st_mode & 07777, true },
+	};
+	free_mount(m);
+	return 0;
+}
+
+static int check_source(const struct oci_mount *m, const char *source, const struct stat *st,
+			size_t index, struct error *err)
+{
+	static const char *const places[] = { "/proc", "/sys" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (is_beneath(source, places[i]))
+			return error_set(err, -ENOTSUP, "mounts[%zu].source: '%s' belongs to the host's kernel, the virtual machine has its own", index, source);
+	if (m->uid_mappings_count || m->gid_mappings_count || strv_has(m->options, "idmap") ||
+	    strv_has(m->options, "ridmap"))
+		return error_set(err, -ENOTSUP, "mounts[%zu]: id-mapped mounts cannot be shared with a virtual machine", index);
+	if (S_ISSOCK(st->st_mode))
+		log_warning("mounts[%zu].source: '%s' is a socket of the host: the container sees it, but cannot connect to it", index, source);
+	return 0;
+}
+
+static void share_bind(struct planning *p, struct oci_mount *m, const char *source, bool is_file,
+		       size_t index)
+{
+	struct sandbox_share share = {
+		.host_path = xstrdup(source),
+		.guest_name = xasprintf("%s/mount-%zu", p->id, index),
+		.is_file = is_file,
+		.is_readonly = is_readonly(m),
+		.is_recursive = strv_has(m->options, "rbind"),
+	};
+
+	free(m->source);
+	m->source = plan_share(p, &share);
+}
+
+static int plan_bind(struct planning *p, struct oci_mount *m, size_t index, struct error *err)
+{
+	cleanup_free char *source = NULL;
+	struct stat st;
+	int r;
+
+	if (!m->source || !*m->source)
+		return error_set(err, -EINVAL, "mounts[%zu].source: missing", index);
+	source = absolute_source(p, m);
+	if (try_kernel_place(m, source) || try_shm(m, source))
+		return 0;
+	if (stat(source, &st) < 0)
+		return error_sys(err, errno, "mounts[%zu].source: stat '%s'", index, source);
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		return take_device(p, m, &st, index, err);
+	r = check_source(m, source, &st, index, err);
+	if (r < 0)
+		return r;
+	share_bind(p, m, source, !S_ISDIR(st.st_mode), index);
+	return 0;
+}
+
+static int plan_mount(struct planning *p, struct oci_mount *m, size_t index, struct error *err)
+{
+	if (is_bind(m))
+		return plan_bind(p, m, index, err);
+	if (!m->type || !is_guest_type(m->type))
+		return error_set(err, -ENOTSUP, "mounts[%zu].type: '%s' mounts something of the host, which is not in the virtual machine", index, m->type ? m->type : "");
+	return 0;
+}
+
+/* Shares are named after the place of the mount in the caller's list, so that a message or a
+ * path in the guest leads back to it. */
+int plan_mounts(struct planning *p, struct error *err)
+{
+	struct oci_config *guest = p->guest;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < guest->mounts_count; i++) {
+		int r = plan_mount(p, &guest->mounts[i], i, err);
+
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < guest->mounts_count; i++)
+		if (guest->mounts[i].destination)
+			guest->mounts[kept++] = guest->mounts[i];
+	guest->mounts_count = kept;
+	return 0;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/sandbox.h"
+
+#include <errno.h>
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/plan-internal.h"
+#include "oci/config.h"
+
+/*
+ * From the configuration that the caller wrote for a host kernel to the one that the agent runs
+ * in the guest. Whatever names something of the host (a path, a namespace, a CPU, a device, a
+ * security label) is replaced by its counterpart in the guest, left out with a warning where the
+ * container can live without it, or refused with its place.
+ */
+
+#define GUEST_OVERHEAD_MIB 96 /* kernel, agent, page tables: what the container's limit lacks */
+#define DEFAULT_MEMORY_MIB 256
+#define MAX_MEMORY_MIB (1u << 20)
+#define MAX_VCPUS 240
+
+#define MIB (1u << 20)
+
+char *plan_share(struct planning *p, const struct sandbox_share *share)
+{
+	struct sandbox_plan *plan = p->plan;
+
+	plan->shares = xrealloc(plan->shares, plan->shares_count + 1, sizeof(*share));
+	plan->shares[plan->shares_count++] = *share;
+	return xasprintf(SANDBOX_SHARE_GUEST_DIR "/%s", share->guest_name);
+}
+
+static void replace(char **slot, char *owned)
+{
+	free(*slot);
+	*slot = owned;
+}
+
+/* The share stays writable when root.readonly asks for a read-only root: the agent has to make
+ * the mount points in it first, and remounts it then, as runtimes do on the host. */
+static int plan_rootfs(struct planning *p, struct error *err)
+{
+	const char *root = p->host->root.path;
+	struct sandbox_share share = { .is_recursive = true };
+
+	if (!root || !*root)
+		return error_set(err, -EINVAL, "root.path: missing");
+	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
+	share.guest_name = xasprintf("%s/rootfs", p->id);
+	replace(&p->guest->root.path, plan_share(p, &share));
+	return 0;
+}
+
+static struct oci_namespace *find_namespace(struct oci_config *config, enum oci_namespace_type type)
+{
+	return (struct oci_namespace *)oci_namespace_find(config, type);
+}
+
+static void remove_namespace(struct oci_linux *linux_, struct oci_namespace *entry)
+{
+	size_t i = (size_t)(entry - linux_->namespaces);
+
+	free(entry->path);
+	linux_->namespaces_count--;
+	memmove(entry, entry + 1, (linux_->namespaces_count - i) * sizeof(*entry));
+}
+
+static void add_namespace(struct oci_linux *linux_, enum oci_namespace_type type)
+{
+	linux_->namespaces = xrealloc(linux_->namespaces, linux_->namespaces_count + 1,
+				      sizeof(struct oci_namespace));
+	linux_->namespaces[linux_->namespaces_count++] = (struct oci_namespace){ .type = (int)type };
+}
+
+/* What shares a namespace with the host, or joins another container's, gets one of its own: the
+ * other side of that sharing is not in this VM. */
+static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
+{
+	struct oci_namespace *entry = find_namespace(p->guest, type);
+	const char *name = names_get(&oci_namespace_names, type);
+
+	if (!entry) {
+		log_debug("linux.namespaces: the host's %s namespace is not in the virtual machine; "
+			  "the container gets one of its own", name);
+		add_namespace(&p->guest->linux_, type);
+	} else if (entry->path) {
+		log_debug("linux.namespaces: '%s' is not in the virtual machine; the container "
+			  "gets a %s namespace of its own", entry->path, name);
+		replace(&entry->path, NULL);
+	}
+}
+
+/* The shim has entered the network namespace by now, and the guest's network is what was found
+ * there; inside the guest nothing is left to separate. */
+static int plan_namespaces(struct planning *p, struct error *err)
+{
+	static const enum oci_namespace_type own[] = { OCI_NS_PID, OCI_NS_MOUNT, OCI_NS_IPC,
+						       OCI_NS_UTS };
+	static const enum oci_namespace_type stripped[] = { OCI_NS_CGROUP, OCI_NS_TIME };
+	struct oci_namespace *net = find_namespace(p->guest, OCI_NS_NETWORK);
+	struct oci_namespace *user = find_namespace(p->guest, OCI_NS_USER);
+
+	if (!net)
+		return error_set(err, -ENOTSUP, "linux.namespaces: shared host network: a virtual machine has a network of its own");
+	if (user && user->path)
+		return error_set(err, -ENOTSUP, "linux.namespaces: user namespace '%s' is the host's, a virtual machine cannot join it", user->path);
+
+	remove_namespace(&p->guest->linux_, net);
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		plan_one_namespace(p, own[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(stripped); i++) {
+		struct oci_namespace *entry = find_namespace(p->guest, stripped[i]);
+
+		if (entry)
+			replace(&entry->path, NULL);
+	}
+	return 0;
+}
+
+/* startContainer runs in the container, hence in the guest; every other kind runs on the host,
+ * where the network and the files it wants to prepare are. */
+static int plan_hooks(struct planning *p, struct error *err)
+{
+	struct oci_hooks *hooks = &p->guest->hooks;
+	/* Released as a whole: the field table knows how to free a hook. */
+	cleanup_oci_config struct oci_config *dropped = xcalloc(1, sizeof(*dropped));
+
+	dropped->hooks = *hooks;
+	*hooks = (struct oci_hooks){ .start_container = dropped->hooks.start_container,
+				     .start_container_count = dropped->hooks.start_container_count };
+	dropped->hooks.start_container = NULL;
+	dropped->hooks.start_container_count = 0;
+	return 0;
+}
+
+/* Labels and profiles are names in the host kernel's policy. The host's own confinement of the
+ * VMM is what stands in for them. */
+void sandbox_guest_process(struct oci_process *process)
+{
+	replace(&process->apparmor_profile, NULL);
+	replace(&process->selinux_label, NULL);
+}
+
+static int plan_security(struct planning *p, struct error *err)
+{
+	struct oci_seccomp *seccomp = p->guest->linux_.seccomp;
+
+	if (p->guest->process)
+		sandbox_guest_process(p->guest->process);
+	replace(&p->guest->linux_.mount_label, NULL);
+	if (seccomp && seccomp->listener_path)
+		return error_set(err, -ENOTSUP, "linux.seccomp.listenerPath: '%s' cannot be given descriptors of processes in a virtual machine", seccomp->listener_path);
+	return 0;
+}
+
+static bool is_guest_cgroup_key(const char *key)
+{
+	static const char *const controllers[] = { "memory.", "cpu.", "pids.", "hugetlb." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
+		if (str_after(key, controllers[i]))
+			return true;
+	return false;
+}
+
+/* Keys of controllers that count the host's CPUs, devices and nodes stay with the host. */
+static void plan_unified(struct string_map *unified)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < unified->count; i++) {
+		if (is_guest_cgroup_key(unified->items[i].key)) {
+			unified->items[kept++] = unified->items[i];
+			continue;
+		}
+		free(unified->items[i].key);
+		free(unified->items[i].value);
+	}
+	unified->count = kept;
+}
+
+/* The guest's cgroup applies the container's limits once more. The CPUs and memory nodes that a
+ * cpuset names are the host's, where the VMM's cgroup is confined to them; realtime budgets do
+ * not exist in cgroup v2. */
+static int plan_resources(struct planning *p, struct error *err)
+{
+	struct oci_resources *res = &p->guest->linux_.resources;
+
+	replace(&res->cpu.cpus, NULL);
+	replace(&res->cpu.mems, NULL);
+	res->cpu.realtime_runtime.is_set = false;
+	res->cpu.realtime_period.is_set = false;
+	plan_unified(&res->unified);
+	replace(&p->guest->linux_.cgroups_path, xasprintf("/%s", p->id));
+	return 0;
+}
+
+uint32_t plan_memory_mib(const struct oci_memory *memory)
+{
+	uint64_t mib;
+
+	if (!memory->limit.is_set || memory->limit.value <= 0)
+		return DEFAULT_MEMORY_MIB;
+	mib = ((uint64_t)memory->limit.value + MIB - 1) / MIB + GUEST_OVERHEAD_MIB;
+	return mib < MAX_MEMORY_MIB ? (uint32_t)mib : MAX_MEMORY_MIB;
+}
+
+static uint32_t size_vcpus(const struct oci_cpu *cpu)
+{
+	uint64_t period = cpu->period.is_set && cpu->period.value ? cpu->period.value : 100000;
+	uint64_t vcpus;
+
+	if (!cpu->quota.is_set || cpu->quota.value <= 0)
+		return 1;
+	vcpus = ((uint64_t)cpu->quota.value - 1) / period + 1;
+	return vcpus < MAX_VCPUS ? (uint32_t)vcpus : MAX_VCPUS;
+}
+
+static int plan_size(struct planning *p, struct error *err)
+{
+	p->plan->memory_mib = plan_memory_mib(&p->host->linux_.resources.memory);
+	p->plan->vcpus = size_vcpus(&p->host->linux_.resources.cpu);
+	return 0;
+}
+
+static int copy_config(const struct oci_config *config, struct oci_config **ret, struct error *err)
+{
+	cleanup_free char *text = oci_config_text(config, false);
+
+	return oci_config_parse("config.json", text, strlen(text), ret, err);
+}
+
+/* Devices come before mounts, which turn binds of device nodes into further entries. */
+static int (*const parts[])(struct planning *p, struct error *err) = {
+	plan_rootfs,	   plan_namespaces, plan_hooks, plan_security,
+	plan_resources,	   plan_devices,    plan_device_rules, plan_mounts,
+	plan_size,
+};
+
+int sandbox_plan_new(const char *id, const char *bundle, const struct oci_config *config,
+		     struct sandbox_plan **ret, struct error *err)
+{
+	cleanup_sandbox_plan struct sandbox_plan *plan = xcalloc(1, sizeof(*plan));
+	struct planning p = { .id = id, .bundle = bundle, .host = config, .plan = plan };
+	int r = copy_config(config, &plan->guest_config, err);
+
+	if (r < 0)
+		return r;
+	p.guest = plan->guest_config;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		r = parts[i](&p, err);
+		if (r < 0)
+			return r;
+	}
+	*ret = steal_ptr(&plan);
+	return 0;
+}
+
+void sandbox_plan_free(struct sandbox_plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->shares_count; i++) {
+		free(plan->shares[i].host_path);
+		free(plan->shares[i].guest_name);
+	}
+	free(plan->shares);
+	oci_config_free(plan->guest_config);
+	free(plan);
+}

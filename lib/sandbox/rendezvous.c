@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/rendezvous.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+
+/* All of one size, so that a stream socket carries them without a header. */
+struct packet {
+	uint32_t message;
+	int32_t code; /* FAILED: struct error's */
+	char text[RENDEZVOUS_TEXT_MAX];
+};
+
+static const char *const message_names[] = {
+	[RENDEZVOUS_CREATED] = "created", [RENDEZVOUS_RECORDED] = "recorded",
+	[RENDEZVOUS_START] = "start",	  [RENDEZVOUS_STARTED] = "started",
+	[RENDEZVOUS_FAILED] = "failed",
+};
+
+int rendezvous_pair(int *ret_moat, int *ret_shim)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	*ret_moat = pair[0];
+	*ret_shim = pair[1];
+	return 0;
+}
+
+static int send_packet(int fd, const struct packet *p)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, p, sizeof(*p), MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == sizeof(*p) ? 0 : -EIO;
+}
+
+int rendezvous_send(int fd, enum rendezvous_message message, const char *text)
+{
+	struct packet p = { .message = (uint32_t)message };
+
+	if (text && strlen(text) >= sizeof(p.text))
+		return -ENAMETOOLONG;
+	if (text)
+		memcpy(p.text, text, strlen(text) + 1);
+	return send_packet(fd, &p);
+}
+
+int rendezvous_send_failure(int fd, const struct error *failure)
+{
+	struct packet p = { .message = RENDEZVOUS_FAILED, .code = failure->code };
+
+	_Static_assert(sizeof(p.text) == sizeof(failure->msg), "an error fits into a packet");
+	memcpy(p.text, failure->msg, sizeof(p.text));
+	p.text[sizeof(p.text) - 1] = '\0';
+	return send_packet(fd, &p);
+}
+
+int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char **ret_text)
+{
+	struct packet p;
+	ssize_t n;
+
+	do
+		n = recv(fd, &p, sizeof(p), MSG_WAITALL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	if (n == 0)
+		return -EPIPE;
+	if ((size_t)n != sizeof(p) || p.message >= RENDEZVOUS_COUNT)
+		return -EBADMSG;
+	p.text[sizeof(p.text) - 1] = '\0';
+	*ret = (enum rendezvous_message)p.message;
+	*ret_code = p.code;
+	*ret_text = xstrdup(p.text);
+	return 0;
+}
+
+static int wait_readable(int fd, int timeout_ms)
+{
+	long long deadline = now_ms() + timeout_ms;
+
+	for (;;) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		long long left = deadline - now_ms();
+		int n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int rendezvous_wait(int fd, enum rendezvous_message wanted, int timeout_ms, const char *peer,
+		    char **ret_text, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	enum rendezvous_message got;
+	int r = wait_readable(fd, timeout_ms), code;
+
+	if (r == 0)
+		r = rendezvous_receive(fd, &got, &code, &text);
+	if (r == -EPIPE)
+		return error_set(err, r, "%s died before '%s'", peer, message_names[wanted]);
+	if (r < 0)
+		return error_sys(err, r, "wait for '%s' of %s", message_names[wanted], peer);
+	if (got == RENDEZVOUS_FAILED)
+		return error_set(err, code < 0 ? code : -EIO, "%s", text);
+	if (got != wanted)
+		return error_set(err, -EBADMSG, "%s sent '%s' instead of '%s'", peer,
+				 message_names[got], message_names[wanted]);
+	if (ret_text)
+		*ret_text = steal_ptr(&text);
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+
+struct error;
+
+/*
+ * What moat and a shim say to each other while a container or an exec comes to life. Each message
+ * has a name and one direction; each side says which it waits for. The end of the channel is
+ * "moat-shim died before 'created'", never success.
+ *
+ *	create:	shim → CREATED (agent's address)	the container exists, nothing runs yet
+ *		moat → RECORDED				it is on disk: the shim may outlive moat
+ *		shim → STARTED				`run` only: the program runs
+ *	start:	moat → START				on the socket <state>/start.sock
+ *		shim → STARTED
+ *	exec:	shim → STARTED				the program runs
+ *		moat → RECORDED				the pid file is written
+ *	any:	shim → FAILED (struct error)		instead of its message; its work is undone
+ *
+ * Until RECORDED arrives, the shim takes the end of the channel as moat's death and undoes its
+ * work.
+ */
+enum rendezvous_message {
+	RENDEZVOUS_CREATED,
+	RENDEZVOUS_RECORDED,
+	RENDEZVOUS_START,
+	RENDEZVOUS_STARTED,
+	RENDEZVOUS_FAILED,
+	RENDEZVOUS_COUNT,
+};
+
+#define RENDEZVOUS_TEXT_MAX 1020
+
+/* Any connected stream socket carries the messages; this makes one. Leaf: 0 or -errno. */
+int rendezvous_pair(int *ret_moat, int *ret_shim);
+
+/* @text: at most RENDEZVOUS_TEXT_MAX - 1 bytes, NULL for none. A reader that is gone is -EPIPE. */
+int rendezvous_send(int fd, enum rendezvous_message message, const char *text);
+/* FAILED with @failure, as the other side is to report it. */
+int rendezvous_send_failure(int fd, const struct error *failure);
+
+/* One message, without regard to what was expected. *ret_text wants free(3); it is the failure's
+ * text for FAILED, whose code is *ret_code. -EPIPE at the end of the channel, -EAGAIN when nothing
+ * is there and @fd is non-blocking. */
+int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char **ret_text);
+
+/* Waits for @wanted from @peer ("moat-shim"). FAILED becomes the caller's error as it is. @ret_text
+ * may be NULL. */
+int rendezvous_wait(int fd, enum rendezvous_message wanted, int timeout_ms, const char *peer,
+		    char **ret_text, struct error *err);

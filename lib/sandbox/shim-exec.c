@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/shim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "agent/client/client.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/loop.h"
+#include "lib/base/steps.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/confine.h"
+#include "lib/sandbox/moat-link.h"
+#include "lib/sandbox/process.h"
+#include "lib/sandbox/rendezvous.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/terminal.h"
+#include "lib/state/record.h"
+#include "oci/config.h"
+
+/*
+ * The shim of one more process in a running container. It owns nothing but that process's stdio:
+ * when it is killed, the process goes on without; when the VM ends, it ends with 255.
+ *
+ * Namespaces: the caller's. Rights: none beyond its user's.
+ */
+#define CALL_TIMEOUT_MS 60000
+
+struct execution {
+	const struct shim_options *options;
+	struct loop *loop;
+	struct moat_link moat;
+
+	struct record record;
+	struct oci_process *document;
+	struct agent_client *client;
+	char exec_id[40];
+	struct guest_process process;
+};
+
+static int load(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+	cleanup_free char *text = NULL;
+	cleanup_free char *path = xasprintf("/proc/self/fd/%d", e->options->process_fd);
+	struct state_dir *dir;
+	size_t len;
+	int r = state_dir_open(e->options->root, e->options->id, &dir, err);
+
+	if (r < 0)
+		return r;
+	r = record_read(dir, &e->record, err);
+	state_dir_close(dir);
+	if (r < 0)
+		return r;
+	if (!e->record.agent_address)
+		return error_set(err, -ESRCH, "container '%s' has no agent yet", e->options->id);
+	r = read_file_at(-1, path, OCI_CONFIG_MAX_BYTES, &text, &len);
+	if (r < 0)
+		return error_sys(err, r, "read the process document");
+	r = oci_process_parse("process.json", text, len, &e->document, err);
+	if (r == 0 && e->document->terminal && e->options->console_fd < 0)
+		return error_set(err, -EINVAL, "terminal: no console socket to send it to");
+	return r;
+}
+
+static int confine(void *ctx, struct error *err)
+{
+	return confine_self(0, err);
+}
+
+static int connect_agent(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+	int fd, r = agent_dial(e->loop, e->record.agent_address, AGENT_PORT_RPC, CALL_TIMEOUT_MS, &fd,
+			       NULL, err);
+
+	if (r < 0)
+		return r;
+	r = agent_client_new(e->loop, fd, &e->client);
+	return r < 0 ? error_sys(err, r, "use the connection") : 0;
+}
+
+static void leave_agent(void *ctx)
+{
+	struct execution *e = ctx;
+
+	agent_client_free(steal_ptr(&e->client));
+}
+
+/* The agent knows processes by name; chance keeps those of different shims apart. */
+static int name_process(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+	unsigned char bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return error_sys(err, errno, "draw a name");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(e->exec_id + 2 * i, 3, "%02x", bytes[i]);
+	guest_process_init(&e->process, e->loop, e->client, e->record.id, e->exec_id,
+			   e->document->terminal);
+	return 0;
+}
+
+static int open_terminal(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+
+	return e->process.has_terminal ? terminal_open(e->options->console_fd, err) : 0;
+}
+
+static int connect_stdio(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+
+	return guest_process_dial(&e->process, e->record.agent_address, err);
+}
+
+static void close_stdio(void *ctx)
+{
+	struct execution *e = ctx;
+
+	guest_process_done(&e->process);
+}
+
+/* Signals are taken before the program runs: one that comes at once waits its turn. */
+static int run_process(void *ctx, struct error *err)
+{
+	static const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	struct execution *e = ctx;
+	cleanup_free char *json = NULL;
+	grpc_ExecProcessRequest request = {
+		.container_id = e->record.id,
+		.exec_id = e->exec_id,
+		.stdin_port = e->process.ports[0],
+		.stdout_port = e->process.ports[1],
+		.stderr_port = e->process.ports[2],
+	};
+	grpc_Empty response;
+	int tty = e->process.has_terminal ? STDIN_FILENO : -1;
+	int r;
+
+	sandbox_guest_process(e->document);
+	json = oci_process_text(e->document);
+	request.oci_json = (struct agent_bytes){ (const uint8_t *)json, strlen(json) };
+	r = agent_call(e->client, AGENT_EXEC_PROCESS, &request, &response, CALL_TIMEOUT_MS, err);
+	if (r < 0)
+		return r;
+	agent_response_release(AGENT_EXEC_PROCESS, &response);
+	r = guest_process_wait(&e->process, err);
+	if (r == 0)
+		r = guest_process_take_signals(&e->process, tty, err);
+	if (r == 0)
+		r = guest_process_relay(&e->process, stdio, err);
+	if (r == 0)
+		guest_process_resize(&e->process);
+	return r;
+}
+
+static int report_started(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+	int r = rendezvous_send(e->options->sync_fd, RENDEZVOUS_STARTED, NULL);
+
+	if (r < 0)
+		return error_sys(err, r, "report the process");
+	return moat_link_await(&e->moat, err);
+}
+
+static const struct step steps[] = {
+	{ NULL, load },
+	{ "privileges", confine },
+	{ "agent", connect_agent, leave_agent },
+	{ NULL, name_process },
+	{ "terminal", open_terminal },
+	{ "stdio", connect_stdio, close_stdio },
+	{ NULL, run_process },
+	{ NULL, report_started },
+};
+
+static int prepare(struct execution *e, struct error *err)
+{
+	int r = loop_new(&e->loop);
+
+	if (r < 0)
+		return error_sys(err, r, "make the event loop");
+	return moat_link_open(&e->moat, e->loop, e->options->sync_fd, err);
+}
+
+static int stand(struct execution *e)
+{
+	struct error err = ERROR_INIT;
+
+	(void)loop_run_until(e->loop, &e->process.is_finished, -1);
+	if (!e->process.is_lost)
+		return e->process.status;
+	error_set(&err, -EIO, "container '%s': its virtual machine ended", e->record.id);
+	log_failure(&err);
+	return GUEST_STATUS_LOST;
+}
+
+int shim_exec(const struct shim_options *options)
+{
+	struct error err = ERROR_INIT;
+	struct execution e = { .options = options };
+	int status = 1;
+
+	if (prepare(&e, &err) == 0 && steps_run(steps, ARRAY_SIZE(steps), &e, &err) == 0) {
+		status = stand(&e);
+		steps_undo(steps, ARRAY_SIZE(steps), &e);
+	} else {
+		error_sanitize(&err);
+		(void)rendezvous_send_failure(options->sync_fd, &err); /* nobody to tell */
+	}
+	oci_process_free(e.document);
+	record_done(&e.record);
+	loop_free(e.loop);
+	return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+struct agent_client;
+struct error;
+struct loop;
+
+/*
+ * What a created container waits behind: a listening socket in the state directory. `start`
+ * connects and asks; the shim starts the program through the agent and answers. The socket's file
+ * exists for exactly as long as the program does not run, whoever is killed in between, so it also
+ * tells "created" from "running".
+ */
+struct start_gate;
+
+/* @client, @id: borrowed until start_gate_free(). */
+int start_gate_open(struct loop *loop, struct agent_client *client, const char *id,
+		    const char *path, struct start_gate **ret, struct error *err);
+void start_gate_free(struct start_gate *gate); /* leaves the file as it is */

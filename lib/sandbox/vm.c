@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/loop.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/channel.h"
+#include "lib/sandbox/console.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/virtiofsd.h"
+
+#define EXPLANATION_BYTES 600
+#define ENDING_MS 500
+
+/* A choice from the environment, until there is a configuration file. */
+static int forced_choice(const char *variable, const struct names *names, int otherwise, int *ret,
+			 struct error *err)
+{
+	const char *text = getenv(variable);
+	int r;
+
+	*ret = otherwise;
+	if (!text || !*text)
+		return 0;
+	r = names_find(names, text);
+	if (r < 0)
+		return error_set(err, -EINVAL, "%s: no such choice: '%s'", variable, text);
+	*ret = r;
+	return 0;
+}
+
+/* 9p needs neither PCI nor a daemon, so the smallest and quickest machine can have it. */
+static int choose_share(struct vm *vm, struct error *err)
+{
+	const struct guest_image *guest = &vm->guest;
+	int best = guest->has_9p	 ? HV_SHARE_9P
+		   : guest->has_virtiofs ? HV_SHARE_VIRTIOFS
+					 : HV_SHARE_NONE;
+	int share, r;
+
+	r = forced_choice("MOAT_SHARE", &hv_share_names, best, &share, err);
+	if (r < 0)
+		return r;
+	if (share == HV_SHARE_NONE)
+		return error_set(err, -ENOTSUP, "guest kernel '%s' has neither 9p nor virtiofs", guest->release);
+	vm->share = (enum hv_share)share;
+	return 0;
+}
+
+int vm_choose(struct vm *vm, const char *cache_dir, struct error *err)
+{
+	int wanted, r;
+
+	vm->driver = &hypervisor_qemu;
+	r = guest_image_load(NULL, &vm->guest, err);
+	if (r == 0)
+		r = choose_share(vm, err);
+	if (r == 0)
+		r = forced_choice("MOAT_ACCEL", &hv_accel_names, HV_ACCEL_AUTO, &wanted, err);
+	if (r < 0)
+		return r;
+	(void)mkdir(cache_dir, 0700); /* else the verdict is not cached */
+	r = hv_choose_accel((enum hv_accel)wanted, cache_dir, &vm->accel, err);
+	if (r < 0)
+		return r;
+	vm->channel_kind = channel_choose(&vm->guest);
+	return 0;
+}
+
+static void end(struct vm *vm)
+{
+	if (vm->has_ended)
+		return;
+	vm->has_ended = true;
+	vm->on_end(vm->ctx);
+}
+
+/* Reaped here; hv_stop() on what was reaped must not signal a pid that may be another's now. */
+static void reap(struct vm *vm, struct hv_vm *child, const char *name)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0 || !info.si_pid)
+		return;
+	if (info.si_code == CLD_EXITED)
+		snprintf(vm->reason, sizeof(vm->reason), "%s ended with status %d", name,
+			 info.si_status);
+	else
+		snprintf(vm->reason, sizeof(vm->reason), "%s was killed by signal %d (%s)", name,
+			 info.si_status, sigabbrev_np(info.si_status) ?: "?");
+	close_fdp(&child->pidfd);
+	*child = (struct hv_vm){ 0 };
+}
+
+static void on_vmm_end(void *ctx, int fd, uint32_t events)
+{
+	struct vm *vm = ctx;
+
+	loop_remove(vm->watches[0]);
+	vm->watches[0] = NULL;
+	reap(vm, &vm->vmm, vm->driver->name);
+	end(vm);
+}
+
+static void on_virtiofsd_end(void *ctx, int fd, uint32_t events)
+{
+	struct vm *vm = ctx;
+
+	loop_remove(vm->watches[1]);
+	vm->watches[1] = NULL;
+	reap(vm, &vm->virtiofsd, "virtiofsd");
+	end(vm);
+}
+
+static void on_channel_end(void *ctx, const struct error *err)
+{
+	struct vm *vm = ctx;
+
+	snprintf(vm->channel_reason, sizeof(vm->channel_reason), "agent channel: %.200s", err->msg);
+	end(vm);
+}
+
+/* Everything that is handed to the VMM, closed when it has been. */
+struct vmm_ends {
+	int channel, qmp, console, log, virtiofs;
+};
+
+static void close_ends(struct vmm_ends *ends)
+{
+	close_fdp(&ends->channel);
+	close_fdp(&ends->qmp);
+	close_fdp(&ends->console);
+	close_fdp(&ends->log);
+	close_fdp(&ends->virtiofs);
+}
+
+static int make_pair(int type, int *ret_ours, int *ret_theirs, struct error *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_sys(err, errno, "make a socket pair");
+	*ret_ours = pair[0];
+	*ret_theirs = pair[1];
+	return 0;
+}
+
+static int open_console(struct vm *vm, struct vmm_ends *ends, struct error *err)
+{
+	cleanup_fd int dirfd = open(vm->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int *const theirs[] = { &ends->console, &ends->log };
+	int r;
+
+	if (dirfd < 0)
+		return error_sys(err, errno, "open '%s'", vm->dir);
+	r = console_new(vm->loop, dirfd, &vm->console);
+	if (r < 0)
+		return error_sys(err, r, "make the console's log");
+	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++) {
+		int ours = -1;
+
+		r = make_pair(SOCK_STREAM, &ours, theirs[i], err);
+		if (r < 0)
+			return r;
+		r = console_add(vm->console, ours);
+		if (r < 0)
+			return error_sys(err, r, "watch the console");
+	}
+	return 0;
+}
+
+static int open_channel(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
+			struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/agent.sock", vm->dir);
+	struct channel_ends made;
+	int r = channel_new(vm->loop, vm->channel_kind, path, on_channel_end, vm, &vm->channel,
+			    &made, err);
+
+	if (r < 0)
+		return r;
+	ends->channel = made.vmm_fd;
+	config->channel = vm->channel_kind;
+	config->channel_fd = made.vmm_fd;
+	config->guest_cid = made.cid;
+	return 0;
+}
+
+static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
+		      struct error *err)
+{
+	cleanup_free char *socket = xasprintf("%s/virtiofsd.sock", vm->dir);
+	int r;
+
+	config->share = vm->share;
+	config->share_tag = SANDBOX_SHARE_TAG;
+	if (vm->share != HV_SHARE_VIRTIOFS)
+		return 0;
+	r = virtiofsd_start(config->share_path, socket, ends->log, &vm->virtiofsd, &ends->virtiofs,
+			    err);
+	if (r < 0)
+		return r;
+	config->virtiofs_fd = ends->virtiofs;
+	return 0;
+}
+
+static int watch(struct vm *vm, const struct hv_vm *child, loop_fd_fn fn,
+		 struct loop_source **ret, struct error *err)
+{
+	int r;
+
+	if (!child->pid)
+		return 0;
+	r = loop_add_fd(vm->loop, child->pidfd, EPOLLIN, fn, vm, ret);
+	return r < 0 ? error_sys(err, r, "watch process %d", (int)child->pid) : 0;
+}
+
+/* More than the host has is a limit that was meant as none. */
+static uint32_t at_most(uint64_t wanted, uint64_t have)
+{
+	return (uint32_t)(have && wanted > have ? have : wanted);
+}
+
+static uint64_t host_memory_mib(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
+}
+
+static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends,
+		  struct error *err)
+{
+	int r = open_console(vm, ends, err);
+
+	if (r == 0)
+		r = open_channel(vm, ends, config, err);
+	if (r == 0)
+		r = open_share(vm, ends, config, err);
+	if (r == 0)
+		r = make_pair(SOCK_STREAM, &vm->qmp_fd, &ends->qmp, err);
+	if (r < 0)
+		return r;
+	config->qmp_fd = ends->qmp;
+	config->console_fd = ends->console;
+	r = vm->driver->launch(config, ends->log, &vm->vmm, err);
+	if (r == 0)
+		r = watch(vm, &vm->vmm, on_vmm_end, &vm->watches[0], err);
+	if (r == 0)
+		r = watch(vm, &vm->virtiofsd, on_virtiofsd_end, &vm->watches[1], err);
+	return r;
+}
+
+int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
+	      const struct sandbox_plan *plan, struct error *err)
+{
+	struct vmm_ends ends = { -1, -1, -1, -1, -1 };
+	struct hv_config config = {
+		.name = id,
+		.guest = &vm->guest,
+		.accel = vm->accel,
+		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
+		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
+		.share_path = shared_dir,
+		.virtiofs_fd = -1,
+	};
+	int r;
+
+	vm->qmp_fd = -1;
+	r = launch(vm, &config, &ends, err);
+	close_ends(&ends);
+	if (r < 0)
+		vm_stop(vm);
+	return r;
+}
+
+void vm_stop(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vm->watches); i++) {
+		loop_remove(vm->watches[i]);
+		vm->watches[i] = NULL;
+	}
+	hv_stop(&vm->vmm);
+	hv_stop(&vm->virtiofsd);
+	channel_free(vm->channel);
+	vm->channel = NULL;
+	console_free(vm->console);
+	vm->console = NULL;
+	if (vm->qmp_fd > 0)
+		close_fdp(&vm->qmp_fd);
+	vm->qmp_fd = -1;
+	guest_image_done(&vm->guest);
+}
+
+/* A channel that ended usually means a VMM that is just ending, and how it did says more. */
+static const char *find_reason(struct vm *vm)
+{
+	if (vm->has_ended && vm->vmm.pid) {
+		struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
+
+		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
+		reap(vm, &vm->vmm, vm->driver->name);
+	}
+	return *vm->reason ? vm->reason : vm->channel_reason;
+}
+
+void vm_explain(struct vm *vm, struct error *err)
+{
+	const char *reason = find_reason(vm);
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	cleanup_strbuf struct strbuf tail = STRBUF_INIT;
+
+	if (!vm->console)
+		return;
+	console_drain(vm->console);
+	console_tail(vm->console, &tail, EXPLANATION_BYTES);
+	strbuf_addf(&text, "%.300s", err->msg);
+	if (*reason)
+		strbuf_addf(&text, "; %s", reason);
+	if (tail.len)
+		strbuf_addf(&text, "; last console lines: %s", tail.buf);
+	else
+		strbuf_addstr(&text, "; the console is empty");
+	error_set(err, err->code, "%s", text.buf);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+
+#include "hypervisor/hypervisor.h"
+
+struct channel;
+struct console;
+struct error;
+struct loop;
+struct sandbox_plan;
+
+/*
+ * The sandbox's virtual machine as the shim owns it: the VMM and, with virtiofs, its daemon are
+ * children of the shim and end with it; so do the agent channel and the console.
+ */
+struct vm {
+	struct loop *loop;
+	const char *dir; /* <state>/vm, borrowed */
+
+	/* Chosen by vm_choose(). */
+	struct guest_image guest;
+	const struct hypervisor *driver;
+	enum hv_accel accel;
+	enum hv_share share;
+	enum hv_channel channel_kind;
+
+	/* Running since vm_launch(). */
+	struct channel *channel;
+	struct console *console;
+	struct hv_vm vmm;
+	struct hv_vm virtiofsd;
+	struct loop_source *watches[2];
+	int qmp_fd; /* our end, for later commands */
+	bool has_ended; /* or its channel, or virtiofsd: the guest cannot go on */
+	char reason[256], channel_reason[256];
+
+	void (*on_end)(void *ctx); /* once, from the loop */
+	void *ctx;
+};
+
+/* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM.
+ * $MOAT_ACCEL (auto, kvm, tcg) and $MOAT_SHARE (9p, virtiofs) force a choice. */
+int vm_choose(struct vm *vm, const char *cache_dir, struct error *err);
+
+/* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
+int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
+	      const struct sandbox_plan *plan, struct error *err);
+
+/* Ends everything; safe on a zeroed, half-made or ended one. */
+void vm_stop(struct vm *vm);
+
+/* Puts behind the message of @err why the VM ended, if it did, and what it printed last. */
+void vm_explain(struct vm *vm, struct error *err);

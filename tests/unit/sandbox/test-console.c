@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/sandbox/fixture.h"
+
+#include "lib/base/fd.h"
+#include "lib/base/loop.h"
+#include "lib/sandbox/console.h"
+
+struct fixture {
+	char dir[32];
+	int dirfd;
+	int guest; /* what the guest writes to */
+	struct loop *loop;
+	struct console *console;
+};
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+	int pair[2];
+
+	snprintf(f.dir, sizeof(f.dir), "/tmp/moat-console.XXXXXX");
+	assert_non_null(mkdtemp(f.dir));
+	f.dirfd = open(f.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(loop_new(&f.loop), 0);
+	assert_int_equal(console_new(f.loop, f.dirfd, &f.console), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(console_add(f.console, pair[0]), 0);
+	f.guest = pair[1];
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	console_free(f->console);
+	loop_free(f->loop);
+	close(f->guest);
+	close(f->dirfd);
+	return remove_tree_at(AT_FDCWD, f->dir);
+}
+
+static void assert_tail(struct fixture *f, unsigned int max, const char *wanted)
+{
+	cleanup_strbuf struct strbuf sb = STRBUF_INIT;
+
+	console_drain(f->console);
+	console_tail(f->console, &sb, max);
+	assert_string_equal(sb.buf ? sb.buf : "", wanted);
+}
+
+static void say(struct fixture *f, const char *text)
+{
+	assert_int_equal(write_all(f->guest, text, strlen(text)), 0);
+}
+
+static void lines_become_one_printable_line(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "first\r\nsecond\n\n\033[31mred\001\r\n");
+	assert_tail(f, 600, "first | second | ?[31mred?");
+}
+
+static void an_empty_console_has_no_tail(void **state)
+{
+	assert_tail(*state, 600, "");
+}
+
+static void the_tail_is_the_last_that_was_said(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, "0123456789abcdefghij");
+	assert_tail(f, 20, "abcdefghij");
+}
+
+static void however_much_is_said_the_files_stay_bounded(void **state)
+{
+	struct fixture *f = *state;
+	char block[4096];
+	bool never = false;
+	struct stat st;
+
+	memset(block, 'x', sizeof(block));
+	for (int i = 0; i < 500; i++) {
+		assert_int_equal(write_all(f->guest, block, sizeof(block)), 0);
+		(void)loop_run_until(f->loop, &never, 1);
+	}
+	say(f, "end");
+	console_drain(f->console);
+	assert_int_equal(fstatat(f->dirfd, "console.log", &st, 0), 0);
+	assert_true(st.st_size <= 128 << 10);
+	assert_int_equal(fstatat(f->dirfd, "console.log.1", &st, 0), 0);
+	assert_true(st.st_size <= 128 << 10);
+	assert_tail(f, 6, "end");
+}
+
+static void a_guest_that_goes_away_ends_the_watching(void **state)
+{
+	struct fixture *f = *state;
+	bool never = false;
+
+	say(f, "bye");
+	assert_int_equal(shutdown(f->guest, SHUT_RDWR), 0);
+	(void)loop_run_until(f->loop, &never, 20);
+	assert_tail(f, 600, "bye");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(lines_become_one_printable_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_empty_console_has_no_tail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_tail_is_the_last_that_was_said, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(however_much_is_said_the_files_stay_bounded, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_guest_that_goes_away_ends_the_watching, set_up,
+						tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

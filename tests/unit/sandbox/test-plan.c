@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/unit/sandbox/fixture.h"
+
+#include "lib/base/fd.h"
+
+static struct sandbox_plan *plan_ok(const struct sample *s)
+{
+	cleanup_oci_config struct oci_config *config = parse_sample(s);
+	struct error err = ERROR_INIT;
+	struct sandbox_plan *plan = NULL;
+
+	if (sandbox_plan_new("web", "/bundle", config, &plan, &err) < 0)
+		fail_msg("%s", err.msg);
+	return plan;
+}
+
+static void assert_refused(const struct sample *s, const char *piece)
+{
+	cleanup_oci_config struct oci_config *config = parse_sample(s);
+	struct error err = ERROR_INIT;
+	struct sandbox_plan *plan = NULL;
+
+	assert_true(sandbox_plan_new("web", "/bundle", config, &plan, &err) < 0);
+	assert_null(plan);
+	if (!strstr(err.msg, piece))
+		fail_msg("'%s' does not say '%s'", err.msg, piece);
+}
+
+static void a_whole_container_becomes_a_guests_golden(void **state)
+{
+	/* What podman writes, shortened; every kind of rewriting once. */
+	const struct sample sample = {
+		.rest = "\"hostname\":\"web\",\"hooks\":{"
+			"\"createRuntime\":[{\"path\":\"/bin/net\"}],"
+			"\"poststop\":[{\"path\":\"/bin/gone\"}],"
+			"\"startContainer\":[{\"path\":\"/bin/inside\"}]},"
+			"\"annotations\":{\"a\":\"b\"},",
+		.linux_ = "\"cgroupsPath\":\"/machine/libpod-web\",\"mountLabel\":\"x:y:z:w\","
+			  "\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 0\"},"
+			  "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+			  "{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":0,\"access\":\"r\"},"
+			  "{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"rw\"}],"
+			  "\"memory\":{\"limit\":67108864},"
+			  "\"cpu\":{\"shares\":512,\"quota\":150000,\"period\":100000,"
+			  "\"cpus\":\"0-1\",\"mems\":\"0\",\"realtimeRuntime\":5},"
+			  "\"pids\":{\"limit\":100},"
+			  "\"unified\":{\"memory.high\":\"1\",\"cpuset.cpus\":\"0\",\"io.max\":\"x\"}},",
+		.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+			  "{\"destination\":\"/etc\",\"type\":\"bind\",\"source\":\"/etc\","
+			  "\"options\":[\"rbind\",\"ro\",\"rprivate\"]},"
+			  "{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":\"/etc/hosts\","
+			  "\"options\":[\"bind\",\"ro\",\"rw\"]}",
+		.namespaces = "{\"type\":\"pid\",\"path\":\"/proc/1/ns/pid\"},{\"type\":\"network\","
+			      "\"path\":\"/run/netns/x\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"},"
+			      "{\"type\":\"uts\"}",
+	};
+	const struct sample guest = {
+		.rest = "\"hostname\":\"web\",\"hooks\":{"
+			"\"startContainer\":[{\"path\":\"/bin/inside\"}]},"
+			"\"annotations\":{\"a\":\"b\"},",
+		.linux_ = "\"cgroupsPath\":\"/web\","
+			  "\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 0\"},"
+			  "\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+			  "{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":229,\"access\":\"rw\"}],"
+			  "\"memory\":{\"limit\":67108864},"
+			  "\"cpu\":{\"shares\":512,\"quota\":150000,\"period\":100000},"
+			  "\"pids\":{\"limit\":100},\"unified\":{\"memory.high\":\"1\"}},",
+		.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+			  "{\"destination\":\"/etc\",\"type\":\"bind\",\"source\":"
+			  "\"/run/kata-containers/shared/containers/web/mount-1\","
+			  "\"options\":[\"rbind\",\"ro\",\"rprivate\"]},"
+			  "{\"destination\":\"/etc/hosts\",\"type\":\"bind\",\"source\":"
+			  "\"/run/kata-containers/shared/containers/web/mount-2\","
+			  "\"options\":[\"bind\",\"ro\",\"rw\"]}",
+		.namespaces = "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"},"
+			      "{\"type\":\"uts\"},{\"type\":\"ipc\"}",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	cleanup_oci_config struct oci_config *wanted = parse_sample(&guest);
+	cleanup_free char *wanted_text = NULL, *text = NULL;
+
+	free(wanted->root.path);
+	wanted->root.path = xstrdup("/run/kata-containers/shared/containers/web/rootfs");
+	sandbox_guest_process(wanted->process);
+	wanted_text = oci_config_text(wanted, true);
+	text = oci_config_text(plan->guest_config, true);
+	assert_string_equal(text, wanted_text);
+
+	assert_int_equal(plan->memory_mib, 64 + 96);
+	assert_int_equal(plan->vcpus, 2);
+	assert_int_equal(plan->shares_count, 3);
+	assert_string_equal(plan->shares[0].host_path, "/bundle/rootfs");
+	assert_string_equal(plan->shares[0].guest_name, "web/rootfs");
+	assert_false(plan->shares[0].is_readonly);
+	assert_string_equal(plan->shares[1].host_path, "/etc");
+	assert_true(plan->shares[1].is_readonly);
+	assert_true(plan->shares[1].is_recursive);
+	assert_string_equal(plan->shares[2].host_path, "/etc/hosts");
+	assert_true(plan->shares[2].is_file);
+	assert_false(plan->shares[2].is_readonly);
+	assert_false(plan->shares[2].is_recursive);
+}
+
+static void a_container_without_limits_gets_the_defaults(void **state)
+{
+	const struct sample sample = { 0 };
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_int_equal(plan->memory_mib, 256);
+	assert_int_equal(plan->vcpus, 1);
+}
+
+static void limits_that_mean_none_get_the_defaults(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":-1},\"cpu\":{\"quota\":-1}},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_int_equal(plan->memory_mib, 256);
+	assert_int_equal(plan->vcpus, 1);
+}
+
+static void huge_limits_are_capped(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":9223372036854775807},"
+			  "\"cpu\":{\"quota\":9223372036854775807,\"period\":1000}},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_int_equal(plan->memory_mib, 1 << 20);
+	assert_int_equal(plan->vcpus, 240);
+}
+
+static void part_of_a_cpu_is_one_vcpu(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"resources\":{\"cpu\":{\"quota\":1000,\"period\":100000}},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_int_equal(plan->vcpus, 1);
+}
+
+static void the_hosts_network_is_refused_with_a_cure(void **state)
+{
+	const struct sample sample = { .namespaces = "{\"type\":\"pid\"},{\"type\":\"mount\"}" };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	struct error err = ERROR_INIT;
+	struct sandbox_plan *plan;
+
+	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), -ENOTSUP);
+	assert_non_null(strstr(err.msg, "linux.namespaces: shared host network"));
+	assert_non_null(error_hint(&err));
+}
+
+static void joining_a_user_namespace_is_refused(void **state)
+{
+	const struct sample sample = {
+		.namespaces = "{\"type\":\"network\"},{\"type\":\"mount\"},"
+			      "{\"type\":\"user\",\"path\":\"/proc/1/ns/user\"}",
+	};
+
+	assert_refused(&sample, "user namespace '/proc/1/ns/user'");
+}
+
+static void missing_bind_sources_are_named_with_their_place(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/a\",\"type\":\"tmpfs\",\"source\":\"t\"},"
+			  "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/no/such\","
+			  "\"options\":[\"bind\"]}",
+	};
+
+	assert_refused(&sample, "mounts[1].source: stat '/no/such': No such file or directory");
+}
+
+static void relative_sources_start_at_the_bundle(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"no-such\","
+			  "\"options\":[\"bind\"]}",
+	};
+
+	assert_refused(&sample, "'/bundle/no-such'");
+}
+
+static void file_systems_of_the_host_are_refused(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/b\",\"type\":\"ext4\",\"source\":\"/dev/sda1\"}",
+	};
+
+	assert_refused(&sample, "mounts[0].type: 'ext4'");
+}
+
+static void parts_of_the_hosts_kernel_are_refused(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/proc/sys\","
+			  "\"options\":[\"bind\"]}",
+	};
+
+	assert_refused(&sample, "mounts[0].source: '/proc/sys'");
+}
+
+static void a_bind_of_the_whole_kernel_tree_becomes_the_guests(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/sys\",\"type\":\"bind\",\"source\":\"/sys\","
+			  "\"options\":[\"rbind\",\"nosuid\",\"ro\"]}",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	const struct oci_mount *m = &plan->guest_config->mounts[0];
+
+	assert_int_equal(plan->shares_count, 1);
+	assert_string_equal(m->type, "sysfs");
+	assert_int_equal(strv_len(m->options), 2);
+	assert_string_equal(m->options[0], "nosuid");
+	assert_string_equal(m->options[1], "ro");
+}
+
+static void bound_device_nodes_become_devices(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\","
+			  "\"options\":[\"bind\"]},"
+			  "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	const struct oci_config *guest = plan->guest_config;
+
+	assert_int_equal(guest->mounts_count, 1);
+	assert_string_equal(guest->mounts[0].destination, "/proc");
+	assert_int_equal(guest->linux_.devices_count, 1);
+	assert_string_equal(guest->linux_.devices[0].path, "/dev/null");
+	assert_int_equal(guest->linux_.devices[0].major, 1);
+	assert_int_equal(guest->linux_.devices[0].minor, 3);
+}
+
+static void devices_of_the_host_are_left_out(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0},"
+			  "{\"path\":\"/dev/fuse\",\"type\":\"c\",\"major\":10,\"minor\":229},"
+			  "{\"path\":\"/dev/fifo\",\"type\":\"p\"}],",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	const struct oci_linux *linux_ = &plan->guest_config->linux_;
+
+	assert_int_equal(linux_->devices_count, 2);
+	assert_string_equal(linux_->devices[0].path, "/dev/fuse");
+	assert_string_equal(linux_->devices[1].path, "/dev/fifo");
+}
+
+static void shared_memory_is_the_guests_in_the_hosts_size(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/dev/shm\",\"type\":\"bind\",\"source\":\"/dev/shm\","
+			  "\"options\":[\"bind\",\"nosuid\"]}",
+	};
+	struct stat st;
+
+	if (stat("/dev/shm", &st) < 0) {
+		print_message("no /dev/shm here\n");
+		skip();
+	}
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	const struct oci_mount *m = &plan->guest_config->mounts[0];
+
+	if (plan->shares_count > 1) {
+		print_message("/dev/shm is no tmpfs here\n");
+		skip();
+	}
+	assert_string_equal(m->type, "tmpfs");
+	assert_true(strv_has(m->options, "nosuid"));
+	assert_true(strv_has(m->options, "mode=1777"));
+	assert_non_null(str_after(m->options[2], "size="));
+}
+
+static void seccomp_listeners_are_refused(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\","
+			  "\"listenerPath\":\"/run/x.sock\"},",
+	};
+
+	assert_refused(&sample, "linux.seccomp.listenerPath: '/run/x.sock'");
+}
+
+static void seccomp_filters_are_kept(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\"},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_non_null(plan->guest_config->linux_.seccomp);
+}
+
+static void the_vmm_may_use_more_memory_than_the_guest_has(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":67108864,\"swap\":67108864},"
+			  "\"cpu\":{\"quota\":50000,\"cpus\":\"1\"},\"pids\":{\"limit\":3}},",
+	};
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	struct oci_resources booting = sandbox_host_resources(config, true);
+	struct oci_resources up = sandbox_host_resources(config, false);
+
+	assert_int_equal(booting.memory.limit.value >> 20, 64 + 96 + 256 + 1024);
+	assert_false(booting.memory.swap.is_set);
+	assert_false(booting.pids.limit.is_set);
+	assert_false(booting.cpu.quota.is_set);
+	assert_string_equal(booting.cpu.cpus, "1");
+	assert_int_equal(up.cpu.quota.value, 50000);
+	assert_false(booting.devices[0].allow);
+}
+
+static void a_vmm_whose_container_has_no_limit_has_none(void **state)
+{
+	const struct sample sample = { 0 };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+
+	assert_false(sandbox_host_resources(config, true).memory.limit.is_set);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_container_becomes_a_guests_golden),
+		cmocka_unit_test(a_container_without_limits_gets_the_defaults),
+		cmocka_unit_test(limits_that_mean_none_get_the_defaults),
+		cmocka_unit_test(huge_limits_are_capped),
+		cmocka_unit_test(part_of_a_cpu_is_one_vcpu),
+		cmocka_unit_test(the_hosts_network_is_refused_with_a_cure),
+		cmocka_unit_test(joining_a_user_namespace_is_refused),
+		cmocka_unit_test(missing_bind_sources_are_named_with_their_place),
+		cmocka_unit_test(relative_sources_start_at_the_bundle),
+		cmocka_unit_test(file_systems_of_the_host_are_refused),
+		cmocka_unit_test(parts_of_the_hosts_kernel_are_refused),
+		cmocka_unit_test(a_bind_of_the_whole_kernel_tree_becomes_the_guests),
+		cmocka_unit_test(bound_device_nodes_become_devices),
+		cmocka_unit_test(devices_of_the_host_are_left_out),
+		cmocka_unit_test(shared_memory_is_the_guests_in_the_hosts_size),
+		cmocka_unit_test(seccomp_listeners_are_refused),
+		cmocka_unit_test(seccomp_filters_are_kept),
+		cmocka_unit_test(the_vmm_may_use_more_memory_than_the_guest_has),
+		cmocka_unit_test(a_vmm_whose_container_has_no_limit_has_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
