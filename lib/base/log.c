@@ -25,6 +25,11 @@ int log_fd(void)
 	return options.fd;
 }
 
+enum log_format log_file_format(void)
+{
+	return options.format;
+}
+
 bool log_wants(enum log_level level)
 {
 	return level <= options.level;

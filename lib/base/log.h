@@ -26,6 +26,7 @@ struct log_options {
 
 void log_setup(const struct log_options *options);
 int log_fd(void); /* the log file's descriptor, or -1 */
+enum log_format log_file_format(void);
 bool log_wants(enum log_level level);
 
 /* Warnings, information and debugging go to the log file if there is one, else to standard
