@@ -64,8 +64,7 @@ static int open_log(const struct globals *globals, int *ret_fd, struct error *er
 	if (!path)
 		return 0;
 	if (str_after(path, "journald:") || str_after(path, "syslog:"))
-		return error_set(err, -EOPNOTSUPP, "open log '%s': only files are supported",
-				 path);
+		return error_set(err, -EOPNOTSUPP, "open log '%s': only files are supported", path);
 	rest = str_after(path, "file:");
 	if (rest)
 		path = rest;
@@ -114,8 +113,8 @@ static int check_arg_count(const struct command *command, char *const *args, str
 		return error_set(err, -EINVAL, "%s needs an argument: moat %s %s", command->name,
 				 command->name, command->arguments);
 	if (count < command->min_args)
-		return error_set(err, -EINVAL, "%s needs more arguments: moat %s %s",
-				 command->name, command->name, command->arguments);
+		return error_set(err, -EINVAL, "%s needs more arguments: moat %s %s", command->name,
+				 command->name, command->arguments);
 	if (count > command->max_args)
 		return error_set(err, -EINVAL, "%s: unexpected argument '%s'", command->name,
 				 args[command->max_args]);

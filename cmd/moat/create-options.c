@@ -27,8 +27,9 @@ int create_request(const struct globals *globals, const struct create_values *va
 		   const char *id, struct container_create_request *ret, struct error *err)
 {
 	if (globals->wants_systemd || globals->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
-		return error_set(err, -EOPNOTSUPP,
-				 "systemd cgroups are not supported yet: use --cgroup-manager cgroupfs");
+		return error_set(
+			err, -EOPNOTSUPP,
+			"systemd cgroups are not supported yet: use --cgroup-manager cgroupfs");
 	*ret = (struct container_create_request){
 		.argv = globals->argv,
 		.root = globals->root,

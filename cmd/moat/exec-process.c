@@ -24,15 +24,14 @@ int exec_parse_user(const char *text, uid_t *ret_uid, gid_t *ret_gid, struct err
 		return error_set(err, -EINVAL, "invalid user '%s': want UID or UID:GID in numbers",
 				 text);
 	if (count == 2 && (parse_u32(parts[1], &gid) < 0 || gid == (gid_t)-1))
-		return error_set(err, -EINVAL, "invalid group in user '%s': want UID:GID in numbers",
-				 text);
+		return error_set(err, -EINVAL,
+				 "invalid group in user '%s': want UID:GID in numbers", text);
 	*ret_uid = uid;
 	*ret_gid = gid;
 	return 0;
 }
 
-static int change_user(struct oci_user *user, const struct exec_changes *changes,
-		       struct error *err)
+static int change_user(struct oci_user *user, const struct exec_changes *changes, struct error *err)
 {
 	if (changes->user) {
 		int r = exec_parse_user(changes->user, &user->uid, &user->gid, err);
@@ -45,9 +44,9 @@ static int change_user(struct oci_user *user, const struct exec_changes *changes
 
 		if (parse_u32(text, &gid) < 0 || gid == (gid_t)-1)
 			return error_set(err, -EINVAL, "invalid additional group '%s'", text);
-		user->additional_gids = xrealloc(user->additional_gids,
-						 user->additional_gids_count + 1,
-						 sizeof(*user->additional_gids));
+		user->additional_gids =
+			xrealloc(user->additional_gids, user->additional_gids_count + 1,
+				 sizeof(*user->additional_gids));
 		user->additional_gids[user->additional_gids_count++] = gid;
 	}
 	return 0;
@@ -73,10 +72,12 @@ static int change_env(struct oci_process *process, const struct exec_changes *ch
 		size_t name_len = strcspn(assignment, "=");
 
 		if (!name_len)
-			return error_set(err, -EINVAL, "invalid environment variable '%s': name cannot be empty",
+			return error_set(err, -EINVAL,
+					 "invalid environment variable '%s': name cannot be empty",
 					 assignment);
 		if (!assignment[name_len])
-			return error_set(err, -EINVAL, "invalid environment variable '%s': missing '='",
+			return error_set(err, -EINVAL,
+					 "invalid environment variable '%s': missing '='",
 					 assignment);
 		set_variable(&process->env, assignment, name_len);
 	}
@@ -96,7 +97,8 @@ static int change_capabilities(struct oci_process *process, const struct exec_ch
 		struct oci_capabilities *caps;
 
 		if (!str_after(name, "CAP_"))
-			return error_set(err, -EINVAL, "invalid capability '%s': want a name like CAP_CHOWN",
+			return error_set(err, -EINVAL,
+					 "invalid capability '%s': want a name like CAP_CHOWN",
 					 name);
 		if (!process->capabilities)
 			process->capabilities = xcalloc(1, sizeof(*process->capabilities));

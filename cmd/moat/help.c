@@ -11,11 +11,10 @@
 
 static void print_option(const struct option_spec *spec)
 {
-	cleanup_free char *left = xasprintf("%c%c%s --%s%s%s", spec->letter ? '-' : ' ',
-					    spec->letter ? spec->letter : ' ',
-					    spec->letter ? "," : " ", spec->name,
-					    spec->argument ? " " : "",
-					    spec->argument ? spec->argument : "");
+	cleanup_free char *left =
+		xasprintf("%c%c%s --%s%s%s", spec->letter ? '-' : ' ',
+			  spec->letter ? spec->letter : ' ', spec->letter ? "," : " ", spec->name,
+			  spec->argument ? " " : "", spec->argument ? spec->argument : "");
 
 	printf("  %-*s%s%s\n", LEFT_WIDTH, left, strlen(left) < LEFT_WIDTH ? "" : NEXT_LINE,
 	       spec->help);

@@ -27,7 +27,7 @@ static const struct option_spec specs[] = {
 /* clang-format on */
 static const struct option_table options = OPTION_TABLE(specs);
 
-/* From the file alone: name services would need shared libraries, which this program does without. */
+/* From the file alone: name services need shared libraries, which this program does without. */
 static char *user_name(uid_t uid)
 {
 	cleanup_file FILE *file = fopen("/etc/passwd", "re");

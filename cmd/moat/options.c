@@ -72,8 +72,7 @@ static int set_path(const struct option_spec *spec, void *slot, const char *valu
 	return 0;
 }
 
-static int set_u32(const struct option_spec *spec, void *slot, const char *value,
-		   struct error *err)
+static int set_u32(const struct option_spec *spec, void *slot, const char *value, struct error *err)
 {
 	if (parse_u32(value, slot) < 0)
 		return error_set(err, -EINVAL, "option '--%s': not a number: '%s'", spec->name,
@@ -157,8 +156,8 @@ static int parse_option(struct parser *p, const char *arg)
 	const char *name = arg + 1 + has_two_dashes;
 	size_t len = strcspn(name, "=");
 	/* One letter behind one dash is never a long name; anything longer may be one. */
-	const struct option_spec *spec = has_two_dashes || len > 1 ? find_name(p->table, name, len)
-								   : NULL;
+	const struct option_spec *spec =
+		has_two_dashes || len > 1 ? find_name(p->table, name, len) : NULL;
 
 	if (spec)
 		return set_option(p, spec, name[len] ? name + len + 1 : NULL);
@@ -179,8 +178,9 @@ static int keep_rest(struct parser *p)
 int options_parse(const struct option_table *table, char **argv, bool stops_early, void *values,
 		  struct error *err)
 {
-	struct parser p = { .table = table, .next = argv, .kept = argv, .values = values,
-			    .err = err };
+	struct parser p = {
+		.table = table, .next = argv, .kept = argv, .values = values, .err = err
+	};
 
 	while (*p.next) {
 		char *arg = *p.next;

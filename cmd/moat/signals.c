@@ -7,6 +7,7 @@
 
 #include "lib/base/str.h"
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	int number;
@@ -24,6 +25,7 @@ static const struct {
 	{ "STKFLT", SIGSTKFLT },
 #endif
 };
+/* clang-format on */
 
 /* What kill(1) calls them: the C library keeps the first two for itself, and so must not be asked
  * where real-time signals begin. */

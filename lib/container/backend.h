@@ -15,7 +15,7 @@ struct container {
 	char *id;
 	struct state_dir *dir;
 	struct record record;
-	struct oci_config *config; /* parsed config.json of the state directory; NULL if unreadable */
+	struct oci_config *config; /* the state directory's, parsed; NULL if unreadable */
 };
 
 int container_save(struct container *c, struct error *err);
@@ -27,13 +27,13 @@ struct container_backend {
 		      int console_fd, pid_t *ret_pid, struct error *err);
 	/* Lets a created container's program run. */
 	int (*start)(struct container *c, struct error *err);
-	/* Of a container whose record is CREATED and whose process lives: created, running, paused. */
+	/* Of one whose record is CREATED and whose process lives: created, running, paused. */
 	int (*status)(const struct container *c, enum oci_status *ret, struct error *err);
 	int (*kill)(struct container *c, int sig, bool all, struct error *err);
 	/* *ret_pid: a child of ours that ends with the process's status. Returns once it runs. */
 	int (*exec)(struct container *c, const struct container_exec_request *request,
 		    int console_fd, pid_t *ret_pid, struct error *err);
-	/* Kills what still runs and releases all but the state directory, from any half-made state. */
+	/* Kills what runs, releases all but the state directory, from any half-made state. */
 	int (*destroy)(struct container *c, struct error *err);
 };
 

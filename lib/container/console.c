@@ -20,11 +20,13 @@ static int check(const struct console_request *request, struct error *err)
 	bool has_socket = request->socket_path || request->socket_fd >= 0;
 
 	if (request->is_detached && request->has_terminal && !has_socket)
-		return error_set(err, -EINVAL,
-				 "cannot allocate tty if runc will detach without setting console socket");
+		return error_set(
+			err, -EINVAL,
+			"cannot allocate tty if runc will detach without setting console socket");
 	if (has_socket && !(request->is_detached && request->has_terminal))
-		return error_set(err, -EINVAL,
-				 "cannot use console socket if runc will not detach or allocate tty");
+		return error_set(
+			err, -EINVAL,
+			"cannot use console socket if runc will not detach or allocate tty");
 	return 0;
 }
 
@@ -49,7 +51,8 @@ int console_open(const struct console_request *request, struct console *ret, str
 		return 0;
 	if (!request->is_detached)
 		return open_pair(ret, err);
-	fd = request->socket_path ? unix_connect(request->socket_path) : fcntl(request->socket_fd, F_DUPFD_CLOEXEC, 3);
+	fd = request->socket_path ? unix_connect(request->socket_path)
+				  : fcntl(request->socket_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return error_sys(err, fd, "console socket '%s': connect",
 				 request->socket_path ? request->socket_path : "inherited");

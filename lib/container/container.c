@@ -28,7 +28,7 @@ int container_choose_isolation(int flag, const char *program, int *ret, struct e
 		return 0;
 	}
 	*ret = streq(program, "moat-native") || streq(program, "runk") ? ISOLATION_NATIVE
-									: ISOLATION_VM;
+								       : ISOLATION_VM;
 	return 0;
 }
 
@@ -38,8 +38,7 @@ void container_info_done(struct container_info *info)
 	oci_config_free(steal_ptr(&info->config));
 }
 
-int container_info(const char *root, const char *id, struct container_info *ret,
-		   struct error *err)
+int container_info(const char *root, const char *id, struct container_info *ret, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;

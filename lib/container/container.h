@@ -18,8 +18,9 @@ struct oci_process;
  * (docs/errors in CONTRIBUTING.md).
  */
 struct container_create_request {
-	char *const *argv;         /* main()'s: the program executes itself once more before it makes
-				    * or enters a native container, see lib/linux/selfexe.h */
+	/* main()'s: the program executes itself once more before it makes or enters a native
+	 * container, see lib/linux/selfexe.h. NULL: it does not. */
+	char *const *argv;
 	const char *root;
 	const char *id;
 	const char *bundle;        /* as given; NULL: the working directory */
@@ -51,7 +52,7 @@ int container_run(const struct container_create_request *request, bool detach, b
 		  int *ret_status, struct error *err);
 
 struct container_exec_request {
-	char *const *argv;         /* as above */
+	char *const *argv; /* as above */
 	const char *root;
 	const char *id;
 	/* Makes the process's document, starting from the container's own or not at all. */
@@ -79,6 +80,6 @@ void container_info_done(struct container_info *info);
 int container_info(const char *root, const char *id, struct container_info *ret,
 		   struct error *err);
 
-/* vm or native for a new container: @flag (enum isolation or -1) → $MOAT_ISOLATION → the name the
- * program was called by ("moat-native", "runk") → vm. */
+/* vm or native for a new container. The first of: @flag (enum isolation, -1: none given),
+ * $MOAT_ISOLATION, the name of the program ("moat-native", "runk": native), vm. */
 int container_choose_isolation(int flag, const char *program, int *ret, struct error *err);

@@ -63,15 +63,15 @@ static int read_config(void *ctx, struct error *err)
 	struct creation *creation = ctx;
 	struct container *c = creation->c;
 	const char *wanted = creation->request.config_path;
-	cleanup_free char *path = wanted ? xstrdup(wanted)
-					 : xasprintf("%s/config.json", c->record.bundle);
+	cleanup_free char *path =
+		wanted ? xstrdup(wanted) : xasprintf("%s/config.json", c->record.bundle);
 	int r = read_file_at(AT_FDCWD, path, OCI_CONFIG_MAX_BYTES, &creation->config_text,
 			     &creation->config_len);
 
 	if (r < 0)
 		return error_sys(err, r, "open '%s'", path);
-	r = oci_config_parse("config.json", creation->config_text, creation->config_len,
-			     &c->config, err);
+	r = oci_config_parse("config.json", creation->config_text, creation->config_len, &c->config,
+			     err);
 	if (r < 0)
 		return r;
 	if (!c->config->process)

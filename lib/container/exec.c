@@ -99,8 +99,7 @@ static void adopt_window(struct oci_process *process)
 	process->console_size = xmemdup(&box, sizeof(box));
 }
 
-int container_exec(const struct container_exec_request *request, int *ret_status,
-		   struct error *err)
+int container_exec(const struct container_exec_request *request, int *ret_status, struct error *err)
 {
 	struct container_exec_request whole = *request;
 	cleanup_container struct container *c = NULL;

@@ -25,8 +25,8 @@ struct foreground {
  * did not ask for it. */
 static void fill_signals(sigset_t *set)
 {
-	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT,
-				    SIGURG };
+	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
+				    SIGTRAP, SIGSYS, SIGABRT, SIGURG };
 
 	sigfillset(set);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -96,8 +96,7 @@ static int set_up(struct foreground *f, int *master)
 	return r;
 }
 
-int foreground_new(pid_t pid, struct console *console, struct foreground **ret,
-		   struct error *err)
+int foreground_new(pid_t pid, struct console *console, struct foreground **ret, struct error *err)
 {
 	cleanup_foreground struct foreground *f = NULL;
 	cleanup_fd int master = -1;

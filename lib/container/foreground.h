@@ -33,5 +33,5 @@ void foreground_free(struct foreground *foreground); /* the process is left alon
 DEFINE_CLEANUP(foreground_free_p, struct foreground *, foreground_free)
 #define cleanup_foreground CLEANUP(foreground_free_p)
 
-/* The size of our own window, for a process that is about to get a terminal; false: we have none. */
+/* The size of our own window, for a process that will get a terminal; false: we have none. */
 bool foreground_window(uint32_t *ret_height, uint32_t *ret_width);

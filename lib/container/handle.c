@@ -75,7 +75,8 @@ static int read_record(struct container *c, struct error *err)
 	c->record = (struct record){
 		.version = RECORD_VERSION,
 		.id = xstrdup(c->id),
-		.isolation = ISOLATION_NATIVE, /* nothing was made that only a VM's backend releases */
+		/* Nothing was made yet that only a VM's backend releases. */
+		.isolation = ISOLATION_NATIVE,
 		.phase = RECORD_CREATING,
 		.bundle = xstrdup(""),
 	};

@@ -54,7 +54,8 @@ static int create(struct container *c, const struct container_create_request *re
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int start_fd = -1;
 	struct engine_container engine;
-	int r = request->no_cgroup ? 0 : backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
+	int r = request->no_cgroup ? 0
+				   : backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
 
 	if (r == 0 && !request->runs_at_once)
 		r = make_fifo(c, &start_fd, err);
@@ -117,8 +118,8 @@ static int start(struct container *c, struct error *err)
 
 static bool waits_for_start(const struct container *c)
 {
-	cleanup_fd int fifo = openat(state_dir_fd(c->dir), FIFO_NAME,
-				     O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	cleanup_fd int fifo =
+		openat(state_dir_fd(c->dir), FIFO_NAME, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 
 	return fifo >= 0;
 }

@@ -26,7 +26,7 @@ struct relay {
 	bool is_mute; /* our standard output is gone */
 
 	struct loop_source *input_source; /* NULL: paused, ended or not pollable */
-	bool is_input_pollable;           /* a regular file or /dev/null is not */
+	bool is_input_pollable;		  /* a regular file or /dev/null is not */
 	bool has_input_ended;
 	char input[4096]; /* read, not yet accepted by the terminal */
 	size_t input_start;
@@ -51,8 +51,9 @@ static void on_input(void *ctx, int fd, uint32_t events)
 /* Input that cannot be polled is read whenever the terminal can take more. */
 static void watch(struct relay *relay)
 {
-	bool wants_room = has_pending_input(relay) ||
-			  (!relay->is_input_pollable && !relay->has_input_ended);
+	bool wants_room =
+		has_pending_input(relay) || (!relay->is_input_pollable && !relay->has_input_ended);
+	int r;
 
 	loop_set_events(relay->master_source, EPOLLIN | (wants_room ? EPOLLOUT : 0));
 	if (has_pending_input(relay) || relay->has_input_ended) {
@@ -61,11 +62,11 @@ static void watch(struct relay *relay)
 	}
 	if (relay->input_source || !relay->is_input_pollable)
 		return;
-	if (loop_add_fd(relay->loop, STDIN_FILENO, EPOLLIN, on_input, relay,
-			&relay->input_source) < 0)
+	r = loop_add_fd(relay->loop, STDIN_FILENO, EPOLLIN, on_input, relay, &relay->input_source);
+	if (r < 0) {
 		relay->is_input_pollable = false;
-	if (!relay->is_input_pollable)
 		loop_set_events(relay->master_source, EPOLLIN | EPOLLOUT);
+	}
 }
 
 static void write_input(struct relay *relay)

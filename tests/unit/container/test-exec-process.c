@@ -48,9 +48,10 @@ static void test_a_user_without_group_keeps_the_group(void **state)
 
 static void test_a_user_is_one_or_two_clean_numbers(void **state)
 {
-	static const char *const wrong[] = { "", ":", "1:", ":1", "a", "1:b", "4294967296",
-					     "4294967295", "1:4294967295", "-1", "+1", " 1", "1 ",
-					     "0x1", "1:2:3", "root" };
+	static const char *const wrong[] = {
+		"",   ":",  "1:", ":1", "a",   "1:b",	"4294967296", "4294967295", "1:4294967295",
+		"-1", "+1", " 1", "1 ", "0x1", "1:2:3", "root"
+	};
 	uid_t uid = 77;
 	gid_t gid = 78;
 
@@ -79,8 +80,8 @@ static void test_broken_variables_are_refused(void **state)
 {
 	cleanup_oci_process struct oci_process *process = base_process();
 
-	assert_true(exec_process_change(process, &(struct exec_changes){ .env = LIST("A") },
-					&err) < 0);
+	assert_true(exec_process_change(process, &(struct exec_changes){ .env = LIST("A") }, &err) <
+		    0);
 	assert_string_equal(err.msg, "invalid environment variable 'A': missing '='");
 	assert_true(exec_process_change(process, &(struct exec_changes){ .env = LIST("=A") },
 					&err) < 0);
@@ -124,12 +125,13 @@ static void test_signals_are_numbers_or_names_in_any_case(void **state)
 		const char *text;
 		int wanted;
 	} cases[] = {
-		{ "0", 0 },	    { "9", 9 },	       { "64", 64 },	  { "KILL", 9 },
-		{ "sigkill", 9 },   { "SigTerm", 15 }, { "winch", 28 },   { "RTMIN", 34 },
-		{ "rtmin+3", 37 },  { "RTMAX", 64 },   { "SIGRTMAX-1", 63 },
+		{ "0", 0 },	   { "9", 9 },	      { "64", 64 },	    { "KILL", 9 },
+		{ "sigkill", 9 },  { "SigTerm", 15 }, { "winch", 28 },	    { "RTMIN", 34 },
+		{ "rtmin+3", 37 }, { "RTMAX", 64 },   { "SIGRTMAX-1", 63 },
 	};
-	static const char *const wrong[] = { "", "SIG", "65", "-9", "NOSUCH", "KILLL", "RTMIN-1",
-					     "RTMIN+31", "RTMAX+1", "RTMIN+", "9 ", "SIGSIGKILL" };
+	static const char *const wrong[] = { "",	"SIG",	  "65",	     "-9",
+					     "NOSUCH",	"KILLL",  "RTMIN-1", "RTMIN+31",
+					     "RTMAX+1", "RTMIN+", "9 ",	     "SIGSIGKILL" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_int_equal(signal_parse(cases[i].text), cases[i].wanted);

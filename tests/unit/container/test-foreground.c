@@ -265,14 +265,16 @@ static void test_a_terminal_that_nobody_holds_open_does_not_hang_up(void **state
 
 static void test_a_terminal_and_a_console_socket_belong_together(void **state)
 {
-	struct console_request request = { .has_terminal = true, .is_detached = true,
+	struct console_request request = { .has_terminal = true,
+					   .is_detached = true,
 					   .socket_fd = -1 };
 	struct console console = CONSOLE_INIT;
 	struct error err = ERROR_INIT;
 
 	assert_true(console_open(&request, &console, &err) < 0);
 	assert_non_null(strstr(err.msg, "cannot allocate tty"));
-	request = (struct console_request){ .socket_path = "/s", .is_detached = true,
+	request = (struct console_request){ .socket_path = "/s",
+					    .is_detached = true,
 					    .socket_fd = -1 };
 	assert_true(console_open(&request, &console, &err) < 0);
 	assert_non_null(strstr(err.msg, "cannot use console socket"));

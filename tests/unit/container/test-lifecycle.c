@@ -57,9 +57,14 @@ static struct state_dir *make_locked(int phase, pid_t pid, uint64_t start)
 {
 	struct state_dir *dir = NULL;
 	struct record record = {
-		.version = RECORD_VERSION, .id = (char *)ID, .isolation = ISOLATION_NATIVE,
-		.phase = phase, .bundle = (char *)"/bundle", .pid = (uint32_t)pid,
-		.pid_start = start, .created = (char *)"2026-01-02T03:04:05.000000006Z",
+		.version = RECORD_VERSION,
+		.id = (char *)ID,
+		.isolation = ISOLATION_NATIVE,
+		.phase = phase,
+		.bundle = (char *)"/bundle",
+		.pid = (uint32_t)pid,
+		.pid_start = start,
+		.created = (char *)"2026-01-02T03:04:05.000000006Z",
 	};
 
 	assert_int_equal(state_dir_create(root, ID, &dir, &err), 0);
