@@ -40,6 +40,12 @@ struct plan {
 	char *data; /* what is for the file system */
 };
 
+static void plan_done(struct plan *plan)
+{
+	free(plan->data);
+}
+#define cleanup_plan CLEANUP(plan_done)
+
 static bool take_flag(const char *option, unsigned long *ret)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
@@ -76,14 +82,13 @@ static int make_mount_point(const char *path, mode_t mode, struct error *err)
 
 static int mount_fs(const grpc_Storage *s, const char *fstype, struct error *err)
 {
-	struct plan plan = plan_options(s);
-	cleanup_free char *data = plan.data;
+	cleanup_plan struct plan plan = plan_options(s);
 	const char *source = s->source ? s->source : fstype;
 	int r = make_mount_point(s->mount_point, 0755, err);
 
 	if (r < 0)
 		return r;
-	if (mount(source, s->mount_point, fstype, plan.flags, data) < 0)
+	if (mount(source, s->mount_point, fstype, plan.flags, plan.data) < 0)
 		return error_sys(err, errno, "mount %s '%s' on '%s'", fstype, source,
 				 s->mount_point);
 	return 0;
@@ -107,8 +112,7 @@ static int mount_ephemeral(const grpc_Storage *s, struct error *err)
 /* A bind of a file needs a file to go on; attributes need a second call. */
 static int mount_bind(const grpc_Storage *s, struct error *err)
 {
-	struct plan plan = plan_options(s);
-	cleanup_free char *data = plan.data;
+	cleanup_plan struct plan plan = plan_options(s);
 	unsigned long attributes = plan.flags & ~(unsigned long)(MS_BIND | MS_REC);
 	struct stat st;
 	int r;

@@ -49,7 +49,7 @@ static const char config_format[] =
 	"\"linux\":{\"cgroupsPath\":\"%s\",\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},"
 	"{\"type\":\"ipc\"},{\"type\":\"uts\"}]}}";
 
-static _Noreturn void run_agent(const char *path)
+static _Noreturn void run_agent(const char *path, int ready_fd)
 {
 	const struct agent_server_options options = { .is_guest = false };
 	struct agent_server *server;
@@ -67,6 +67,7 @@ static _Noreturn void run_agent(const char *path)
 		fprintf(stderr, "%s\n", err.msg);
 		_exit(1);
 	}
+	close(ready_fd);
 	r = loop_run(loop);
 	agent_server_free(server);
 	loop_free(loop);
@@ -104,25 +105,13 @@ static void connect_client(struct scene *s)
 	assert_int_equal(agent_client_new(s->loop, fd, &s->client), 0);
 }
 
-static void wait_socket(const char *path)
-{
-	for (int i = 0; i < 500; i++) {
-		int fd = unix_connect(path);
-
-		if (fd >= 0) {
-			close(fd);
-			return;
-		}
-		usleep(10000);
-	}
-	fail_msg("the agent does not listen");
-}
-
 static int make_scene(void **state)
 {
 	struct scene *s = xcalloc(1, sizeof(*s));
 	cleanup_free char *path = NULL;
 	char dir[] = "/tmp/moat-agent-XXXXXX";
+	int ready[2];
+	char c;
 
 	*state = s;
 	if (!mkdtemp(dir))
@@ -133,12 +122,19 @@ static int make_scene(void **state)
 	s->cgroup = xasprintf("/moat-test-agent-%d", (int)getpid());
 	if (geteuid() != 0 || copy_busybox(dir) < 0)
 		return 0;
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -1;
 	s->agent = fork();
-	if (s->agent == 0)
-		run_agent(path);
+	if (s->agent == 0) {
+		close(ready[0]);
+		run_agent(path, ready[1]);
+	}
+	close(ready[1]);
 	if (s->agent < 0 || loop_new(&s->loop) < 0)
 		return -1;
-	wait_socket(path);
+	if (read(ready[0], &c, 1) != 0) /* the end: it listens, or died */
+		return -1;
+	close(ready[0]);
 	connect_client(s);
 	return 0;
 }
