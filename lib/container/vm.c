@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/client/client.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/loop.h"
+#include "lib/base/str.h"
+#include "lib/container/backend.h"
+#include "lib/engine/cgroup.h"
+#include "lib/sandbox/launch.h"
+#include "lib/sandbox/rendezvous.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shim.h"
+#include "oci/config.h"
+
+/*
+ * Containers in a VM. What lives is a moat-shim for each process (lib/sandbox/shim.h); here they
+ * are started, and asked, or the guest's agent is. The host's cgroup is made and removed here,
+ * since a shim sits in it.
+ */
+
+/* The shim bounds each of its steps itself; this is for a shim that hangs. */
+#define SHIM_TIMEOUT_MS 180000
+#define KILL_TIMEOUT_MS 10000
+#define AGENT_TIMEOUT_MS 10000
+
+DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
+#define cleanup_cgroup CLEANUP(cgroup_free_p)
+DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
+#define cleanup_loop CLEANUP(loop_free_p)
+DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
+#define cleanup_agent_client CLEANUP(agent_client_free_p)
+
+/* *ret stays NULL for a container that has no cgroup of its own. */
+static int open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
+{
+	return c->record.cgroup ? cgroup_open(c->record.cgroup, ret, err) : 0;
+}
+
+/* The record will say that everything in this cgroup is ours to kill, so what is in use already
+ * must not get into it. */
+static int check_unused(const struct cgroup *cg, struct error *err)
+{
+	cleanup_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = cgroup_pids(cg, &pids, &count, err);
+
+	if (r < 0 || !count)
+		return r;
+	return error_set(err, -EBUSY, "container's cgroup is not empty: %zu process(es) found",
+			 count);
+}
+
+static int make_cgroup(struct container *c, struct cgroup **ret, struct error *err)
+{
+	struct oci_resources resources = sandbox_host_resources(c->config, true);
+	cleanup_free char *path = cgroup_plan_path(c->config->linux_.cgroups_path, c->id);
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = cgroup_open(path, &cg, err);
+
+	if (r == 0)
+		r = check_unused(cg, err);
+	if (r < 0)
+		return r;
+	c->record.cgroup = steal_ptr(&path);
+	r = container_save(c, err);
+	if (r == 0)
+		r = cgroup_create(cg, err);
+	if (r < 0)
+		return r;
+	r = cgroup_apply(cg, &resources, err);
+	if (r < 0) {
+		(void)cgroup_remove(cg, 0, NULL); /* the first error is the one to tell */
+		return r;
+	}
+	*ret = steal_ptr(&cg);
+	return 0;
+}
+
+static int enter_cgroup(void *ctx, struct error *err)
+{
+	const struct cgroup *cg = ctx;
+
+	return cg ? cgroup_attach(cg, 0, false, err) : 0;
+}
+
+/* Waits until a shim has got as far as @wanted; what happens then is on disk before it goes on. */
+static int await_created(struct container *c, int sync_fd, struct error *err)
+{
+	int r = rendezvous_wait(sync_fd, RENDEZVOUS_CREATED, SHIM_TIMEOUT_MS, "moat-shim",
+				&c->record.agent_address, err);
+
+	if (r < 0)
+		return r;
+	c->record.sandbox = xstrdup(c->id);
+	/* In the same breath: once the shim may outlive us, the record has to say "created". */
+	c->record.phase = RECORD_CREATED;
+	r = container_save(c, err);
+	if (r < 0)
+		return r;
+	r = rendezvous_send(sync_fd, RENDEZVOUS_RECORDED, NULL);
+	return r < 0 ? error_sys(err, r, "tell moat-shim that it is recorded") : 0;
+}
+
+static int finish_creation(struct container *c, const struct container_create_request *request,
+			   struct cgroup *cg, int sync_fd, struct error *err)
+{
+	struct oci_resources resources = sandbox_host_resources(c->config, false);
+	int r = await_created(c, sync_fd, err);
+
+	if (r == 0 && cg && resources.cpu.quota.is_set)
+		r = cgroup_apply(cg, &resources, err);
+	if (r == 0 && request->runs_at_once)
+		r = rendezvous_wait(sync_fd, RENDEZVOUS_STARTED, SHIM_TIMEOUT_MS, "moat-shim", NULL,
+				    err);
+	return r;
+}
+
+static int launch_sandbox(struct container *c, const struct container_create_request *request,
+			  int console_fd, struct cgroup *cg, pid_t *ret_pid, struct error *err)
+{
+	const struct shim_launch launch = {
+		.command = "create",
+		.root = c->root,
+		.id = c->id,
+		.console_fd = console_fd,
+		.process_fd = -1,
+		.runs_at_once = request->runs_at_once,
+		.enter = enter_cgroup,
+		.ctx = cg,
+	};
+	cleanup_fd int sync_fd = -1;
+	cleanup_pid pid_t pid = 0;
+	int r = shim_launch(&launch, &pid, &sync_fd, err);
+
+	if (r < 0)
+		return r;
+	c->record.pid = (uint32_t)pid;
+	c->record.pid_start = process_start_time(pid);
+	r = container_save(c, err);
+	if (r == 0)
+		r = finish_creation(c, request, cg, sync_fd, err);
+	if (r < 0)
+		return r;
+	*ret_pid = steal_pid(&pid);
+	return 0;
+}
+
+static int create(struct container *c, const struct container_create_request *request,
+		  int console_fd, pid_t *ret_pid, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r;
+
+	if (request->preserved_fds)
+		return error_set(err, -ENOTSUP, "preserved descriptors cannot be passed into a virtual machine");
+	r = request->no_cgroup ? 0 : make_cgroup(c, &cg, err);
+	if (r < 0)
+		return r;
+	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
+	if (r < 0 && cg)
+		(void)cgroup_remove(cg, KILL_TIMEOUT_MS, NULL); /* as above */
+	return r;
+}
+
+static char *start_socket(const struct container *c)
+{
+	return xasprintf("%s/" SHIM_START_SOCKET, state_dir_path(c->dir));
+}
+
+static int start(struct container *c, struct error *err)
+{
+	cleanup_free char *path = start_socket(c);
+	cleanup_fd int fd = unix_connect(path);
+	int r;
+
+	if (fd == -ENOENT)
+		return error_set(err, -EINVAL, "cannot start an already running container");
+	if (fd == -ECONNREFUSED)
+		return error_set(err, -ESRCH, "cannot start a container that has stopped");
+	if (fd < 0)
+		return error_sys(err, fd, "connect to '%s'", path);
+	r = rendezvous_send(fd, RENDEZVOUS_START, NULL);
+	if (r < 0)
+		return error_sys(err, r, "ask moat-shim to start the container");
+	return rendezvous_wait(fd, RENDEZVOUS_STARTED, SHIM_TIMEOUT_MS, "moat-shim", NULL, err);
+}
+
+static int status(const struct container *c, enum oci_status *ret, struct error *err)
+{
+	bool waits = faccessat(state_dir_fd(c->dir), SHIM_START_SOCKET, F_OK, 0) == 0;
+
+	*ret = waits ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
+	return 0;
+}
+
+static int connect_agent(const struct container *c, struct loop *loop, struct agent_client **ret,
+			 struct error *err)
+{
+	int fd, r;
+
+	if (!c->record.agent_address)
+		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
+	r = agent_dial(loop, c->record.agent_address, AGENT_PORT_RPC, AGENT_TIMEOUT_MS, &fd, NULL,
+		       err);
+	if (r < 0)
+		return r;
+	r = agent_client_new(loop, fd, ret);
+	return r < 0 ? error_sys(err, r, "use the agent's connection") : 0;
+}
+
+/* The agent takes an empty exec id for every process of the container. */
+static int signal_guest(const struct container *c, int sig, bool all, struct error *err)
+{
+	const grpc_SignalProcessRequest request = {
+		.container_id = c->id,
+		.exec_id = all ? (char *)"" : c->id,
+		.signal = (uint32_t)sig,
+	};
+	cleanup_loop struct loop *loop = NULL;
+	cleanup_agent_client struct agent_client *client = NULL;
+	grpc_Empty response;
+	int r = loop_new(&loop);
+
+	if (r < 0)
+		return error_sys(err, r, "make the event loop");
+	r = connect_agent(c, loop, &client, err);
+	if (r == 0)
+		r = agent_call(client, AGENT_SIGNAL_PROCESS, &request, &response, AGENT_TIMEOUT_MS,
+			       err);
+	if (r == 0)
+		agent_response_release(AGENT_SIGNAL_PROCESS, &response);
+	return r;
+}
+
+static int signal_shim(const struct container *c, int sig, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	if (pidfd == -ESRCH)
+		return error_set(err, pidfd, "process %u has ended", c->record.pid);
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
+		return error_sys(err, errno, "signal process %u", c->record.pid);
+	return 0;
+}
+
+/* SIGKILL works whatever the guest thinks of it: one that does not answer loses its VM. */
+static int kill_container(struct container *c, int sig, bool all, struct error *err)
+{
+	struct error reason = ERROR_INIT;
+	int r = signal_guest(c, sig, all, &reason);
+
+	if (r < 0 && sig == SIGKILL) {
+		log_debug("kill: %s: ending the virtual machine", reason.msg);
+		return signal_shim(c, SIGKILL, err);
+	}
+	if (r < 0 && err)
+		*err = reason;
+	return r;
+}
+
+/* A file in memory rather than an argument: it may be large, and others can read arguments. */
+static int write_process(const struct oci_process *process, int *ret_fd, struct error *err)
+{
+	cleanup_free char *text = oci_process_text(process);
+	cleanup_fd int fd = memfd_create("process.json", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return error_sys(err, errno, "make a file in memory");
+	r = write_all(fd, text, strlen(text));
+	if (r < 0)
+		return error_sys(err, r, "write the process document");
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int launch_exec(struct container *c, int process_fd, int console_fd, struct cgroup *cg,
+		       pid_t *ret_pid, struct error *err)
+{
+	const struct shim_launch launch = {
+		.command = "exec",
+		.root = c->root,
+		.id = c->id,
+		.console_fd = console_fd,
+		.process_fd = process_fd,
+		.enter = enter_cgroup,
+		.ctx = cg,
+	};
+	cleanup_fd int sync_fd = -1;
+	cleanup_pid pid_t pid = 0;
+	int r = shim_launch(&launch, &pid, &sync_fd, err);
+
+	if (r == 0)
+		r = rendezvous_wait(sync_fd, RENDEZVOUS_STARTED, SHIM_TIMEOUT_MS, "moat-shim", NULL,
+				    err);
+	if (r < 0)
+		return r;
+	r = rendezvous_send(sync_fd, RENDEZVOUS_RECORDED, NULL);
+	if (r < 0)
+		return error_sys(err, r, "tell moat-shim that it is known");
+	*ret_pid = steal_pid(&pid);
+	return 0;
+}
+
+static int exec(struct container *c, const struct container_exec_request *request, int console_fd,
+		pid_t *ret_pid, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	cleanup_fd int process_fd = -1;
+	int r;
+
+	if (request->preserved_fds)
+		return error_set(err, -ENOTSUP, "preserved descriptors cannot be passed into a virtual machine");
+	r = open_cgroup(c, &cg, err);
+	if (r == 0)
+		r = write_process(request->process, &process_fd, err);
+	return r < 0 ? r : launch_exec(c, process_fd, console_fd, cg, ret_pid, err);
+}
+
+static int wait_for_end(int pidfd, uint32_t pid, struct error *err)
+{
+	long long deadline = now_ms() + KILL_TIMEOUT_MS;
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		long long left = deadline - now_ms();
+		int r = poll(&fd, 1, left > 0 ? (int)left : 0);
+
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return error_sys(err, errno, "wait for process %u", pid);
+		if (left <= 0)
+			return error_set(err, -ETIMEDOUT,
+					 "container init still running: process %u", pid);
+	}
+}
+
+/* The VMM and all the rest die with the shim, and what does not is in the cgroup. */
+static int end_shim(const struct container *c, struct error *err)
+{
+	cleanup_fd int pidfd = c->record.pid ? record_pidfd(&c->record) : -ESRCH;
+
+	if (pidfd == -ESRCH)
+		return 0;
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_sys(err, errno, "kill process %u", c->record.pid);
+	return wait_for_end(pidfd, c->record.pid, err);
+}
+
+static int destroy(struct container *c, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = open_cgroup(c, &cg, err);
+
+	if (r == 0)
+		r = end_shim(c, err);
+	if (r == 0 && cg)
+		r = cgroup_remove(cg, KILL_TIMEOUT_MS, err);
+	if (r < 0)
+		return r;
+	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);
+	return r < 0 ? error_sys(err, r, "remove '%s/" SHIM_VM_DIR "'", state_dir_path(c->dir)) : 0;
+}
+
+const struct container_backend vm_backend = {
+	.create = create,
+	.start = start,
+	.status = status,
+	.kill = kill_container,
+	.exec = exec,
+	.destroy = destroy,
+};
