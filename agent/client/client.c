@@ -24,7 +24,7 @@ struct call {
 struct agent_client {
 	struct loop *loop;
 	struct ttrpc_conn *conn; /* NULL once it has ended */
-	struct error end;        /* why */
+	struct error end;	 /* why */
 	uint32_t next_id;
 	struct call *calls;
 	size_t calls_count;
@@ -107,8 +107,8 @@ static void answer(struct call *call, const uint8_t *payload, size_t len)
 	}
 	if (response.code != TTRPC_OK) {
 		(void)snprintf(text, sizeof(text), "%.*s",
-			       (int)(response.message.len < AGENT_MESSAGE_MAX ?
-					     response.message.len : AGENT_MESSAGE_MAX),
+			       (int)(response.message.len < AGENT_MESSAGE_MAX ? response.message.len
+									      : AGENT_MESSAGE_MAX),
 			       response.message.data);
 		finish_with_error(call, ttrpc_code_to_errno(response.code), text);
 		return;
@@ -205,7 +205,8 @@ int agent_call_async(struct agent_client *c, enum agent_method method, const voi
 		return error_set(err, -EBUSY, "agent: %s: too many requests", method_name(method));
 	r = send_request(c, method, request, timeout_ms);
 	if (r < 0)
-		return error_set(err, r, "agent: %s: the request is too large", method_name(method));
+		return error_set(err, r, "agent: %s: the request is too large",
+				 method_name(method));
 
 	call = xmalloc(sizeof(*call));
 	*call = (struct call){

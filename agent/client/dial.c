@@ -124,15 +124,16 @@ int agent_handshake(struct loop *loop, int fd, uint32_t port, int timeout_ms,
 	if (r == 0)
 		r = receive_line(loop, fd, reply, deadline);
 	if (r == -ETIMEDOUT)
-		return error_set(err, r, "connect to port %u: no answer in %d ms", port, timeout_ms);
+		return error_set(err, r, "connect to port %u: no answer in %d ms", port,
+				 timeout_ms);
 	if (r == -EPIPE)
 		return error_set(err, r, "connect to port %u: refused", port);
 	if (r < 0)
 		return error_sys(err, r, "connect to port %u", port);
 	number = str_after(reply, "OK ");
 	if (!number || parse_u32(number, &local_port) < 0)
-		return error_set(err, -EPROTO, "connect to port %u: the answer is not 'OK <number>'",
-				 port);
+		return error_set(err, -EPROTO,
+				 "connect to port %u: the answer is not 'OK <number>'", port);
 	if (ret_local_port)
 		*ret_local_port = local_port;
 	return 0;
@@ -160,7 +161,8 @@ static int dial_raw(struct loop *loop, const char *path, uint32_t port, long lon
 	int fd;
 
 	if (port != AGENT_PORT_RPC)
-		return error_set(err, -EOPNOTSUPP, "connect to '%s': it has no port %u", path, port);
+		return error_set(err, -EOPNOTSUPP, "connect to '%s': it has no port %u", path,
+				 port);
 	fd = unix_connect(path);
 	if (fd < 0)
 		return error_sys(err, fd, "connect to '%s'", path);
@@ -237,6 +239,7 @@ static int dial_vsock(struct loop *loop, const char *text, uint32_t port, long l
 	return 0;
 }
 
+/* clang-format off */
 static const struct {
 	const char *prefix;
 	int (*dial)(struct loop *loop, const char *rest, uint32_t port, long long deadline,
@@ -246,6 +249,7 @@ static const struct {
 	{ "unix-raw://", dial_raw },
 	{ "vsock://", dial_vsock },
 };
+/* clang-format on */
 
 int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
 	       uint32_t *ret_local_port, struct error *err)

@@ -135,8 +135,7 @@ int ttrpc_conn_request(struct ttrpc_conn *c, uint32_t stream_id, const struct tt
 	return send_out(c, ttrpc_request_encode(stream_id, req, &c->outbox));
 }
 
-int ttrpc_conn_response(struct ttrpc_conn *c, uint32_t stream_id,
-			const struct ttrpc_response *resp)
+int ttrpc_conn_response(struct ttrpc_conn *c, uint32_t stream_id, const struct ttrpc_response *resp)
 {
 	return send_out(c, ttrpc_response_encode(stream_id, resp, &c->outbox));
 }

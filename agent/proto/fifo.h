@@ -13,7 +13,10 @@ struct fifo {
 	size_t len;
 	size_t cap;
 };
-#define FIFO_INIT { NULL, 0, 0, 0 }
+#define FIFO_INIT                                                                                  \
+	{                                                                                          \
+		NULL, 0, 0, 0                                                                      \
+	}
 
 /* Room for @size more bytes, to be filled and then kept with fifo_commit(). */
 uint8_t *fifo_room(struct fifo *f, size_t size);

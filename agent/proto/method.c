@@ -6,9 +6,11 @@
 #include "lib/base/str.h"
 
 #define METHOD(service_, name_, request_, response_)                                               \
-	{ .service = service_, .name = #name_, .request = &grpc_##request_##_msg,                  \
-	  .request_size = sizeof(grpc_##request_), .response = &grpc_##response_##_msg,            \
-	  .response_size = sizeof(grpc_##response_) }
+	{                                                                                          \
+		.service = service_, .name = #name_, .request = &grpc_##request_##_msg,            \
+		.request_size = sizeof(grpc_##request_), .response = &grpc_##response_##_msg,      \
+		.response_size = sizeof(grpc_##response_)                                          \
+	}
 #define HEALTH(name, request, response) METHOD("grpc.Health", name, request, response)
 #define AGENT(name, request, response) METHOD("grpc.AgentService", name, request, response)
 

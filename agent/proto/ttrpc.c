@@ -97,7 +97,8 @@ int ttrpc_decoder_feed(struct ttrpc_decoder *d, const uint8_t *data, size_t len,
 
 		/* A frame without payload has one of zero bytes, which is not "too large". */
 		if (is_stored)
-			r = finish_frame(d, is_whole_here ? (n ? data : d->head) : d->payload, fn, ctx);
+			r = finish_frame(d, is_whole_here ? (n ? data : d->head) : d->payload, fn,
+					 ctx);
 		else
 			r = finish_frame(d, NULL, fn, ctx);
 		if (r < 0)
@@ -124,7 +125,7 @@ bool ttrpc_text_equal(struct ttrpc_text text, const char *s)
 struct envelope_field {
 	uint32_t tag;
 	struct ttrpc_text *text; /* where a length-delimited field goes, or */
-	uint64_t *number;        /* where a varint goes */
+	uint64_t *number;	 /* where a varint goes */
 };
 
 static bool take_text(pb_istream_t *in, const uint8_t *end, struct ttrpc_text *ret)
@@ -167,7 +168,9 @@ static int read_fields(const uint8_t *data, size_t len, const struct envelope_fi
 
 int ttrpc_request_decode(const uint8_t *data, size_t len, struct ttrpc_request *ret)
 {
-	struct ttrpc_request req = { .service = { "", 0 }, .method = { "", 0 }, .payload = { "", 0 } };
+	struct ttrpc_request req = { .service = { "", 0 },
+				     .method = { "", 0 },
+				     .payload = { "", 0 } };
 	uint64_t timeout = 0;
 	const struct envelope_field fields[] = {
 		{ .tag = 1, .text = &req.service },
@@ -291,12 +294,14 @@ int ttrpc_response_encode(uint32_t stream_id, const struct ttrpc_response *resp,
 		return r;
 	/* The status is there even when it says OK: some clients look into it unasked. */
 	close_frame(out, &stream,
-		    pb_encode_tag(&stream, PB_WT_STRING, 1) && pb_encode_varint(&stream, status_size) &&
+		    pb_encode_tag(&stream, PB_WT_STRING, 1) &&
+			    pb_encode_varint(&stream, status_size) &&
 			    put_number(&stream, 1, code) && put_text(&stream, 2, resp->message) &&
 			    put_text(&stream, 2, resp->payload));
 	return 0;
 }
 
+/* clang-format off */
 static const struct {
 	enum ttrpc_code code;
 	int error;
@@ -323,6 +328,7 @@ static const struct {
 	{ TTRPC_UNAVAILABLE, ENOTTY },
 	{ TTRPC_INTERNAL, EIO },
 };
+/* clang-format on */
 
 enum ttrpc_code ttrpc_code_from_errno(int error)
 {

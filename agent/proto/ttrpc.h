@@ -46,7 +46,10 @@ struct ttrpc_decoder {
 	uint8_t *payload;
 	size_t payload_cap;
 };
-#define TTRPC_DECODER_INIT { .have = 0 }
+#define TTRPC_DECODER_INIT                                                                         \
+	{                                                                                          \
+		.have = 0                                                                          \
+	}
 
 /* 0, or what the callback returned; the decoder is of no use after that. */
 int ttrpc_decoder_feed(struct ttrpc_decoder *d, const uint8_t *data, size_t len, ttrpc_frame_fn fn,
@@ -78,8 +81,7 @@ int ttrpc_request_decode(const uint8_t *data, size_t len, struct ttrpc_request *
 int ttrpc_response_decode(const uint8_t *data, size_t len, struct ttrpc_response *ret);
 
 /* Append a whole frame to @out. -EMSGSIZE above the limit, with @out as it was. */
-int ttrpc_request_encode(uint32_t stream_id, const struct ttrpc_request *request,
-			 struct fifo *out);
+int ttrpc_request_encode(uint32_t stream_id, const struct ttrpc_request *request, struct fifo *out);
 int ttrpc_response_encode(uint32_t stream_id, const struct ttrpc_response *response,
 			  struct fifo *out);
 

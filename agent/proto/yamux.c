@@ -50,12 +50,12 @@ struct stream {
 	int fd;
 	struct loop_source *source; /* NULL while there is nothing to wait for */
 	uint32_t receive_window;    /* what the peer may still send */
-	uint32_t consumed;          /* passed on, but not given back to the window yet */
+	uint32_t consumed;	    /* passed on, but not given back to the window yet */
 	uint32_t send_window;
-	struct fifo inbox;          /* what the socket did not take yet */
+	struct fifo inbox; /* what the socket did not take yet */
 	bool is_fin_sent;
 	bool is_fin_received;
-	bool is_hung_up;            /* nobody has the other end of the socket any more */
+	bool is_hung_up; /* nobody has the other end of the socket any more */
 };
 
 struct yamux {
@@ -66,14 +66,14 @@ struct yamux {
 	size_t streams_count;
 	int fd;
 	uint32_t next_id;
-	bool is_socket;    /* the pipe; else a character device */
+	bool is_socket;	   /* the pipe; else a character device */
 	bool is_peer_gone; /* it said so: no new streams */
 	bool is_ended;
-	bool is_held;      /* some stream waits for room in the outbox */
+	bool is_held; /* some stream waits for room in the outbox */
 	struct fifo outbox;
 	uint8_t head[HEADER_SIZE];
 	size_t head_have;
-	struct frame frame;     /* whose payload is being read */
+	struct frame frame; /* whose payload is being read */
 	uint32_t payload_left;
 	struct stream *current; /* where it goes; NULL: nowhere */
 	struct error err;

@@ -20,7 +20,7 @@
  * AF_VSOCK, else the one that `OK number` told. CreateContainer and ExecProcess name it.
  */
 #define LINE_MAX_BYTES 32 /* "CONNECT 4294967295\n" */
-#define STREAMS_MAX 256   /* that nobody has claimed; then the oldest goes */
+#define STREAMS_MAX 256	  /* that nobody has claimed; then the oldest goes */
 
 enum listener_kind { LISTENER_RPC, LISTENER_HYBRID, LISTENER_STDIO, LISTENER_KIND_COUNT };
 
@@ -104,7 +104,8 @@ static void connect_port(struct handshake *h, uint32_t port)
 		return;
 	}
 	/* A fresh socket takes these few bytes at once, or it is broken. */
-	if (send(h->fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)strlen(reply))
+	if (send(h->fd, reply, strlen(reply), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+	    (ssize_t)strlen(reply))
 		return;
 	loop_remove(steal_ptr(&h->source));
 	if (port == AGENT_PORT_RPC)
@@ -312,7 +313,7 @@ static void on_pipe_end(void *ctx, const struct error *err)
 {
 	struct agent_server *server = ctx;
 
-	log_info("channel: %s", err->msg);
+	log_at(err->code == -EPIPE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "channel: %s", err->msg);
 	loop_quit(server->loop, err->code == -EPIPE ? 0 : err->code);
 }
 

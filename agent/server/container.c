@@ -58,7 +58,7 @@ static void destroy(struct container *container)
 	free(container);
 }
 
-/* --- CreateContainer */
+/* CreateContainer */
 
 struct creation {
 	struct container *container;
@@ -150,6 +150,7 @@ static int launch(void *ctx, struct error *err)
 	return r < 0 ? r : process_attach(container->init, pid, err);
 }
 
+/* clang-format off */
 static const struct step create_steps[] = {
 	{ .run = parse_config },
 	{ "storages", add_storages },
@@ -157,6 +158,7 @@ static const struct step create_steps[] = {
 	{ "stdio", prepare_stdio },
 	{ .run = launch },
 };
+/* clang-format on */
 
 static int check_id(const char *id, struct error *err)
 {
@@ -165,12 +167,12 @@ static int check_id(const char *id, struct error *err)
 
 	if (!id || !*id || strlen(id) > ID_MAX || strspn(id, allowed) != strlen(id) ||
 	    streq(id, ".") || streq(id, ".."))
-		return error_set(err, -EINVAL, "invalid container ID format: '%.100s'", id ? id : "");
+		return error_set(err, -EINVAL, "invalid container ID format: '%.100s'",
+				 id ? id : "");
 	return 0;
 }
 
-int container_create(struct rpc_call *call, const void *request, void *response,
-		     struct error *err)
+int container_create(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_CreateContainerRequest *req = request;
 	struct agent_server *server = call->server;
@@ -200,7 +202,7 @@ int container_create(struct rpc_call *call, const void *request, void *response,
 	return 0;
 }
 
-/* --- StartContainer */
+/* StartContainer */
 
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
@@ -219,7 +221,7 @@ int container_start(struct rpc_call *call, const void *request, void *response, 
 	return r < 0 ? error_sys(err, r, "start container '%s'", container->id) : 0;
 }
 
-/* --- RemoveContainer */
+/* RemoveContainer */
 
 static void finish_removal(struct container *container)
 {
@@ -279,8 +281,7 @@ static void on_remove_timeout(void *ctx)
 	rpc_fail_all(&container->removers, &late);
 }
 
-int container_remove(struct rpc_call *call, const void *request, void *response,
-		     struct error *err)
+int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_RemoveContainerRequest *req = request;
 	struct container *container = container_find(call->server, req->container_id, err);
@@ -289,9 +290,8 @@ int container_remove(struct rpc_call *call, const void *request, void *response,
 		return err->code;
 	(void)rpc_wait(call, &container->removers);
 	if (req->timeout && req->timeout < INT32_MAX / 1000 && !container->remove_timer)
-		container->remove_timer = loop_add_timer(call->server->loop,
-							 (int)req->timeout * 1000,
-							 on_remove_timeout, container);
+		container->remove_timer = loop_add_timer(
+			call->server->loop, (int)req->timeout * 1000, on_remove_timeout, container);
 	container_begin_removal(container);
 	return RPC_LATER;
 }

@@ -48,7 +48,8 @@ static uint64_t memory_block_size(void)
 {
 	cleanup_free char *text = NULL;
 
-	if (read_file_at(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes", 64, &text, NULL) < 0)
+	if (read_file_at(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes", 64, &text, NULL) <
+	    0)
 		return 0; /* a kernel without memory hotplug */
 	return parse_hex(text);
 }

@@ -7,6 +7,7 @@
 
 #define DEFAULT_PORT_NAME "agent"
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	enum log_level level;
@@ -16,6 +17,7 @@ static const struct {
 	{ "warning", LOG_LEVEL_WARNING }, { "error", LOG_LEVEL_ERROR },
 	{ "critical", LOG_LEVEL_ERROR },
 };
+/* clang-format on */
 
 static void parse_log(const char *value, struct agent_boot_options *o)
 {

@@ -11,10 +11,10 @@
  * unknown on it belongs to others.
  */
 enum agent_channel {
-	AGENT_CHANNEL_AUTO,   /* vsock where it works, else the port "agent" */
+	AGENT_CHANNEL_AUTO, /* vsock where it works, else the port "agent" */
 	AGENT_CHANNEL_VSOCK,
 	AGENT_CHANNEL_SERIAL, /* a virtio-serial port with yamux on it */
-	AGENT_CHANNEL_UNIX,   /* a socket of this machine, as Kata's agent.server_addr can ask for */
+	AGENT_CHANNEL_UNIX, /* a socket of this machine, as Kata's agent.server_addr can ask for */
 };
 
 struct agent_boot_options {

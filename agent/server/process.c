@@ -195,7 +195,7 @@ void processes_reap(struct agent_server *server)
 	}
 }
 
-/* --- ExecProcess */
+/* ExecProcess */
 
 static int check_exec(struct container *container, const char *exec_id, struct error *err)
 {
@@ -205,7 +205,7 @@ static int check_exec(struct container *container, const char *exec_id, struct e
 		return error_set(err, -EINVAL, "the process needs an exec_id");
 	if (find_by_exec_id(container, exec_id))
 		return error_set(err, -EEXIST, "process '%s' exists already", exec_id);
-	if (!container->init || container->init->has_exited)
+	if (!container->init || container->init->has_exited || container->is_removing)
 		return error_set(err, -EBUSY, "cannot exec in a stopped container");
 	for (struct process *p = container->processes; p; p = p->next)
 		count++;
@@ -252,8 +252,8 @@ int process_exec(struct rpc_call *call, const void *request, void *response, str
 		return error_wrap(err, r, "exec in '%s'", container->id);
 	if (!req->oci_json.size)
 		return error_set(err, -EINVAL, "exec in '%s': oci_json is missing", container->id);
-	r = oci_process_parse("process", (const char *)req->oci_json.data, req->oci_json.size, &spec,
-			      err);
+	r = oci_process_parse("process", (const char *)req->oci_json.data, req->oci_json.size,
+			      &spec, err);
 	if (r < 0)
 		return r;
 
@@ -264,7 +264,7 @@ int process_exec(struct rpc_call *call, const void *request, void *response, str
 	return r;
 }
 
-/* --- SignalProcess */
+/* SignalProcess */
 
 /* Whether the mask "NAME:\t<16 hex digits>" of /proc/PID/status has @sig. */
 static bool mask_has(const char *status, const char *name, int sig)
@@ -323,7 +323,7 @@ int process_signal(struct rpc_call *call, const void *request, void *response, s
 	return r < 0 && r != -ESRCH ? error_sys(err, r, "send signal %d", sig) : 0;
 }
 
-/* --- WaitProcess */
+/* WaitProcess */
 
 int process_wait(struct rpc_call *call, const void *request, void *response, struct error *err)
 {

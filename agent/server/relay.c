@@ -19,7 +19,7 @@ struct relay {
 	struct loop *loop;
 	struct relay_options options;
 	struct loop_source *from_source; /* at most one of the two is there at a time, because */
-	struct loop_source *to_source;   /* epoll reports hang-ups that were not asked for */
+	struct loop_source *to_source;	 /* epoll reports hang-ups that were not asked for */
 	struct fifo buf;
 	bool was_active;
 	bool is_discarding;
@@ -118,8 +118,7 @@ static void on_to(void *ctx, int fd, uint32_t events)
 	pass_on(r);
 }
 
-int relay_new(struct agent_server *server, const struct relay_options *options,
-	      struct relay **ret)
+int relay_new(struct agent_server *server, const struct relay_options *options, struct relay **ret)
 {
 	struct relay *r = xcalloc(1, sizeof(*r));
 	int error;

@@ -11,13 +11,13 @@
 /* How long the client that asked for the end may take to read the answer and hang up. */
 #define GOODBYE_MS 300
 
-static int set_hostname(const struct agent_server *server, const char *hostname,
-			struct error *err)
+static int set_hostname(const struct agent_server *server, const char *hostname, struct error *err)
 {
 	if (!server->options.is_guest || !hostname || !*hostname)
 		return 0;
-	return sethostname(hostname, strlen(hostname)) < 0 ?
-		       error_sys(err, errno, "set host name '%.100s'", hostname) : 0;
+	return sethostname(hostname, strlen(hostname)) < 0
+		       ? error_sys(err, errno, "set host name '%.100s'", hostname)
+		       : 0;
 }
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err)
@@ -33,8 +33,8 @@ int sandbox_create(struct rpc_call *call, const void *request, void *response, s
 				 req->sandbox_pidns ? "shared pid namespaces" : "kernel modules");
 	r = set_hostname(server, req->hostname, err);
 	if (r == 0)
-		r = storage_add(server, req->storages, req->storages_count,
-				&server->sandbox_mounts, err);
+		r = storage_add(server, req->storages, req->storages_count, &server->sandbox_mounts,
+				err);
 	if (r == 0)
 		server->sandbox_id = xstrdup(req->sandbox_id ? req->sandbox_id : "");
 	return r;

@@ -23,18 +23,18 @@ struct yamux;
 
 /* What the files of this directory know of each other, one section a file. */
 
-/* --- rpc.c: connections, requests and their answers */
+/* rpc.c: connections, requests and their answers */
 
 struct rpc_call {
 	struct agent_server *server;
 	struct rpc_conn *conn;
 	uint32_t stream_id;
 	enum agent_method method;
-	struct rpc_call *conn_next;   /* of those that wait, by connection */
-	struct rpc_call **wait_list;  /* and by what they wait for, in order of arrival */
+	struct rpc_call *conn_next;  /* of those that wait, by connection */
+	struct rpc_call **wait_list; /* and by what they wait for, in order of arrival */
 	struct rpc_call *wait_next;
-	struct fifo data;             /* WriteStdin: not written yet */
-	uint32_t size;                /* WriteStdin: all of it; ReadStd…: at most */
+	struct fifo data; /* WriteStdin: not written yet */
+	uint32_t size;	  /* WriteStdin: all of it; ReadStd…: at most */
 };
 
 /* A handler answers with 0 (*@response, zeroed before and released after), with a negative errno
@@ -54,7 +54,7 @@ void rpc_fail_all(struct rpc_call **list, const struct error *err);
 int rpc_conn_new(struct agent_server *server, int fd); /* takes @fd */
 void rpc_conns_close(struct agent_server *server);
 
-/* --- channel.c: listeners, the CONNECT line, stdio streams that wait to be claimed */
+/* channel.c: listeners, the CONNECT line, stdio streams that wait to be claimed */
 
 struct channel {
 	struct listener *listeners;
@@ -68,7 +68,7 @@ void channel_close(struct agent_server *server);
 /* The stdio stream of that number, for the caller to own: -ENOENT when nobody connected it. */
 int channel_claim(struct agent_server *server, uint32_t number);
 
-/* --- relay.c: one direction of one stream */
+/* relay.c: one direction of one stream */
 
 struct relay;
 typedef void (*relay_end_fn)(void *ctx);
@@ -82,23 +82,22 @@ struct relay_options {
 	relay_end_fn on_end; /* everything was passed on, or nobody takes it; from the loop */
 	void *ctx;
 };
-int relay_new(struct agent_server *server, const struct relay_options *options,
-	      struct relay **ret);
+int relay_new(struct agent_server *server, const struct relay_options *options, struct relay **ret);
 void relay_free(struct relay *relay);
 /* Whether it did something since it was asked last, or has something in hand. */
 bool relay_is_active(struct relay *relay);
 
-/* --- stdio.c: the three streams of a process */
+/* stdio.c: the three streams of a process */
 
 enum { STDIO_IN, STDIO_OUT, STDIO_ERR, STDIO_COUNT };
 
 struct stdio {
 	bool is_terminal;
-	bool is_streamed;          /* relayed, else served by WriteStdin, ReadStdout, ReadStderr */
-	int claimed[STDIO_COUNT];  /* streams, until they are attached */
-	int child[STDIO_COUNT];    /* what the process gets, until it has it */
-	int console[2];            /* the terminal's way to us, ours and the engine's end */
-	int own[STDIO_COUNT];      /* pipes' or terminal's ends that no relay owns, or -1 */
+	bool is_streamed;	  /* relayed, else served by WriteStdin, ReadStdout, ReadStderr */
+	int claimed[STDIO_COUNT]; /* streams, until they are attached */
+	int child[STDIO_COUNT];	  /* what the process gets, until it has it */
+	int console[2];		  /* the terminal's way to us, ours and the engine's end */
+	int own[STDIO_COUNT];	  /* pipes' or terminal's ends that no relay owns, or -1 */
 	struct relay *relays[STDIO_COUNT];
 	struct loop_source *sources[STDIO_COUNT];
 	struct rpc_call *calls[STDIO_COUNT];
@@ -130,7 +129,7 @@ int stdio_close_stdin(struct rpc_call *call, const void *request, void *response
 		      struct error *err);
 int stdio_resize(struct rpc_call *call, const void *request, void *response, struct error *err);
 
-/* --- process.c: exec, signals, waiting */
+/* process.c: exec, signals, waiting */
 
 struct process {
 	struct process *next;
@@ -164,7 +163,7 @@ int process_exec(struct rpc_call *call, const void *request, void *response, str
 int process_signal(struct rpc_call *call, const void *request, void *response, struct error *err);
 int process_wait(struct rpc_call *call, const void *request, void *response, struct error *err);
 
-/* --- container.c */
+/* container.c */
 
 struct container {
 	struct agent_server *server;
@@ -172,7 +171,7 @@ struct container {
 	char *id;
 	struct oci_config *config;
 	struct cgroup *cgroup;
-	int start_fd; /* a byte in here starts the init; -1 once that was done */
+	int start_fd;  /* a byte in here starts the init; -1 once that was done */
 	char **mounts; /* storages to release, in order of mounting */
 	struct process *init;
 	struct process *processes; /* init included */
@@ -188,13 +187,11 @@ void container_check(struct container *container);
 void container_begin_removal(struct container *container);
 void containers_destroy(struct agent_server *server);
 
-int container_create(struct rpc_call *call, const void *request, void *response,
-		     struct error *err);
+int container_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err);
-int container_remove(struct rpc_call *call, const void *request, void *response,
-		     struct error *err);
+int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err);
 
-/* --- storage.c */
+/* storage.c */
 
 struct storage {
 	struct storage *next;
@@ -207,16 +204,16 @@ struct storage {
 int storage_add(struct agent_server *server, const grpc_Storage *storages, size_t count,
 		char ***mounts, struct error *err);
 void storage_remove(struct agent_server *server, char **mounts); /* backwards; frees @mounts */
-extern const char *const storage_driver_names[]; /* NULL-terminated */
+extern const char *const storage_driver_names[];		 /* NULL-terminated */
 
-/* --- sandbox.c */
+/* sandbox.c */
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int sandbox_destroy(struct rpc_call *call, const void *request, void *response, struct error *err);
 /* The last container is gone. */
 void sandbox_check(struct agent_server *server);
 
-/* --- guest.c */
+/* guest.c */
 
 int guest_check(struct rpc_call *call, const void *request, void *response, struct error *err);
 int guest_version(struct rpc_call *call, const void *request, void *response, struct error *err);
@@ -224,7 +221,7 @@ int guest_details(struct rpc_call *call, const void *request, void *response, st
 int guest_set_time(struct rpc_call *call, const void *request, void *response, struct error *err);
 int guest_reseed(struct rpc_call *call, const void *request, void *response, struct error *err);
 
-/* --- server.c */
+/* server.c */
 
 struct agent_server {
 	struct loop *loop;
@@ -236,7 +233,7 @@ struct agent_server {
 	struct storage *storages;
 	char *sandbox_id; /* NULL: CreateSandbox was not called */
 	char **sandbox_mounts;
-	bool is_ending;   /* DestroySandbox: over when the last container is */
+	bool is_ending; /* DestroySandbox: over when the last container is */
 	struct rpc_call *destroyers;
 	struct loop_source *goodbye;
 };

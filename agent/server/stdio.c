@@ -157,8 +157,8 @@ static int start_relay(struct stdio *io, struct process *process, int i, struct 
 		return 0;
 	}
 	/* The terminal itself stays here, to be resized. */
-	own = io->is_terminal && i == STDIO_OUT ?
-		      fcntl(io->own[i], F_DUPFD_CLOEXEC, 3) : steal_fd(&io->own[i]);
+	own = io->is_terminal && i == STDIO_OUT ? fcntl(io->own[i], F_DUPFD_CLOEXEC, 3)
+						: steal_fd(&io->own[i]);
 	if (own < 0)
 		return error_sys(err, errno, "duplicate terminal");
 	options.from = i == STDIO_IN ? io->claimed[i] : own;
@@ -265,7 +265,7 @@ void stdio_cut(struct stdio *io)
 	}
 }
 
-/* --- the RPC form */
+/* the RPC form */
 
 /* More than 0, 0 at the end, or -EAGAIN. */
 static ssize_t read_some(struct stdio *io, int i, void *buf, size_t size)
@@ -394,14 +394,12 @@ static int read_stream(struct rpc_call *call, const grpc_ReadStreamRequest *req,
 	return RPC_LATER;
 }
 
-int stdio_read_stdout(struct rpc_call *call, const void *request, void *response,
-		      struct error *err)
+int stdio_read_stdout(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	return read_stream(call, request, response, STDIO_OUT, err);
 }
 
-int stdio_read_stderr(struct rpc_call *call, const void *request, void *response,
-		      struct error *err)
+int stdio_read_stderr(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	return read_stream(call, request, response, STDIO_ERR, err);
 }
@@ -417,8 +415,7 @@ static void close_stdin(struct stdio *io)
 	close_at(&io->own[STDIO_IN]);
 }
 
-int stdio_write_stdin(struct rpc_call *call, const void *request, void *response,
-		      struct error *err)
+int stdio_write_stdin(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_WriteStreamRequest *req = request;
 	struct process *process =
@@ -445,8 +442,7 @@ int stdio_write_stdin(struct rpc_call *call, const void *request, void *response
 	return RPC_LATER;
 }
 
-int stdio_close_stdin(struct rpc_call *call, const void *request, void *response,
-		      struct error *err)
+int stdio_close_stdin(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_CloseStdinRequest *req = request;
 	struct process *process = process_find(call->server, req->container_id, req->exec_id, err);

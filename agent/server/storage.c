@@ -166,7 +166,9 @@ static const struct driver {
 	{ "ephemeral", mount_ephemeral, true },
 };
 
-const char *const storage_driver_names[] = { "9p", "virtio-fs", "bind", "local", "ephemeral", NULL };
+const char *const storage_driver_names[] = {
+	"9p", "virtio-fs", "bind", "local", "ephemeral", NULL
+};
 
 static const struct driver *find_driver(const char *name)
 {

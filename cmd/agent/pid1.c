@@ -37,6 +37,7 @@ struct boot {
  * initramfs: the kernel's first file system has no mount that it could be moved to. So everything
  * is mounted in a tmpfs, which is then moved over "/" and entered; that is a mount like any other.
  */
+/* clang-format off */
 static const struct mount_plan {
 	const char *target; /* below the new root, made there */
 	const char *type;   /* NULL: a directory is enough */
@@ -55,6 +56,7 @@ static const struct mount_plan {
 	{ "/run", NULL, 0, NULL, 0755 },
 	{ "/tmp", NULL, 0, NULL, 01777 },
 };
+/* clang-format on */
 
 static int mount_one(const struct mount_plan *m, struct error *err)
 {
@@ -167,6 +169,7 @@ static int name_machine(void *ctx, struct error *err)
 	return r < 0 ? error_sys(err, r, "bring up 'lo'") : 0;
 }
 
+/* clang-format off */
 static const struct step boot_steps[] = {
 	{ "mounts", mount_all },
 	{ "console", open_console },
@@ -175,6 +178,7 @@ static const struct step boot_steps[] = {
 	{ "root", enter_root },
 	{ "network", name_machine },
 };
+/* clang-format on */
 
 /* The device node is there as soon as the kernel knows the protocol; what counts is whether there
  * is a host behind it. */
@@ -207,8 +211,8 @@ static int listen_channel(struct agent_server *server, const struct agent_boot_o
 	case AGENT_CHANNEL_AUTO:
 		break;
 	}
-	return is_vsock_usable() ? agent_server_listen_vsock(server, err) :
-				   listen_serial(server, o->channel_name, err);
+	return is_vsock_usable() ? agent_server_listen_vsock(server, err)
+				 : listen_serial(server, o->channel_name, err);
 }
 
 static int serve(struct error *err)
@@ -234,8 +238,8 @@ void pid1_main(void)
 {
 	struct error err = ERROR_INIT;
 
-	log_setup(&(struct log_options){ .program = "moat-agent", .level = LOG_LEVEL_WARNING,
-					 .fd = -1 });
+	log_setup(&(struct log_options){
+		.program = "moat-agent", .level = LOG_LEVEL_WARNING, .fd = -1 });
 	if (serve(&err) < 0 && err.code < 0)
 		log_failure(&err);
 	sync();

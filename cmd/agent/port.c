@@ -48,8 +48,7 @@ static int listen_uevents(void)
 {
 	const struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	const struct timeval timeout = { .tv_sec = PORT_WAIT_S };
-	cleanup_fd int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	cleanup_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
 	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)

@@ -101,7 +101,8 @@ struct command {
 	/* Fills the request; *@text is freed after the call. NULL: it is empty. */
 	int (*build)(const struct arguments *args, union request *req, char **text,
 		     struct error *err);
-	void (*print)(struct json_writer *w, const union response *resp); /* NULL: an empty object */
+	void (*print)(struct json_writer *w,
+		      const union response *resp); /* NULL: an empty object */
 };
 
 static int build_details(const struct arguments *args, union request *req, char **text,
@@ -123,8 +124,9 @@ static int build_sandbox(const struct arguments *args, union request *req, char 
 /* The rootfs is named beside the bundle; the agent knows no bundles. */
 static int load_config(const struct arguments *args, char **ret, struct error *err)
 {
-	cleanup_free char *path = args->bundle ? xasprintf("%s/config.json", args->bundle) :
-						 xstrdup(args->config ? args->config : "config.json");
+	cleanup_free char *path = args->bundle
+					  ? xasprintf("%s/config.json", args->bundle)
+					  : xstrdup(args->config ? args->config : "config.json");
 	cleanup_oci_config struct oci_config *config = NULL;
 	cleanup_free char *data = NULL;
 	cleanup_free char *dir = NULL;
@@ -202,8 +204,8 @@ static int build_wait(const struct arguments *args, union request *req, char **t
 static int build_signal(const struct arguments *args, union request *req, char **text,
 			struct error *err)
 {
-	req->signal = (grpc_SignalProcessRequest){ args->container_id, args->exec_id,
-						   args->signal };
+	req->signal =
+		(grpc_SignalProcessRequest){ args->container_id, args->exec_id, args->signal };
 	return 0;
 }
 
@@ -355,7 +357,8 @@ static int print_usage(FILE *out, int status)
 	      "\n"
 	      "Calls an agent at unix:///PATH (CONNECT handshake), unix-raw:///PATH or vsock://CID\n"
 	      "and prints its answer as JSON.\n"
-	      "\nMethods:", out);
+	      "\nMethods:",
+	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "%s%s", i % 6 ? " " : "\n  ", commands[i].name);
 	fputs("\n\nKeys of JSON:", out);
@@ -383,11 +386,13 @@ static void print_response(const struct command *command, const union response *
 		command->print(w, resp);
 	json_close_map(w);
 	text = json_finish(w);
-	printf("%s%s", text, str_ends_with(text, "\n") ? "" : "\n");
+	fputs(text, stdout);
+	if (!str_ends_with(text, "\n"))
+		putchar('\n');
 }
 
-static int call(const struct command *command, const char *address,
-		const struct arguments *args, struct error *err)
+static int call(const struct command *command, const char *address, const struct arguments *args,
+		struct error *err)
 {
 	union request req = { 0 };
 	union response resp = { 0 };
@@ -428,8 +433,8 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int r = 0;
 
-	log_setup(&(struct log_options){ .program = "moat-agentctl", .level = LOG_LEVEL_WARNING,
-					 .fd = -1 });
+	log_setup(&(struct log_options){
+		.program = "moat-agentctl", .level = LOG_LEVEL_WARNING, .fd = -1 });
 	if (argc == 2 && streq(argv[1], "--help"))
 		return print_usage(stdout, 0);
 	command = argc == 3 || argc == 4 ? find_command(argv[2]) : NULL;

@@ -249,6 +249,7 @@ static void a_frame_that_is_too_large_fails_its_call_only(void **state)
 
 static void frames_that_make_no_sense_end_the_connection(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *bytes;
 		size_t len;
@@ -259,6 +260,7 @@ static void frames_that_make_no_sense_end_the_connection(void **state)
 		{ "\0\0\0\0\0\0\0\1\3\0", 10 },   /* streamed data */
 		{ "\0garbage, and more of it that is long enough", 40 },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
 		void *own = NULL;

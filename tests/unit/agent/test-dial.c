@@ -68,7 +68,12 @@ static void the_handshake_takes_its_line_and_not_a_byte_more(void **state)
 static void a_broken_handshake_is_an_error(void **state)
 {
 	static const char *const answers[] = {
-		"NO 1\n", "OK\n", "OK -1\n", "OK 4294967296\n", "OK 1 2\n", "\n",
+		"NO 1\n",
+		"OK\n",
+		"OK -1\n",
+		"OK 4294967296\n",
+		"OK 1 2\n",
+		"\n",
 		"OK 111111111111111111111111111111111111111111111111111111111111111111111111111111\n",
 	};
 
@@ -123,8 +128,8 @@ static void addresses_are_told_apart(void **state)
 		struct error err = ERROR_INIT;
 		int fd;
 
-		assert_int_equal(agent_dial(s->loop, cases[i].address, AGENT_PORT_RPC, 50, &fd, NULL,
-					    &err),
+		assert_int_equal(agent_dial(s->loop, cases[i].address, AGENT_PORT_RPC, 50, &fd,
+					    NULL, &err),
 				 cases[i].code);
 	}
 }

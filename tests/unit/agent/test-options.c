@@ -32,7 +32,8 @@ static void a_command_line_without_options_gives_the_defaults(void **state)
 {
 	static const struct wanted cases[] = {
 		{ "", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
-		{ "console=ttyS0 quiet reboot=t\n", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		{ "console=ttyS0 quiet reboot=t\n", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO,
+		  "agent" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));
@@ -43,8 +44,10 @@ static void the_channel_can_be_chosen(void **state)
 	static const struct wanted cases[] = {
 		{ "a agent.channel=vsock b", LOG_LEVEL_WARNING, AGENT_CHANNEL_VSOCK, "" },
 		{ "agent.channel=serial", LOG_LEVEL_WARNING, AGENT_CHANNEL_SERIAL, "agent" },
-		{ "agent.channel=serial:other\n", LOG_LEVEL_WARNING, AGENT_CHANNEL_SERIAL, "other" },
-		{ "agent.server_addr=unix:///run/a", LOG_LEVEL_WARNING, AGENT_CHANNEL_UNIX, "/run/a" },
+		{ "agent.channel=serial:other\n", LOG_LEVEL_WARNING, AGENT_CHANNEL_SERIAL,
+		  "other" },
+		{ "agent.server_addr=unix:///run/a", LOG_LEVEL_WARNING, AGENT_CHANNEL_UNIX,
+		  "/run/a" },
 		{ "agent.server_addr=vsock://-1:1024", LOG_LEVEL_WARNING, AGENT_CHANNEL_VSOCK, "" },
 	};
 
@@ -71,7 +74,8 @@ static void what_is_not_understood_changes_nothing(void **state)
 		{ "agent.channel", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
 		{ "xagent.channel=vsock", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
 		{ "agent.channel=serial:a-name-that-is-much-longer-than-any-virtio-serial-port-has-"
-		  "ever-been-given", LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
+		  "ever-been-given",
+		  LOG_LEVEL_WARNING, AGENT_CHANNEL_AUTO, "agent" },
 	};
 
 	check(cases, ARRAY_SIZE(cases));

@@ -176,7 +176,7 @@ static int call(struct scene *s, enum agent_method method, const void *req, void
 	return r;
 }
 
-/* --- the calls in short */
+/* the calls in short */
 
 struct ports {
 	uint32_t in, out, err;
@@ -184,8 +184,8 @@ struct ports {
 
 static int create(struct scene *s, bool is_terminal, const char *script, const struct ports *ports)
 {
-	cleanup_free char *json = xasprintf(config_format, s->dir, is_terminal ? "true" : "false",
-					    script, s->cgroup);
+	cleanup_free char *json =
+		xasprintf(config_format, s->dir, is_terminal ? "true" : "false", script, s->cgroup);
 	const grpc_CreateContainerRequest req = {
 		.container_id = (char *)"c",
 		.oci_json = { (const uint8_t *)json, strlen(json) },
@@ -211,7 +211,8 @@ static int run_exec(struct scene *s, const char *exec_id, const char *script,
 {
 	cleanup_free char *json =
 		xasprintf("{\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"user\":{\"uid\":0,\"gid\":0},"
-			  "\"args\":[\"sh\",\"-c\",\"%s\"]}", script);
+			  "\"args\":[\"sh\",\"-c\",\"%s\"]}",
+			  script);
 	const grpc_ExecProcessRequest req = {
 		.container_id = (char *)"c",
 		.exec_id = (char *)exec_id,
@@ -273,13 +274,14 @@ static int open_stdio(struct scene *s, uint32_t *ret_number)
 	struct error err = ERROR_INIT;
 	int fd;
 
-	if (agent_dial(s->loop, s->address, AGENT_PORT_STDIO, TIMEOUT_MS, &fd, ret_number, &err) < 0)
+	if (agent_dial(s->loop, s->address, AGENT_PORT_STDIO, TIMEOUT_MS, &fd, ret_number, &err) <
+	    0)
 		fail_msg("%s", err.msg);
 	assert_true(*ret_number > 0);
 	return fd;
 }
 
-/* --- tests */
+/* tests */
 
 static void a_container_runs_and_is_read_by_calls(void **state)
 {
@@ -562,8 +564,8 @@ static void everybody_who_waits_gets_the_same_status(void **state)
 	need_containers(s);
 	assert_int_equal(create(s, false, "exit 6", NULL), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(w.statuses); i++)
-		assert_int_equal(agent_call_async(s->client, AGENT_WAIT_PROCESS, &req, -1, on_status,
-						  &w, NULL),
+		assert_int_equal(agent_call_async(s->client, AGENT_WAIT_PROCESS, &req, -1,
+						  on_status, &w, NULL),
 				 0);
 	assert_int_equal(start(s), 0);
 	assert_int_equal(loop_run_until(s->loop, &w.is_done, TIMEOUT_MS), 0);
@@ -586,7 +588,8 @@ static void a_terminal_has_two_streams_and_a_size(void **state)
 	need_containers(s);
 	in = open_stdio(s, &ports.in);
 	out = open_stdio(s, &ports.out);
-	assert_int_equal(create(s, true, "read line; stty size; echo got $line; exit 4", &ports), 0);
+	assert_int_equal(create(s, true, "read line; stty size; echo got $line; exit 4", &ports),
+			 0);
 	assert_int_equal(call(s, AGENT_TTY_WIN_RESIZE, &resize, &empty), 0);
 	assert_int_equal(start(s), 0);
 	assert_int_equal(write_all(in, "typed\n", 6), 0);
@@ -633,8 +636,8 @@ static void a_garbled_connection_disturbs_nobody(void **state)
 	need_containers(s);
 	for (size_t i = 0; i < sizeof(garbage); i++)
 		garbage[i] = (uint8_t)(i * 197);
-	assert_int_equal(agent_dial(s->loop, s->address, AGENT_PORT_RPC, TIMEOUT_MS, &fd, NULL, &err),
-			 0);
+	assert_int_equal(
+		agent_dial(s->loop, s->address, AGENT_PORT_RPC, TIMEOUT_MS, &fd, NULL, &err), 0);
 	garbage[0] = 0;
 	assert_int_equal(write_all(fd, garbage, sizeof(garbage)), 0);
 	assert_int_equal(call(s, AGENT_CHECK, &check, &resp), 0);

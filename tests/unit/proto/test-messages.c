@@ -28,6 +28,7 @@ static void every_method_has_its_messages_and_is_found_by_name(void **state)
 /* Written out by hand from Kata's field numbers. */
 static void a_request_has_katas_bytes_on_the_wire(void **state)
 {
+	/* clang-format off */
 	static const uint8_t golden[] = {
 		0x0a, 0x01, 'c',              /* container_id = 1 */
 		0x12, 0x01, 'e',              /* exec_id = 2 */
@@ -35,6 +36,7 @@ static void a_request_has_katas_bytes_on_the_wire(void **state)
 		0x50, 0xac, 0x02,             /* stdout_port = 10: 300 */
 		0xc2, 0x3e, 0x02, '{', '}',   /* oci_json = 1000 */
 	};
+	/* clang-format on */
 	const grpc_CreateContainerRequest req = {
 		.container_id = (char *)"c",
 		.exec_id = (char *)"e",

@@ -75,9 +75,8 @@ static void frames_come_out_whole_however_they_are_cut(void **state)
 		for (size_t at = 0; at < in.len; at += pieces[p]) {
 			size_t n = in.len - at < pieces[p] ? in.len - at : pieces[p];
 
-			assert_int_equal(ttrpc_decoder_feed(&d, fifo_head(&in) + at, n, on_frame,
-							    &seen),
-					 0);
+			assert_int_equal(
+				ttrpc_decoder_feed(&d, fifo_head(&in) + at, n, on_frame, &seen), 0);
 		}
 		assert_int_equal(seen.count, 4);
 		assert_int_equal(seen.headers[0].stream_id, 1);
@@ -210,6 +209,7 @@ static void a_payload_above_4_mib_is_not_sent(void **state)
 
 static void broken_envelopes_are_refused(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *bytes;
 		size_t len;
@@ -221,6 +221,7 @@ static void broken_envelopes_are_refused(void **state)
 		{ "\x1f\x01", 2 },                     /* a wire type that does not exist */
 		{ "\xff\xff\xff\xff\xff\xff\xff", 7 }, /* a tag without end */
 	};
+	/* clang-format on */
 	struct ttrpc_request got;
 
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
@@ -231,8 +232,8 @@ static void broken_envelopes_are_refused(void **state)
 
 static void errors_keep_their_meaning_across_the_wire(void **state)
 {
-	static const int kept[] = { EINVAL, ENOENT, EEXIST, EACCES, ETIMEDOUT, ENOSYS, EBUSY, ENOTTY,
-				    EIO };
+	static const int kept[] = { EINVAL, ENOENT, EEXIST, EACCES, ETIMEDOUT,
+				    ENOSYS, EBUSY,  ENOTTY, EIO };
 
 	assert_int_equal(ttrpc_code_from_errno(0), TTRPC_OK);
 	assert_int_equal(ttrpc_code_to_errno(TTRPC_OK), 0);

@@ -36,7 +36,7 @@ struct side {
 struct scene {
 	struct loop *loop;
 	struct side a, b; /* a is the client */
-	int raw;          /* instead of b: the pipe itself */
+	int raw;	  /* instead of b: the pipe itself */
 };
 
 static void on_accept(void *ctx, int fd)
@@ -198,14 +198,18 @@ static void bulk_goes_both_ways_on_many_streams_unchanged(void **state)
 
 	s->b.wanted = 8;
 	for (size_t i = 0; i < 8; i++) {
-		near[i] = (struct end){ .fd = open_stream(s->a.session), .size_out = size + i,
-					.size_in = size - i, .seed = (uint8_t)i };
+		near[i] = (struct end){ .fd = open_stream(s->a.session),
+					.size_out = size + i,
+					.size_in = size - i,
+					.seed = (uint8_t)i };
 		start_end(s, &near[i]);
 	}
 	assert_int_equal(loop_run_until(s->loop, &s->b.is_ready, 5000), 0);
 	for (size_t i = 0; i < 8; i++) {
-		far[i] = (struct end){ .fd = s->b.accepted[i], .size_out = size - i,
-				       .size_in = size + i, .seed = (uint8_t)i };
+		far[i] = (struct end){ .fd = s->b.accepted[i],
+				       .size_out = size - i,
+				       .size_in = size + i,
+				       .seed = (uint8_t)i };
 		start_end(s, &far[i]);
 	}
 	s->b.accepted_count = 0;
@@ -367,7 +371,7 @@ static void the_end_of_the_pipe_is_told_once_and_closes_streams(void **state)
 	close(near);
 }
 
-/* --- against a peer made by hand */
+/* against a peer made by hand */
 
 static void put(struct scene *s, uint8_t version, uint8_t type, uint16_t flags, uint32_t id,
 		uint32_t length)
@@ -534,6 +538,7 @@ static void a_peer_that_goes_away_gets_no_new_streams(void **state)
 
 static void hostile_frames_end_the_session(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *reason;
 		struct {
@@ -554,6 +559,7 @@ static void hostile_frames_end_the_session(void **state)
 		{ "after its end", { { 0, WINDOW_UPDATE, SYN | FIN, 2, 0 }, { 0, DATA, 0, 2, 1 } }, 2 },
 		{ "gave up", { { 0, GO_AWAY, 0, 0, 1 } }, 1 },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		void *own = NULL;
