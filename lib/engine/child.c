@@ -34,6 +34,21 @@ static int take_over(struct child *child, pid_t helper, struct error *err)
 	return r;
 }
 
+/* A process that moves itself does not have to wait for an RCU grace period, as one that is moved
+ * does (see cgroup_attach()); and what it clones is in the cgroup from the first moment on. */
+__attribute__((noreturn)) static void be_child(const struct child *child,
+					       const struct child_start *start, int sync_fd,
+					       bool is_in_v2)
+{
+	struct sync sync = { .fd = sync_fd, .peer = "caller" };
+	struct error err = ERROR_INIT;
+
+	if (!child->cgroup || cgroup_attach(child->cgroup, 0, is_in_v2, &err) == 0)
+		start->run(start->ctx, sync_fd);
+	sync_send_failure(&sync, &err);
+	_exit(EXIT_FAILURE);
+}
+
 int child_start(struct child *child, const struct child_start *start, struct error *err)
 {
 	struct clone_request clone = {
@@ -49,31 +64,22 @@ int child_start(struct child *child, const struct child_start *start, struct err
 	pid = clone_process(&clone);
 	if (pid < 0)
 		return error_sys(err, (int)pid, "clone");
-	if (pid == 0) {
-		start->run(start->ctx, child_fd);
-		_exit(EXIT_FAILURE); /* not reached */
-	}
+	if (pid == 0)
+		be_child(child, start, child_fd, clone.is_in_cgroup);
 	/* Its death must be visible as the end of our reading. */
 	close(steal_fd(&child_fd));
-	child->is_in_v2 = clone.is_in_cgroup;
 	if (start->is_helped)
 		return take_over(child, pid, err);
 	child->pid = pid;
 	return 0;
 }
 
-int child_place(struct child *child, struct error *err)
+int child_record(struct child *child, struct error *err)
 {
-	int r = 0;
+	/* Before it can do anything, so that whoever finds the caller dead knows what to kill. */
+	int r = child->on_pid ? child->on_pid(child->ctx, child->pid, err) : 0;
 
-	/* First of all, so that whoever finds the caller dead knows what to kill. */
-	if (child->on_pid)
-		r = child->on_pid(child->ctx, child->pid, err);
-	if (r == 0 && child->cgroup)
-		r = cgroup_attach(child->cgroup, child->pid, child->is_in_v2, err);
-	if (r < 0)
-		return r;
-	return sync_send_pid(&child->sync, SYNC_PLACED, child->pid, err);
+	return r < 0 ? r : sync_send_pid(&child->sync, SYNC_RECORDED, child->pid, err);
 }
 
 int child_build_filter(struct child *child, const struct process_plan *plan, struct error *err)

@@ -17,8 +17,7 @@ struct process_plan;
 struct child {
 	pid_t pid;        /* 0 until it exists; ended and reaped by child_done() while set */
 	struct sync sync;
-	const struct cgroup *cgroup; /* or NULL */
-	bool is_in_v2;    /* born in the cgroup of the v2 hierarchy */
+	const struct cgroup *cgroup; /* that it starts in, or NULL */
 	int filter_fd;    /* seccomp program, or -1 */
 
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err); /* or NULL */
@@ -27,7 +26,8 @@ struct child {
 #define CHILD_INIT { .sync = { .fd = -1 }, .filter_fd = -1 }
 void child_done(struct child *child);
 
-/* Clones the process, which runs @run with its end of the sync. */
+/* Clones the process, which puts itself into the cgroup, and then runs @run with its end of the
+ * sync. */
 struct child_start {
 	unsigned long long clone_flags;
 	void (*run)(void *ctx, int sync_fd); /* does not return */
@@ -36,8 +36,8 @@ struct child_start {
 };
 int child_start(struct child *child, const struct child_start *start, struct error *err);
 
-/* Tells whoever wants to know, then moves it into its cgroups, and tells the process. */
-int child_place(struct child *child, struct error *err);
+/* Tells its pid to whoever wants to record it, and then to the process itself. */
+int child_record(struct child *child, struct error *err);
 /* Builds its seccomp filter; long, and meant to overlap with the process's own work. */
 int child_build_filter(struct child *child, const struct process_plan *plan, struct error *err);
 int child_send_filter(struct child *child, struct error *err);

@@ -123,12 +123,12 @@ static int join(void *ctx, struct error *err)
 	return 0;
 }
 
-static int await_place(void *ctx, struct error *err)
+static int await_record(void *ctx, struct error *err)
 {
 	struct entry *entry = ctx;
 	pid_t pid;
 
-	return sync_wait_pid(&entry->sync, SYNC_PLACED, &pid, err);
+	return sync_wait_pid(&entry->sync, SYNC_RECORDED, &pid, err);
 }
 
 static int open_terminal(void *ctx, struct error *err)
@@ -171,14 +171,12 @@ static int execute(void *ctx, struct error *err)
 	return process_execute(&entry->process, entry->sync.fd, err);
 }
 
-/* In its cgroup before it is in the container's mounts: nothing there may be reached, nor memory
- * be charged to the runtime, by a process that the container's limits do not hold. */
 static const struct step process_steps[] = {
 	{ NULL, begin, NULL },
-	{ "cgroup", await_place, NULL },
 	{ NULL, join, NULL },
 	{ NULL, open_terminal, NULL },
 	{ NULL, enter_cwd, NULL },
+	{ NULL, await_record, NULL },
 	{ NULL, become, NULL },
 	{ NULL, report_ready, NULL },
 	{ NULL, execute, NULL },
@@ -238,9 +236,9 @@ static int start(void *ctx, struct error *err)
 	return child_start(&entry->child, &start, err);
 }
 
-static int place(void *ctx, struct error *err)
+static int record(void *ctx, struct error *err)
 {
-	return child_place(&((struct entry *)ctx)->child, err);
+	return child_record(&((struct entry *)ctx)->child, err);
 }
 
 static int build_filter(void *ctx, struct error *err)
@@ -267,7 +265,7 @@ static const struct step exec_steps[] = {
 	{ NULL, plan, NULL },
 	{ NULL, open_root, NULL },
 	{ "start process", start, NULL },
-	{ NULL, place, NULL },
+	{ NULL, record, NULL },
 	{ NULL, build_filter, NULL },
 	{ NULL, send_filter, NULL },
 	{ NULL, await_exec, NULL },

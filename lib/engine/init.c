@@ -31,7 +31,7 @@ struct work {
 	struct rootfs rootfs;
 	struct process process;
 	char *keyring;
-	pid_t pid; /* as the caller sees it; known once placed */
+	pid_t pid; /* as the caller sees it; known once recorded */
 };
 
 /* When the caller dies before the container is made, so does init. That it died before the kernel
@@ -51,35 +51,28 @@ static int begin(void *ctx, struct error *err)
 	return process_begin(&w->process, keep, count, err);
 }
 
-/* All but the cgroup namespace, which is entered when init is in its cgroup. */
+/* The cgroup namespace has the process's cgroup as its root, in which it is by now. */
 static int join(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
 	const struct namespace_plan *plan = &w->plan->namespaces;
-	int r = namespaces_join(plan, CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWNS,
-				err);
+	int r;
 
+	if (plan->unshares_cgroup && unshare(CLONE_NEWCGROUP) < 0)
+		return error_sys(err, errno, "unshare cgroup namespace");
+	r = namespaces_join(plan, ~CLONE_NEWPID, err);
 	if (r < 0 || !(plan->clone_flags & CLONE_NEWNET))
 		return r;
 	r = netdev_up("lo");
 	return r < 0 ? error_sys(err, r, "bring loopback up") : 0;
 }
 
-/* As late as possible: the caller moves us meanwhile, which takes the kernel milliseconds (an RCU
- * grace period) on cgroup v1. */
-static int enter_cgroup(void *ctx, struct error *err)
+/* As late as possible: what the caller does with the pid takes time too. */
+static int await_record(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
-	int r;
 
-	if (w->pid)
-		return 0;
-	r = sync_wait_pid(&w->sync, SYNC_PLACED, &w->pid, err);
-	if (r < 0)
-		return r;
-	if (w->plan->namespaces.unshares_cgroup && unshare(CLONE_NEWCGROUP) < 0)
-		return error_sys(err, errno, "unshare cgroup namespace");
-	return namespaces_join(&w->plan->namespaces, CLONE_NEWCGROUP, err);
+	return w->pid ? 0 : sync_wait_pid(&w->sync, SYNC_RECORDED, &w->pid, err);
 }
 
 static int attach_rootfs(void *ctx, struct error *err)
@@ -144,7 +137,7 @@ static int run_hooks(void *ctx, struct error *err)
 	if (!hooks->prestart_count && !hooks->create_runtime_count &&
 	    !hooks->create_container_count)
 		return 0;
-	r = enter_cgroup(w, err);
+	r = await_record(w, err);
 	if (r == 0 && (hooks->prestart_count || hooks->create_runtime_count)) {
 		r = sync_send(&w->sync, SYNC_HOOKS_DUE, err);
 		if (r == 0)
@@ -228,7 +221,7 @@ static const struct step init_steps[] = {
 	{ NULL, set_names, NULL },
 	{ NULL, enter_cwd, NULL },
 	{ "rootfs", seal_root, NULL },
-	{ "cgroup", enter_cgroup, NULL },
+	{ NULL, await_record, NULL },
 	{ NULL, become_process, NULL },
 	{ NULL, report_ready, NULL },
 };
@@ -288,8 +281,6 @@ void init_main(struct init *init)
 
 	w.rootfs.c = w.c;
 	w.rootfs.plan = w.plan;
-	w.rootfs.enter_cgroup = enter_cgroup;
-	w.rootfs.ctx = &w;
 	w.process.plan = &w.plan->process;
 	w.process.sync = &w.sync;
 	w.process.has_new_keyring = !w.c->no_new_keyring;

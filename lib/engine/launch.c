@@ -19,8 +19,8 @@
 
 /*
  * engine_create(): the caller's process, in the host's namespaces. It plans, opens what is joined,
- * clones init, and then does what only it can, while init works: recording the pid, the cgroups,
- * the seccomp program, the runtime's hooks.
+ * clones init, and then does what only it can, while init works: recording the pid, the seccomp
+ * program, the runtime's hooks.
  */
 struct launch {
 	const struct engine_container *c;
@@ -118,9 +118,9 @@ static int start(void *ctx, struct error *err)
 	return child_start(&l->child, &start, err);
 }
 
-static int place(void *ctx, struct error *err)
+static int record(void *ctx, struct error *err)
 {
-	return child_place(&((struct launch *)ctx)->child, err);
+	return child_record(&((struct launch *)ctx)->child, err);
 }
 
 static int build_filter(void *ctx, struct error *err)
@@ -177,7 +177,7 @@ static const struct step create_steps[] = {
 	{ "linux.namespaces", open_namespaces, NULL },
 	{ NULL, check, NULL },
 	{ "start init", start, NULL },
-	{ NULL, place, NULL },
+	{ NULL, record, NULL },
 	{ NULL, build_filter, NULL },
 	{ NULL, run_hooks, NULL },
 	{ NULL, send_filter, NULL },

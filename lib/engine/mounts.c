@@ -207,12 +207,8 @@ static int mount_tmpfs(struct rootfs *rootfs, const struct mount_plan *plan, str
 
 static int mount_cgroup(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
-	cleanup_fd int target = -1;
-	int r = rootfs->enter_cgroup(rootfs->ctx, err);
+	cleanup_fd int target = open_ordinary_dir(rootfs, plan, err);
 
-	if (r < 0)
-		return r;
-	target = open_ordinary_dir(rootfs, plan, err);
 	return target < 0 ? target : rootfs_mount_cgroups(rootfs, plan, target, err);
 }
 

@@ -25,11 +25,6 @@ struct rootfs {
 		const char *destination;
 	} *late;
 	size_t late_count;
-
-	/* Waits until init is in its cgroup, and in its cgroup namespace: before a cgroup file
-	 * system is mounted. */
-	int (*enter_cgroup)(void *ctx, struct error *err);
-	void *ctx;
 };
 
 #define ROOTFS_INIT { .fd = -1, .null_fd = -1 }

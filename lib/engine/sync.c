@@ -13,14 +13,14 @@
 
 static const char *const message_names[] = {
 	[SYNC_FAILED] = "failed",       [SYNC_CHILD] = "child",
-	[SYNC_PLACED] = "placed",       [SYNC_HOOKS_DUE] = "hooks-due",
+	[SYNC_RECORDED] = "recorded",   [SYNC_HOOKS_DUE] = "hooks-due",
 	[SYNC_HOOKS_RUN] = "hooks-run", [SYNC_FILTER] = "filter",
 	[SYNC_READY] = "ready",
 };
 
 struct wire {
 	int message; /* enum sync_message */
-	pid_t pid;   /* SYNC_CHILD, SYNC_PLACED */
+	pid_t pid;   /* SYNC_CHILD, SYNC_RECORDED */
 	struct error error; /* SYNC_FAILED; not sent otherwise */
 };
 

@@ -18,7 +18,7 @@ struct error;
 enum sync_message {
 	SYNC_FAILED,    /* helper, init → caller: a struct error; the sender exits */
 	SYNC_CHILD,     /* helper → caller: the pid of what it cloned, in the caller's namespace */
-	SYNC_PLACED,    /* caller → init: this is your pid there, recorded and in its cgroups */
+	SYNC_RECORDED,  /* caller → init: this is your pid there, and it is recorded */
 	SYNC_HOOKS_DUE, /* init → caller: everything is mounted, the root not changed yet */
 	SYNC_HOOKS_RUN, /* caller → init: go on */
 	SYNC_FILTER,    /* caller → init: your seccomp program, one descriptor */
