@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/json.h"
+#include "lib/base/rfc3339.h"
 #include "lib/base/str.h"
 
 static struct log_options options = { "moat", LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, -1 };
@@ -35,22 +36,13 @@ bool log_wants(enum log_level level)
 	return level <= options.level;
 }
 
-static void format_time(char *buf, size_t size)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 /* One write(2) a line, so that lines of several processes with the same file do not mix. */
 static void write_record(enum log_level level, const char *msg)
 {
 	cleanup_strbuf struct strbuf line = STRBUF_INIT;
-	char when[32];
+	char when[RFC3339_SIZE];
 
-	format_time(when, sizeof(when));
+	rfc3339_format(time(NULL), -1, when);
 	if (options.format == LOG_FORMAT_JSON) {
 		strbuf_addstr(&line, "{\"level\":");
 		json_quote(&line, level_names[level]);

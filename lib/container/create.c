@@ -11,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/path.h"
+#include "lib/base/rfc3339.h"
 #include "lib/base/steps.h"
 #include "lib/container/creation.h"
 #include "lib/container/preserved.h"
@@ -81,14 +82,12 @@ static int read_config(void *ctx, struct error *err)
 
 static char *format_now(void)
 {
+	char text[RFC3339_SIZE];
 	struct timespec now;
-	struct tm tm;
-	char text[32];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	return xasprintf("%s.%09ldZ", text, now.tv_nsec);
+	rfc3339_format(now.tv_sec, now.tv_nsec, text);
+	return xstrdup(text);
 }
 
 static int fill_record(void *ctx, struct error *err)

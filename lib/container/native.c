@@ -70,6 +70,7 @@ static int create(struct container *c, const struct container_create_request *re
 		.console_socket = console_fd,
 		.start_fd = start_fd,
 		.preserved_fds = request->preserved_fds,
+		.no_new_keyring = request->no_new_keyring,
 		.no_pivot = request->no_pivot,
 		.on_pid = record_init,
 		.ctx = c,

@@ -45,14 +45,15 @@ static void plan_caps(const struct oci_capabilities *caps, uint64_t available,
 }
 
 /* Kernel's rules, told in the configuration's words instead of an EPERM out of nowhere. */
-static int check_caps(const struct process_plan *plan, struct error *err)
+static int check_caps(struct process_plan *plan, struct error *err)
 {
 	if (plan->effective & ~plan->permitted)
 		return error_set(err, -EINVAL,
 				 "process.capabilities.effective: not a subset of permitted");
 	if (plan->ambient & ~(plan->permitted & plan->inheritable))
-		return error_set(err, -EINVAL,
-				 "process.capabilities.ambient: not a subset of permitted and inheritable");
+		return error_set(
+			err, -EINVAL,
+			"process.capabilities.ambient: not a subset of permitted and inheritable");
 	return 0;
 }
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/base/rfc3339.h"
+
+#include <stdio.h>
+
+#define DAY 86400
+
+static int is_leap(long year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static int month_days(long year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+
+	return days[month] + (month == 1 && is_leap(year));
+}
+
+/* Clocks before 1970 do not occur; one that is unset reads as the epoch. */
+void rfc3339_format(time_t sec, long nsec, char ret[static RFC3339_SIZE])
+{
+	long long days = sec > 0 ? sec / DAY : 0;
+	int rest = (int)(sec > 0 ? sec % DAY : 0);
+	long year = 1970;
+	int month = 0, len;
+
+	for (; days >= 365 + is_leap(year); year++)
+		days -= 365 + is_leap(year);
+	for (; days >= month_days(year, month); month++)
+		days -= month_days(year, month);
+	len = snprintf(ret, RFC3339_SIZE, "%04ld-%02d-%02dT%02d:%02d:%02d", year % 10000,
+		       month + 1, (int)days + 1, rest / 3600, rest / 60 % 60, rest % 60);
+	if (nsec >= 0)
+		len += snprintf(ret + len, (size_t)(RFC3339_SIZE - len), ".%09ld",
+				nsec % 1000000000);
+	snprintf(ret + len, (size_t)(RFC3339_SIZE - len), "Z");
+}
