@@ -18,8 +18,8 @@ load helpers
   expect "$output" = /proc/1
 }
 
-@test "only the loopback interface is there, and it is up" {
-  args ip -o link
+@test "the loopback interface is up, and no other is" {
+  script 'ip -o link | grep "[<,]UP[,>]"'
   run -0 foreground
   expect "${#lines[@]}" = 1
   expect_match "$output" "lo:"

@@ -17,7 +17,7 @@ limit_of() {
 
 @test "a process that takes more memory than allowed is killed" {
   config '.linux.resources.memory = {limit: 67108864, swap: 67108864}'
-  script 'dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null; echo "status $?"'
+  script 'dd if=/dev/zero of=/dev/null bs=90M count=1 2>/dev/null; echo "status $?"'
   run -0 foreground
   expect "$output" = "status 137"
 }

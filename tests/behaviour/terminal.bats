@@ -28,7 +28,7 @@ with_terminal() {
 
 @test "the container learns that the terminal was resized" {
   with_terminal
-  script 'echo up; trap "stty size; exit 0" WINCH; while :; do sleep 0.1; done'
+  script 'trap "stty size; exit 0" WINCH; echo up; while :; do sleep 0.1; done'
   run -0 tty --size 33x101 expect=up resize=44x55 "expect=44 55" \
     -- "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID"
   expect_match "$output" "44 55"

@@ -109,6 +109,7 @@ teardown_file() {
 }
 
 teardown() {
+  [ -n "$BATS_TEST_COMPLETED" ] || echo "last output: ${output-}"
   podman rm --all --force --time 0 >/dev/null 2>&1
   if ! eventually 5 has_no_leftovers; then
     echo "left behind:"
@@ -232,7 +233,7 @@ teardown() {
 }
 
 @test "podman's limits reach the container" {
-  run -0 pod_run --rm --pids-limit 50 --memory 96m busybox sh -c \
+  run -0 pod_run --rm --cgroupns private --pids-limit 50 --memory 96m busybox sh -c \
     'cat /sys/fs/cgroup/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/pids.max
      cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes'
   expect "${lines[0]}" = 50

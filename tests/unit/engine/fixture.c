@@ -21,9 +21,9 @@
 #define BUSYBOX "/bin/busybox"
 
 static const char *const applets[] = {
-	"sh",   "cat",   "echo", "ls",   "id",    "mount", "touch", "mkdir", "stat",   "hostname",
-	"pwd",  "sleep", "tty",  "grep", "env",   "test",  "ps",    "ulimit", "readlink", "true",
-	"false", "stty", "mv",   "ln",   "rm",    "wc",    "sed",   "ip",    "head",   "chmod",
+	"sh",	 "cat",	  "echo", "ls",	  "id",	 "mount", "touch", "mkdir",  "stat",	 "hostname",
+	"pwd",	 "sleep", "tty",  "grep", "env", "test",  "ps",	   "ulimit", "readlink", "true",
+	"false", "stty",  "mv",	  "ln",	  "rm",	 "wc",	  "sed",   "ip",     "head",	 "chmod",
 };
 
 static void copy_file(const char *from, const char *to)
@@ -73,8 +73,9 @@ static void fill_rootfs(const struct box *box)
 
 		assert_int_equal(symlink("busybox", link), 0);
 	}
-	box_write(box, "rootfs/etc/passwd", "root:x:0:0::/root:/bin/sh\n"
-					    "app:x:1000:1000::/home/app:/bin/sh\n");
+	box_write(box, "rootfs/etc/passwd",
+		  "root:x:0:0::/root:/bin/sh\n"
+		  "app:x:1000:1000::/home/app:/bin/sh\n");
 }
 
 struct box *box_new(void)

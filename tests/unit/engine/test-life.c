@@ -22,6 +22,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
 #include "tests/unit/engine/fixture.h"
 
 /* The start gate, terminals, a caller that dies, and processes that enter a running container. */
@@ -47,7 +48,7 @@ static int tear_down(void **state)
 struct live {
 	struct oci_config *config;
 	struct engine_container c;
-	int gate;   /* eventfd, or -1 */
+	int gate; /* eventfd, or -1 */
 	int out;
 	pid_t pid;
 	int pidfd;
@@ -322,7 +323,8 @@ static int receive_master(int sock, char *name, size_t size)
 
 static void its_terminal_comes_over_the_console_socket(void **state)
 {
-	const struct wish wish = { .script = "tty; stty size; echo a; test -c /dev/console && echo c",
+	const struct wish wish = { .script =
+					   "tty; stty size; echo a; test -c /dev/console && echo c",
 				   .process = "\"terminal\":true,\"consoleSize\":"
 					      "{\"height\":33,\"width\":44}" };
 	struct engine_container c;
@@ -398,8 +400,8 @@ static struct oci_process *process_for(const struct live *live, const char *scri
 	return process;
 }
 
-static int enter(const struct live *live, const struct oci_process *process, char *out,
-		 size_t size, struct error *err)
+static int enter(const struct live *live, const struct oci_process *process, char *out, size_t size,
+		 struct error *err)
 {
 	struct engine_exec e = {
 		.init_pid = live->pid,
@@ -431,10 +433,12 @@ static void enter_script(const struct live *live, const char *script, char *out,
 
 static void a_process_enters_all_namespaces(void **state)
 {
-	const char *script = "for n in pid mnt uts ipc net cgroup; do readlink /proc/self/ns/$n; done";
+	const char *script =
+		"for n in pid mnt uts ipc net cgroup; do readlink /proc/self/ns/$n; done";
 	const struct wish wish = {
-		.script = "for n in pid mnt uts ipc net cgroup; do readlink /proc/self/ns/$n; done; "
-			  "echo .; sleep 1000",
+		.script =
+			"for n in pid mnt uts ipc net cgroup; do readlink /proc/self/ns/$n; done; "
+			"echo .; sleep 1000",
 		.namespaces = "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"uts\"},"
 			      "{\"type\":\"ipc\"},{\"type\":\"network\"},{\"type\":\"cgroup\"}",
 	};
@@ -601,6 +605,69 @@ static void a_process_can_have_a_terminal_of_its_own(void **state)
 	live_end(&live);
 }
 
+/* Its own cgroup is the root of its cgroup namespace, and whoever enters is in it too. */
+static void it_and_those_who_enter_are_in_its_cgroup(void **state)
+{
+	const struct wish wish = { .script = "grep -c :/$ /proc/self/cgroup; grep -vc :/$ "
+					     "/proc/self/cgroup; exec sleep 1000",
+				   .namespaces = "{\"type\":\"pid\"},{\"type\":\"mount\"},"
+						 "{\"type\":\"cgroup\"}" };
+	cleanup_free char *path = NULL;
+	cleanup_oci_process struct oci_process *process = NULL;
+	struct engine_exec e;
+	struct error err = ERROR_INIT;
+	struct cgroup *cg = NULL;
+	struct live live = { .gate = -1 };
+	cleanup_free pid_t *pids = NULL;
+	size_t count = 0;
+	int fds[2];
+	char out[64];
+	pid_t pid;
+
+	if (!box)
+		skip();
+	path = xasprintf("/moat-test-%d", (int)getpid());
+	if (cgroup_open(path, &cg, &err) < 0 || cgroup_create(cg, &err) < 0) {
+		print_message("skipped: %s\n", err.msg);
+		cgroup_free(cg);
+		skip();
+	}
+	live.config = box_config(box, &wish);
+	box_container(box, live.config, &live.c);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	live.c.stdio[1] = live.c.stdio[2] = fds[1];
+	live.c.cgroup = cg;
+	if (engine_create(&live.c, &live.pid, &err) < 0)
+		fail_msg("%s", err.msg);
+	live.out = fds[0];
+	live.pidfd = pidfd_open(live.pid, 0);
+	read_line(fds[0], out, sizeof(out));
+	assert_int_not_equal(*out, '0');
+	read_line(fds[0], out, sizeof(out));
+	assert_string_equal(out, "0\n");
+
+	process = process_for(&live, "exec sleep 1000");
+	e = (struct engine_exec){
+		.init_pid = live.pid,
+		.init_pidfd = live.pidfd,
+		.config = live.config,
+		.process = process,
+		.cgroup = cg,
+		.stdio = { 0, fds[1], fds[1] },
+		.console_socket = -1,
+	};
+	assert_int_equal(engine_exec(&e, &pid, &err), 0);
+	close(fds[1]);
+	assert_int_equal(cgroup_pids(cg, &pids, &count, &err), 0);
+	assert_int_equal(count, 2);
+	assert_true((pids[0] == live.pid && pids[1] == pid) ||
+		    (pids[1] == live.pid && pids[0] == pid));
+	kill_reap_pid(&pid);
+	live_end(&live);
+	assert_int_equal(cgroup_remove(cg, TIMEOUT_MS, &err), 0);
+	cgroup_free(cg);
+}
+
 /* A pid namespace by path needs the helper; init stays our own child all the same. */
 static void a_pid_namespace_can_be_joined_by_path(void **state)
 {
@@ -611,8 +678,9 @@ static void a_pid_namespace_can_be_joined_by_path(void **state)
 	if (!box)
 		skip();
 	live_new(&sleeper, false, &first);
-	namespaces = xasprintf("{\"type\":\"mount\"},{\"type\":\"pid\",\"path\":\"/proc/%d/ns/pid\"}",
-			       (int)first.pid);
+	namespaces =
+		xasprintf("{\"type\":\"mount\"},{\"type\":\"pid\",\"path\":\"/proc/%d/ns/pid\"}",
+			  (int)first.pid);
 	live_new(&(struct wish){ .script = "cat /proc/1/cmdline; echo; exec sleep 1000",
 				 .namespaces = namespaces },
 		 false, &second);
@@ -645,6 +713,7 @@ int main(void)
 		BOXED(a_container_that_is_gone_cannot_be_entered),
 		BOXED(a_created_container_can_be_entered),
 		BOXED(a_process_can_have_a_terminal_of_its_own),
+		BOXED(it_and_those_who_enter_are_in_its_cgroup),
 		BOXED(a_pid_namespace_can_be_joined_by_path),
 	};
 

@@ -28,7 +28,9 @@ static struct oci_config with_namespaces(struct oci_namespace *list, size_t coun
 static void new_namespaces_are_cloned_but_for_the_cgroups(void **state)
 {
 	struct oci_namespace list[] = {
-		{ OCI_NS_CGROUP, NULL }, { OCI_NS_PID, NULL }, { OCI_NS_MOUNT, NULL },
+		{ OCI_NS_CGROUP, NULL },
+		{ OCI_NS_PID, NULL },
+		{ OCI_NS_MOUNT, NULL },
 	};
 	struct oci_config config = with_namespaces(list, ARRAY_SIZE(list));
 	struct namespace_plan plan;
@@ -46,7 +48,7 @@ static void joins_have_an_order_of_their_own_and_a_pid_needs_a_helper(void **sta
 	struct oci_namespace list[] = {
 		{ OCI_NS_CGROUP, (char *)"/c" },  { OCI_NS_MOUNT, (char *)"/m" },
 		{ OCI_NS_NETWORK, (char *)"/n" }, { OCI_NS_PID, (char *)"/p" },
-		{ OCI_NS_UTS, (char *)"/u" },     { OCI_NS_IPC, (char *)"/i" },
+		{ OCI_NS_UTS, (char *)"/u" },	  { OCI_NS_IPC, (char *)"/i" },
 	};
 	struct oci_config config = with_namespaces(list, ARRAY_SIZE(list));
 	cleanup_strbuf struct strbuf order = STRBUF_INIT;
@@ -83,29 +85,57 @@ static const struct {
 	bool is_late;
 } mount_cases[] = {
 	{ "bind", "rbind,ro", MOUNT_BIND, true, { MOUNT_ATTR_RDONLY, 0, 0 } },
-	{ "none", "bind,rw,nosuid,nodev,rprivate", MOUNT_BIND, false,
-	  { MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, 0 }, { 0, 0, MS_PRIVATE } },
+	{ "none",
+	  "bind,rw,nosuid,nodev,rprivate",
+	  MOUNT_BIND,
+	  false,
+	  { MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, 0 },
+	  { 0, 0, MS_PRIVATE } },
 	/* The last word counts. */
 	{ "bind", "bind,ro,rw", MOUNT_BIND, false, { 0, MOUNT_ATTR_RDONLY, 0 } },
 	{ "bind", "bind,rw,ro", MOUNT_BIND, false, { MOUNT_ATTR_RDONLY, 0, 0 } },
-	{ "bind", "rbind,rro,rnosuid,rexec,slave", MOUNT_BIND, true, { 0, 0, MS_SLAVE },
+	{ "bind",
+	  "rbind,rro,rnosuid,rexec,slave",
+	  MOUNT_BIND,
+	  true,
+	  { 0, 0, MS_SLAVE },
 	  { MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC, 0 } },
-	{ "bind", "bind,noatime,nodiratime", MOUNT_BIND, false,
+	{ "bind",
+	  "bind,noatime,nodiratime",
+	  MOUNT_BIND,
+	  false,
 	  { MOUNT_ATTR_NOATIME | MOUNT_ATTR_NODIRATIME, MOUNT_ATTR__ATIME, 0 } },
-	{ "bind", "bind,noatime,strictatime", MOUNT_BIND, false,
+	{ "bind",
+	  "bind,noatime,strictatime",
+	  MOUNT_BIND,
+	  false,
 	  { MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, 0 } },
 	{ "bind", "rbind,rrelatime", MOUNT_BIND, true, { 0, 0, 0 }, { 0, MOUNT_ATTR__ATIME, 0 } },
 	{ "bind", "bind,remount,ro", MOUNT_REMOUNT, false, { MOUNT_ATTR_RDONLY, 0, 0 } },
 	{ "bind", "remount,bind,ro", MOUNT_REMOUNT, false, { MOUNT_ATTR_RDONLY, 0, 0 } },
-	{ "tmpfs", "nosuid,strictatime,mode=755,size=65536k", MOUNT_TMPFS, false,
-	  { MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, 0 }, { 0, 0, 0 }, 0,
+	{ "tmpfs",
+	  "nosuid,strictatime,mode=755,size=65536k",
+	  MOUNT_TMPFS,
+	  false,
+	  { MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, 0 },
+	  { 0, 0, 0 },
+	  0,
 	  "mode=755,size=65536k" },
 	{ "tmpfs", "ro", MOUNT_TMPFS, false, { 0, 0, 0 }, { 0, 0, 0 }, 0, NULL, true },
 	/* The kernel's own are shared superblocks: only the mount is read-only. */
-	{ "sysfs", "nosuid,noexec,nodev,ro", MOUNT_KERNEL, false,
+	{ "sysfs",
+	  "nosuid,noexec,nodev,ro",
+	  MOUNT_KERNEL,
+	  false,
 	  { MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, 0, 0 } },
-	{ "ext4", "ro,sync,dirsync,acl", MOUNT_FS, false, { MOUNT_ATTR_RDONLY, 0, 0 }, { 0, 0, 0 },
-	  MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC, "acl" },
+	{ "ext4",
+	  "ro,sync,dirsync,acl",
+	  MOUNT_FS,
+	  false,
+	  { MOUNT_ATTR_RDONLY, 0, 0 },
+	  { 0, 0, 0 },
+	  MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC,
+	  "acl" },
 	{ "ext4", "sync,async,defaults,silent,loud", MOUNT_FS, false },
 	{ "cgroup", "ro", MOUNT_CGROUP, false, { MOUNT_ATTR_RDONLY, 0, 0 } },
 	{ "proc", "", MOUNT_KERNEL, false },
@@ -168,8 +198,9 @@ static const struct {
 	{ "/a/../.", "tmpfs", NULL, "mounts[0].destination: '/a/../.' is on the top of rootfs" },
 	{ "/a", "tmpfs", "tmpcopyup", "mounts[0].options: 'tmpcopyup' is not supported" },
 	{ "/a", "bind", "idmap", "mounts[0].options: 'idmap' is not supported" },
-	{ "/a", "bind", "size=1", "mounts[0].options: 'size=1': bind mounts cannot have any "
-				  "filesystem-specific options applied" },
+	{ "/a", "bind", "size=1",
+	  "mounts[0].options: 'size=1': bind mounts cannot have any "
+	  "filesystem-specific options applied" },
 	{ "/a", "", NULL, "mounts[0].type: missing" },
 };
 
@@ -211,8 +242,8 @@ static void propagation_words_are_known_and_default_to_private(void **state)
 
 static void default_devices_give_way_to_configured_ones(void **state)
 {
-	struct oci_device device = { (char *)"/dev/null", (char *)"c", 1, 3, { 0600, true },
-				     { 7, true }, { 0, false } };
+	struct oci_device device = { (char *)"/dev/null", (char *)"c", 1,	    3,
+				     { 0600, true },	  { 7, true }, { 0, false } };
 	struct oci_config config = { .linux_ = { .devices = &device, .devices_count = 1 } };
 	struct devices_plan plan;
 
@@ -228,7 +259,8 @@ static void default_devices_give_way_to_configured_ones(void **state)
 
 static void a_host_dev_that_is_bound_is_left_alone(void **state)
 {
-	struct oci_mount mount = { .destination = (char *)"/dev", .type = (char *)"bind",
+	struct oci_mount mount = { .destination = (char *)"/dev",
+				   .type = (char *)"bind",
 				   .source = (char *)"/dev" };
 	struct oci_config config = { .mounts = &mount, .mounts_count = 1 };
 	struct devices_plan plan;
@@ -282,7 +314,8 @@ static void the_first_separator_of_a_sysctl_decides(void **state)
 static void filters_that_need_a_listener_are_refused(void **state)
 {
 	struct oci_syscall rule = { .action = OCI_SECCOMP_NOTIFY };
-	struct oci_seccomp seccomp = { .default_action = OCI_SECCOMP_ALLOW, .syscalls = &rule,
+	struct oci_seccomp seccomp = { .default_action = OCI_SECCOMP_ALLOW,
+				       .syscalls = &rule,
 				       .syscalls_count = 1 };
 	struct filter_plan plan;
 	struct error err = ERROR_INIT;

@@ -76,7 +76,8 @@ static void its_namespaces_are_new_and_the_others_are_ours(void **state)
 {
 	static const char *const kinds[] = { "pid", "mnt", "uts", "ipc", "net", "cgroup", "user" };
 
-	RUN(.script = "for n in pid mnt uts ipc net cgroup user; do readlink /proc/self/ns/$n; done");
+	RUN(.script =
+		    "for n in pid mnt uts ipc net cgroup user; do readlink /proc/self/ns/$n; done");
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		cleanup_free char *path = xasprintf("/proc/self/ns/%s", kinds[i]);
 		char own[64];
@@ -132,8 +133,8 @@ static void namespaces_can_be_joined_by_path(void **state)
 		_exit(0);
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	namespaces = xasprintf("{\"type\":\"mount\"},{\"type\":\"uts\",\"path\":\"/proc/%d/ns/uts\"}",
-			       (int)pid);
+	namespaces = xasprintf(
+		"{\"type\":\"mount\"},{\"type\":\"uts\",\"path\":\"/proc/%d/ns/uts\"}", (int)pid);
 	path = xasprintf("/proc/%d/ns/uts", (int)pid);
 	n = readlink(path, own, sizeof(own) - 1);
 	assert_true(n > 0);
@@ -219,7 +220,8 @@ static void the_file_systems_own_words_explain_a_refused_option(void **state)
 {
 	RUN(.script = "true",
 	    .mounts = ",{\"destination\":\"/x\",\"type\":\"tmpfs\",\"options\":[\"nonsense\"]}");
-	expect_error(-EINVAL, "mounts[3]: mount 'tmpfs' on '/x': tmpfs: Unknown parameter 'nonsense'");
+	expect_error(-EINVAL,
+		     "mounts[3]: mount 'tmpfs' on '/x': tmpfs: Unknown parameter 'nonsense'");
 }
 
 static void a_tmpfs_has_the_mode_of_what_it_covers(void **state)
@@ -256,8 +258,7 @@ static void mounts_made_inside_do_not_show_outside(void **state)
 	if (!box)
 		skip();
 	assert_int_equal(read_file_at(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &before, NULL), 0);
-	RUN(.script = "mount -t tmpfs t /tmp; true",
-	    .linux_ = "\"rootfsPropagation\":\"rshared\"");
+	RUN(.script = "mount -t tmpfs t /tmp; true", .linux_ = "\"rootfsPropagation\":\"rshared\"");
 	assert_int_equal(got.status, 0);
 	RUN(.script = "mount -t tmpfs t /tmp; true");
 	assert_int_equal(read_file_at(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &after, NULL), 0);
@@ -281,12 +282,14 @@ static void the_roots_propagation_is_as_asked(void **state)
 
 static void cgroups_can_be_mounted_read_only(void **state)
 {
-	RUN(.script = "ls /sys/fs/cgroup >/dev/null && ! touch /sys/fs/cgroup/x 2>/dev/null && echo ok",
+	RUN(.script =
+		    "ls /sys/fs/cgroup >/dev/null && ! touch /sys/fs/cgroup/x 2>/dev/null && echo ok",
 	    .namespaces = "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"}",
-	    .mounts = ",{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\","
-		      "\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"
-		      "{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\","
-		      "\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]}");
+	    .mounts =
+		    ",{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\","
+		    "\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"
+		    "{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\","
+		    "\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"relatime\",\"ro\"]}");
 	expect_output("ok\n");
 }
 
@@ -422,8 +425,9 @@ static void preserved_descriptors_stay(void **state)
 
 static void the_usual_devices_are_there(void **state)
 {
-	RUN(.script = "for d in null zero full random urandom tty; do stat -c '%n %t,%T %a' /dev/$d; "
-		      "done; readlink /dev/fd; readlink /dev/ptmx");
+	RUN(.script =
+		    "for d in null zero full random urandom tty; do stat -c '%n %t,%T %a' /dev/$d; "
+		    "done; readlink /dev/fd; readlink /dev/ptmx");
 	expect_output("/dev/null 1,3 666\n/dev/zero 1,5 666\n/dev/full 1,7 666\n"
 		      "/dev/random 1,8 666\n/dev/urandom 1,9 666\n/dev/tty 5,0 666\n"
 		      "/proc/self/fd\npts/ptmx\n");
@@ -432,10 +436,11 @@ static void the_usual_devices_are_there(void **state)
 static void configured_devices_are_made_as_given(void **state)
 {
 	RUN(.script = "stat -c '%F %t,%T %a %u' /dev/sub/mine /dev/pipe; stat -c %a /dev/null",
-	    .linux_ = "\"devices\":[{\"path\":\"/dev/sub/mine\",\"type\":\"c\",\"major\":1,"
-		      "\"minor\":3,\"fileMode\":384,\"uid\":5},{\"path\":\"/dev/pipe\","
-		      "\"type\":\"p\",\"major\":0,\"minor\":0},{\"path\":\"/dev/null\",\"type\":\"c\","
-		      "\"major\":1,\"minor\":3,\"fileMode\":420}]");
+	    .linux_ =
+		    "\"devices\":[{\"path\":\"/dev/sub/mine\",\"type\":\"c\",\"major\":1,"
+		    "\"minor\":3,\"fileMode\":384,\"uid\":5},{\"path\":\"/dev/pipe\","
+		    "\"type\":\"p\",\"major\":0,\"minor\":0},{\"path\":\"/dev/null\",\"type\":\"c\","
+		    "\"major\":1,\"minor\":3,\"fileMode\":420}]");
 	expect_output("character special file 1,3 600 5\nfifo 0,0 666 0\n644\n");
 }
 
@@ -473,8 +478,8 @@ static void a_read_only_root_is_read_only_but_for_its_mounts(void **state)
 static void capabilities_are_exactly_those_given(void **state)
 {
 	RUN(.script = "grep Cap /proc/self/status",
-	    .process = "\"capabilities\":{" CAPS("bounding") "," CAPS("effective") ","
-		       CAPS("permitted") "}");
+	    .process = "\"capabilities\":{" CAPS("bounding") "," CAPS("effective") "," CAPS(
+		    "permitted") "}");
 	expect_output("CapInh:\t0000000000000000\nCapPrm:\t0000000000000021\n"
 		      "CapEff:\t0000000000000021\nCapBnd:\t0000000000000021\n"
 		      "CapAmb:\t0000000000000000\n");
@@ -482,11 +487,11 @@ static void capabilities_are_exactly_those_given(void **state)
 
 static void a_user_gets_ambient_capabilities_and_no_others(void **state)
 {
-	RUN(.script = "id -u; id -g; id -G; grep Cap /proc/self/status; grep NoNew /proc/self/status",
+	RUN(.script =
+		    "id -u; id -g; id -G; grep Cap /proc/self/status; grep NoNew /proc/self/status",
 	    .user = "{\"uid\":1000,\"gid\":1001,\"additionalGids\":[5,6]}",
-	    .process = "\"noNewPrivileges\":true,\"capabilities\":{" CAPS("bounding") ","
-		       CAPS("effective") "," CAPS("permitted") "," CAPS("inheritable") ","
-		       CAPS("ambient") "}");
+	    .process = "\"noNewPrivileges\":true,\"capabilities\":{" CAPS("bounding") "," CAPS(
+		    "effective") "," CAPS("permitted") "," CAPS("inheritable") "," CAPS("ambient") "}");
 	expect_output("1000\n1001\n1001 5 6\n"
 		      "CapInh:\t0000000000000021\nCapPrm:\t0000000000000021\n"
 		      "CapEff:\t0000000000000021\nCapBnd:\t0000000000000021\n"
@@ -543,7 +548,8 @@ static void sysctls_of_the_host_are_refused(void **state)
 	RUN(.script = "true", .linux_ = "\"sysctl\":{\"vm.swappiness\":\"1\"}");
 	expect_error(-EINVAL, "sysctl \"vm.swappiness\" is not in a separate kernel namespace");
 	RUN(.script = "true", .linux_ = "\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}",
-	    .namespaces = "{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/proc/self/ns/net\"}");
+	    .namespaces =
+		    "{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/proc/self/ns/net\"}");
 	expect_error(-EINVAL, "is not in a separate kernel namespace");
 }
 

@@ -136,7 +136,8 @@ static void the_end_after_ready_means_executed(void **state)
 
 static void truncated_and_foreign_bytes_are_errors(void **state)
 {
-	static const char *const bytes[] = { "x", "xxxxxxxx", "\0\0\0\0xxxx", "\0\0\0\0xxxx\1\0\0\0y" };
+	static const char *const bytes[] = { "x", "xxxxxxxx", "\0\0\0\0xxxx",
+					     "\0\0\0\0xxxx\1\0\0\0y" };
 	static const size_t sizes[] = { 1, 8, 8, 13 };
 
 	for (size_t i = 0; i < 4; i++) {
