@@ -36,9 +36,8 @@ static int take_over(struct child *child, pid_t helper, struct error *err)
 
 /* A process that moves itself does not have to wait for an RCU grace period, as one that is moved
  * does (see cgroup_attach()); and what it clones is in the cgroup from the first moment on. */
-__attribute__((noreturn)) static void be_child(const struct child *child,
-					       const struct child_start *start, int sync_fd,
-					       bool is_in_v2)
+__attribute__((noreturn)) static void
+be_child(const struct child *child, const struct child_start *start, int sync_fd, bool is_in_v2)
 {
 	struct sync sync = { .fd = sync_fd, .peer = "caller" };
 	struct error err = ERROR_INIT;

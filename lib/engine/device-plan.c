@@ -37,8 +37,8 @@ static bool brings_own_dev(const struct oci_config *config)
 	for (size_t i = 0; i < config->mounts_count; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 
-		if (!m->destination || (!streq(m->destination, "/dev") &&
-					!streq(m->destination, "/dev/")))
+		if (!m->destination ||
+		    (!streq(m->destination, "/dev") && !streq(m->destination, "/dev/")))
 			continue;
 		if (streq_null(m->type, "bind") || strv_has(m->options, "bind") ||
 		    strv_has(m->options, "rbind"))

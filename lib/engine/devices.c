@@ -49,8 +49,7 @@ static int bind_host_node(const struct device_plan *plan, int dirfd, const char 
 }
 
 /* Permissions follow from mknod(2), because init's umask is 0. */
-static int make_node(const struct device_plan *plan, int dirfd, const char *name,
-		     struct error *err)
+static int make_node(const struct device_plan *plan, int dirfd, const char *name, struct error *err)
 {
 	if (mknodat(dirfd, name, plan->mode, plan->rdev) < 0) {
 		if (errno != EEXIST && errno != EPERM)

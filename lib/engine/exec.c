@@ -171,6 +171,7 @@ static int execute(void *ctx, struct error *err)
 	return process_execute(&entry->process, entry->sync.fd, err);
 }
 
+/* clang-format off */
 static const struct step process_steps[] = {
 	{ NULL, begin, NULL },
 	{ NULL, join, NULL },
@@ -181,6 +182,7 @@ static const struct step process_steps[] = {
 	{ NULL, report_ready, NULL },
 	{ NULL, execute, NULL },
 };
+/* clang-format on */
 
 __attribute__((noreturn)) static void run_process(void *ctx)
 {
@@ -261,6 +263,7 @@ static int await_exec(void *ctx, struct error *err)
 	return r < 0 ? r : sync_wait_exec(&entry->child.sync, err);
 }
 
+/* clang-format off */
 static const struct step exec_steps[] = {
 	{ NULL, plan, NULL },
 	{ NULL, open_root, NULL },
@@ -270,6 +273,7 @@ static const struct step exec_steps[] = {
 	{ NULL, send_filter, NULL },
 	{ NULL, await_exec, NULL },
 };
+/* clang-format on */
 
 int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err)
 {

@@ -206,6 +206,7 @@ static int report_ready(void *ctx, struct error *err)
 	return sync_send(&w->sync, SYNC_READY, err);
 }
 
+/* clang-format off */
 static const struct step init_steps[] = {
 	{ NULL, begin, NULL },
 	{ "namespaces", join, NULL },
@@ -225,6 +226,7 @@ static const struct step init_steps[] = {
 	{ NULL, become_process, NULL },
 	{ NULL, report_ready, NULL },
 };
+/* clang-format on */
 
 /* `start` opens the other end, and sees by the hang-up of ours that the program runs. */
 static int wait_at_gate(const struct work *w, struct error *err)

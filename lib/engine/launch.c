@@ -172,6 +172,7 @@ static int await_ready(void *ctx, struct error *err)
 	return sync_wait_exec(&l->child.sync, err);
 }
 
+/* clang-format off */
 static const struct step create_steps[] = {
 	{ NULL, plan, NULL },
 	{ "linux.namespaces", open_namespaces, NULL },
@@ -183,6 +184,7 @@ static const struct step create_steps[] = {
 	{ NULL, send_filter, NULL },
 	{ NULL, await_ready, NULL },
 };
+/* clang-format on */
 
 int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error *err)
 {

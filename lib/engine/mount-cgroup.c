@@ -65,8 +65,17 @@ static int mount_v2(const struct mount_plan *plan, int target_fd, struct error *
 static bool is_identity(const char *option)
 {
 	static const char *const others[] = {
-		"rw", "ro", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "none",
-		"nsdelegate", "favordynmods", "nofavordynmods", "memory_recursiveprot",
+		"rw",
+		"ro",
+		"xattr",
+		"noprefix",
+		"clone_children",
+		"cpuset_v2_mode",
+		"none",
+		"nsdelegate",
+		"favordynmods",
+		"nofavordynmods",
+		"memory_recursiveprot",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -88,8 +97,7 @@ static int bind_own(const struct rootfs *rootfs, const struct cgroupfs_mount *mo
 		    struct error *err)
 {
 	const struct cgroup *cgroup = rootfs->c->cgroup;
-	cleanup_free char *path =
-		xasprintf("%s%s", mount->mount_point, cgroup ? cgroup->path : "");
+	cleanup_free char *path = xasprintf("%s%s", mount->mount_point, cgroup ? cgroup->path : "");
 	int fd = mount_clone(AT_FDCWD, path, false);
 
 	return fd < 0 ? error_sys(err, fd, "bind '%s'", path) : fd;

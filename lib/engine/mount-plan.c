@@ -9,6 +9,7 @@
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 
+/* clang-format off */
 enum word_kind {
 	WORD_NOTHING,     /* accepted, without an effect on mounts made by descriptor */
 	WORD_SET,         /* attribute of this mount */
@@ -34,7 +35,6 @@ struct word {
 };
 
 /* Sorted by name. */
-/* clang-format off */
 static const struct word words[] = {
 	{ "async",          WORD_SB_CLEAR,        MS_SYNCHRONOUS },
 	{ "atime",          WORD_ATIME,           MOUNT_ATTR_RELATIME },

@@ -234,11 +234,16 @@ static int remount(struct rootfs *rootfs, const struct mount_plan *plan, struct 
 	return change_both(fd, plan, &plan->change, err);
 }
 
+/* clang-format off */
 static int (*const actions[])(struct rootfs *, const struct mount_plan *, struct error *) = {
-	[MOUNT_BIND] = mount_bind,     [MOUNT_FS] = mount_plain,
-	[MOUNT_TMPFS] = mount_tmpfs,   [MOUNT_KERNEL] = mount_kernel,
-	[MOUNT_CGROUP] = mount_cgroup, [MOUNT_REMOUNT] = remount,
+	[MOUNT_BIND]    = mount_bind,
+	[MOUNT_FS]      = mount_plain,
+	[MOUNT_TMPFS]   = mount_tmpfs,
+	[MOUNT_KERNEL]  = mount_kernel,
+	[MOUNT_CGROUP]  = mount_cgroup,
+	[MOUNT_REMOUNT] = remount,
 };
+/* clang-format on */
 
 int rootfs_mount(struct rootfs *rootfs, struct error *err)
 {

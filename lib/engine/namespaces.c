@@ -63,9 +63,8 @@ static int check(const struct oci_config *config, struct error *err)
 					 "linux.namespaces[%zu]: '%s' namespaces are not supported",
 					 i, kinds[type].file);
 		if (seen[type])
-			return error_set(err, -EINVAL,
-					 "linux.namespaces[%zu]: '%s' is given twice", i,
-					 kinds[type].file);
+			return error_set(err, -EINVAL, "linux.namespaces[%zu]: '%s' is given twice",
+					 i, kinds[type].file);
 		seen[type] = true;
 	}
 	return 0;
@@ -79,8 +78,7 @@ static const struct oci_namespace *find(const struct oci_config *config, int typ
 	return NULL;
 }
 
-int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret,
-		    struct error *err)
+int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret, struct error *err)
 {
 	struct namespace_plan plan = { 0 };
 	int r = check(config, err);
@@ -96,7 +94,10 @@ int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret,
 		plan.private_flags |= kinds[type].flag;
 		if (ns->path && *ns->path)
 			plan.joins[plan.joins_count++] = (struct namespace_join){
-				.type = type, .flag = kinds[type].flag, .path = ns->path, .fd = -1,
+				.type = type,
+				.flag = kinds[type].flag,
+				.path = ns->path,
+				.fd = -1,
 			};
 		else if (type == OCI_NS_CGROUP)
 			plan.unshares_cgroup = true;

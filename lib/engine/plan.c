@@ -60,8 +60,8 @@ static int check_label(const struct oci_config *config, struct error *err)
 	return 0;
 }
 
-int container_plan(const struct engine_container *c, uint64_t available,
-		   struct container_plan *ret, struct error *err)
+int container_plan(const struct engine_container *c, uint64_t available, struct container_plan *ret,
+		   struct error *err)
 {
 	const struct oci_config *config = c->config;
 	const struct oci_linux *l = &config->linux_;

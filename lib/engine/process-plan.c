@@ -44,16 +44,15 @@ static void plan_caps(const struct oci_capabilities *caps, uint64_t available,
 	plan->ambient = plan_set(caps->ambient, available, &warned);
 }
 
-/* Kernel's rules, told in the configuration's words instead of an EPERM out of nowhere. */
-static int check_caps(struct process_plan *plan, struct error *err)
+/* The kernel's rule, told in the configuration's words instead of an EPERM out of nowhere. Ambient
+ * capabilities that are not inheritable are common in templates, and nobody minds: the set cannot
+ * have them, so they are left out. */
+static int fit_caps(struct process_plan *plan, struct error *err)
 {
 	if (plan->effective & ~plan->permitted)
 		return error_set(err, -EINVAL,
 				 "process.capabilities.effective: not a subset of permitted");
-	if (plan->ambient & ~(plan->permitted & plan->inheritable))
-		return error_set(
-			err, -EINVAL,
-			"process.capabilities.ambient: not a subset of permitted and inheritable");
+	plan->ambient &= plan->permitted & plan->inheritable;
 	return 0;
 }
 
@@ -126,7 +125,7 @@ int process_plan(const struct oci_process *process, const struct oci_seccomp *se
 		if (r < 0)
 			return r;
 		plan_caps(process->capabilities, available, &plan);
-		r = check_caps(&plan, err);
+		r = fit_caps(&plan, err);
 		if (r == 0)
 			r = environment_plan(process->env, &plan.env, err);
 		if (r < 0)

@@ -37,8 +37,7 @@ static int set_oom_score(const struct process_plan *plan, struct error *err)
 
 	if (!plan->process || !plan->process->oom_score_adj.is_set)
 		return 0;
-	(void)snprintf(text, sizeof(text), "%lld",
-		       (long long)plan->process->oom_score_adj.value);
+	(void)snprintf(text, sizeof(text), "%lld", (long long)plan->process->oom_score_adj.value);
 	r = write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
 	return r < 0 ? error_sys(err, r, "set oom_score_adj to %s", text) : 0;
 }
@@ -193,8 +192,7 @@ static int own_stdio(void *ctx, struct error *err)
 
 		if (fstat(fd, &st) < 0)
 			return error_sys(err, errno, "stat stdio");
-		if (st.st_uid == uid ||
-		    (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+		if (st.st_uid == uid || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
 			continue;
 		/* Sockets, read-only file systems: a convenience that cannot be had there. */
 		if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EROFS &&
@@ -337,8 +335,8 @@ static int find_program(void *ctx, struct error *err)
 {
 	struct process *p = ctx;
 
-	return program_find(p->plan->process->args[0], environment_get(p->env, "PATH"),
-			    &p->program, err);
+	return program_find(p->plan->process->args[0], environment_get(p->env, "PATH"), &p->program,
+			    err);
 }
 
 static int load_filter_late(void *ctx, struct error *err)
@@ -357,6 +355,7 @@ static int reset_signals(void *ctx, struct error *err)
 	return 0;
 }
 
+/* clang-format off */
 static const struct step become_steps[] = {
 	{ NULL, receive_filter, NULL },
 	{ NULL, join_keyring, NULL },
@@ -373,6 +372,7 @@ static const struct step become_steps[] = {
 	{ NULL, find_program, NULL },
 	{ NULL, load_filter_late, NULL },
 };
+/* clang-format on */
 
 int process_become(struct process *p, struct error *err)
 {

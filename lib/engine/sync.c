@@ -11,18 +11,23 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 
+/* clang-format off */
 static const char *const message_names[] = {
-	[SYNC_FAILED] = "failed",       [SYNC_CHILD] = "child",
-	[SYNC_RECORDED] = "recorded",   [SYNC_HOOKS_DUE] = "hooks-due",
-	[SYNC_HOOKS_RUN] = "hooks-run", [SYNC_FILTER] = "filter",
-	[SYNC_READY] = "ready",
+	[SYNC_FAILED]    = "failed",
+	[SYNC_CHILD]     = "child",
+	[SYNC_RECORDED]  = "recorded",
+	[SYNC_HOOKS_DUE] = "hooks-due",
+	[SYNC_HOOKS_RUN] = "hooks-run",
+	[SYNC_FILTER]    = "filter",
+	[SYNC_READY]     = "ready",
 };
 
 struct wire {
-	int message; /* enum sync_message */
-	pid_t pid;   /* SYNC_CHILD, SYNC_RECORDED */
+	int message;        /* enum sync_message */
+	pid_t pid;          /* SYNC_CHILD, SYNC_RECORDED */
 	struct error error; /* SYNC_FAILED; not sent otherwise */
 };
+/* clang-format on */
 
 #define WIRE_SHORT offsetof(struct wire, error)
 
@@ -63,13 +68,15 @@ static ssize_t receive(struct sync *sync, struct wire *wire, int *fd)
 
 static int failure(struct wire *wire, size_t size, struct error *err)
 {
-	size_t text = size > WIRE_SHORT ? size - WIRE_SHORT : 0;
+	struct error *sent = &wire->error;
+	size_t head = WIRE_SHORT + offsetof(struct error, msg);
+	size_t len = size > head ? size - head : 0;
 
-	if (text <= offsetof(struct error, msg) || wire->error.code >= 0)
+	if (!len || sent->code >= 0)
 		return error_set(err, -EPROTO, "malformed failure message");
-	((char *)&wire->error)[text < sizeof(wire->error) ? text : sizeof(wire->error) - 1] = '\0';
-	error_sanitize(&wire->error);
-	return error_set(err, wire->error.code, "%s", wire->error.msg);
+	sent->msg[len < sizeof(sent->msg) ? len : sizeof(sent->msg) - 1] = '\0';
+	error_sanitize(sent);
+	return error_set(err, sent->code, "%s", sent->msg);
 }
 
 static int await(struct sync *sync, enum sync_message message, struct wire *wire, int *fd,
@@ -160,8 +167,7 @@ int sync_wait(struct sync *sync, enum sync_message message, struct error *err)
 	return await(sync, message, &wire, NULL, err);
 }
 
-int sync_wait_pid(struct sync *sync, enum sync_message message, pid_t *ret_pid,
-		  struct error *err)
+int sync_wait_pid(struct sync *sync, enum sync_message message, pid_t *ret_pid, struct error *err)
 {
 	struct wire wire;
 	int r = await(sync, message, &wire, NULL, err);

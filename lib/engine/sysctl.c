@@ -62,8 +62,7 @@ int sysctl_check(const char *name, int private_flags, struct error *err)
 			return 0;
 		break;
 	}
-	return error_set(err, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace",
-			 name);
+	return error_set(err, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace", name);
 }
 
 int sysctls_check(const struct string_map *sysctls, int private_flags, struct error *err)

@@ -42,8 +42,8 @@ static int send_master(const struct pty *pty, int console_socket, struct error *
 	return n < 0 ? error_sys(err, (int)n, "send terminal to the console socket") : 0;
 }
 
-int terminal_open(int rootfd, const struct oci_process *process, int console_socket,
-		  int *ret_slave, struct error *err)
+int terminal_open(int rootfd, const struct oci_process *process, int console_socket, int *ret_slave,
+		  struct error *err)
 {
 	__attribute__((cleanup(pty_close))) struct pty pty = PTY_INIT;
 	int r = open_pty(rootfd, &pty, err);

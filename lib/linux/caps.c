@@ -3,16 +3,21 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 
 int caps_number(const char *name)
 {
 	cap_value_t value;
 
-	/* cap_from_name(3) takes bare numbers too; a configuration must not. */
-	if (strncasecmp(name, "cap_", 4) != 0 || cap_from_name(name, &value) < 0)
+	/* cap_from_name(3) takes bare numbers too, and stops at what it does not understand. */
+	if (strncasecmp(name, "cap_", 4) != 0 || name[strspn(name, LETTERS)])
+		return -EINVAL;
+	if (cap_from_name(name, &value) < 0)
 		return -EINVAL;
 	return value < cap_max_bits() && value < 64 ? value : -EINVAL;
 }

@@ -192,7 +192,8 @@ int mount_make_empty(void)
 		.type = "tmpfs",
 		.source = "tmpfs",
 		.options = options,
-		.attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			 MOUNT_ATTR_NOEXEC,
 	};
 	char reason[MOUNT_REASON_MAX];
 
