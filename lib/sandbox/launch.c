@@ -12,26 +12,37 @@
 #include "lib/linux/signals.h"
 #include "lib/sandbox/rendezvous.h"
 
-/* Beside the running program in a build tree, else where it was installed. $MOAT_SHIM goes first;
- * whoever sets the environment of a runtime may as well choose another runtime. */
+/* Where it lies seen from the running program: in a directory of programs, in a build tree. */
+static const char *const places[] = { "moat-shim", "../shim/moat-shim" };
+
+static char *find_beside_us(void)
+{
+	cleanup_free char *self = realpath("/proc/self/exe", NULL);
+	char *slash = self ? strrchr(self, '/') : NULL;
+
+	if (!slash)
+		return NULL;
+	*slash = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		cleanup_free char *path = xasprintf("%s/%s", self, places[i]);
+
+		if (access(path, X_OK) == 0)
+			return steal_ptr(&path);
+	}
+	return NULL;
+}
+
+/* $MOAT_SHIM goes first: whoever sets the environment of a runtime may as well choose another
+ * runtime. */
 static char *find_shim(void)
 {
 	const char *wanted = getenv("MOAT_SHIM");
-	cleanup_free char *self = NULL;
-	char *slash, *path;
+	char *path;
 
 	if (wanted && *wanted)
 		return xstrdup(wanted);
-	self = realpath("/proc/self/exe", NULL);
-	slash = self ? strrchr(self, '/') : NULL;
-	if (!slash)
-		return xstrdup(MOAT_LIBEXECDIR "/moat-shim");
-	*slash = '\0';
-	path = xasprintf("%s/moat-shim", self);
-	if (access(path, X_OK) == 0)
-		return path;
-	free(path);
-	return xstrdup(MOAT_LIBEXECDIR "/moat-shim");
+	path = find_beside_us();
+	return path ? path : xstrdup(MOAT_LIBEXECDIR "/moat-shim");
 }
 
 static void add_fd(char ***argv, const char *option, int fd)

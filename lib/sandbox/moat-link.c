@@ -27,18 +27,36 @@ static void on_message(void *ctx, int fd, uint32_t events)
 	}
 	loop_remove(link->source);
 	link->source = NULL;
+	close_fdp(&link->fd);
+	link->fd = -1;
 	if (!link->is_recorded)
 		loop_quit(link->loop, -ECANCELED);
 }
 
 int moat_link_open(struct moat_link *link, struct loop *loop, int fd, struct error *err)
 {
-	int r = set_nonblock(fd, true);
+	int r;
 
 	*link = (struct moat_link){ .loop = loop, .fd = fd };
+	r = set_nonblock(fd, true);
 	if (r == 0)
 		r = loop_add_fd(loop, fd, EPOLLIN, on_message, link, &link->source);
 	return r < 0 ? error_sys(err, r, "watch the rendezvous") : 0;
+}
+
+int moat_link_tell(const struct moat_link *link, enum rendezvous_message message, const char *text,
+		   struct error *err)
+{
+	int r = link->fd < 0 ? -EPIPE : rendezvous_send(link->fd, message, text);
+
+	return r < 0 ? error_sys(err, r, "report to moat") : 0;
+}
+
+void moat_link_fail(struct moat_link *link, struct error *failure)
+{
+	error_sanitize(failure);
+	if (link->fd >= 0)
+		(void)rendezvous_send_failure(link->fd, failure); /* nobody else to tell */
 }
 
 int moat_link_await(struct moat_link *link, struct error *err)

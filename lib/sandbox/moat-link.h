@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "lib/sandbox/rendezvous.h"
+
 struct error;
 struct loop;
 struct loop_source;
@@ -14,12 +16,19 @@ struct loop_source;
  */
 struct moat_link {
 	struct loop *loop;
-	int fd; /* borrowed */
+	int fd; /* -1 once moat has closed its end */
 	struct loop_source *source;
 	bool is_recorded;
 };
 
+/* @fd: the rendezvous, owned from here on. */
 int moat_link_open(struct moat_link *link, struct loop *loop, int fd, struct error *err);
+
+/* A message to moat. @text: NULL for none. */
+int moat_link_tell(const struct moat_link *link, enum rendezvous_message message, const char *text,
+		   struct error *err);
+/* That the work failed and is undone. The guest may have had a hand in the text. */
+void moat_link_fail(struct moat_link *link, struct error *failure);
 
 /* Waits for RECORDED. */
 int moat_link_await(struct moat_link *link, struct error *err);

@@ -97,25 +97,21 @@ static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 static int plan_namespaces(struct planning *p, struct error *err)
 {
 	static const enum oci_namespace_type own[] = { OCI_NS_PID, OCI_NS_MOUNT, OCI_NS_IPC,
-						       OCI_NS_UTS };
-	static const enum oci_namespace_type stripped[] = { OCI_NS_CGROUP, OCI_NS_TIME };
+						       OCI_NS_UTS, OCI_NS_CGROUP };
 	struct oci_namespace *net = find_namespace(p->guest, OCI_NS_NETWORK);
 	struct oci_namespace *user = find_namespace(p->guest, OCI_NS_USER);
+	struct oci_namespace *time = find_namespace(p->guest, OCI_NS_TIME);
 
 	if (!net)
 		return error_set(err, -ENOTSUP, "linux.namespaces: shared host network: a virtual machine has a network of its own");
 	if (user && user->path)
 		return error_set(err, -ENOTSUP, "linux.namespaces: user namespace '%s' is the host's, a virtual machine cannot join it", user->path);
 
+	if (time)
+		replace(&time->path, NULL);
 	remove_namespace(&p->guest->linux_, net);
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		plan_one_namespace(p, own[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(stripped); i++) {
-		struct oci_namespace *entry = find_namespace(p->guest, stripped[i]);
-
-		if (entry)
-			replace(&entry->path, NULL);
-	}
 	return 0;
 }
 

@@ -19,7 +19,6 @@
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/process.h"
-#include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
 #include "lib/sandbox/terminal.h"
@@ -144,6 +143,8 @@ static void undo_vm(void *ctx)
 {
 	struct creation *c = ctx;
 
+	if (c->vm.has_ended) /* whatever was waited for then says nothing */
+		error_set(c->err, -EIO, "virtual machine: ended before the container was made");
 	if (c->vm.has_ended || c->err->code == -ETIMEDOUT || c->err->code == -EPIPE)
 		vm_explain(&c->vm, c->err);
 	vm_stop(&c->vm);
@@ -324,12 +325,9 @@ static void close_gate(void *ctx)
 static int report_created(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = rendezvous_send(c->options->sync_fd, RENDEZVOUS_CREATED,
-				channel_address(c->vm.channel));
+	int r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, channel_address(c->vm.channel), err);
 
-	if (r < 0)
-		return error_sys(err, r, "report the container");
-	return moat_link_await(&c->moat, err);
+	return r < 0 ? r : moat_link_await(&c->moat, err);
 }
 
 static int start_at_once(void *ctx, struct error *err)
@@ -342,7 +340,7 @@ static int start_at_once(void *ctx, struct error *err)
 		return 0;
 	r = call(c, AGENT_START_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 	if (r == 0)
-		(void)rendezvous_send(c->options->sync_fd, RENDEZVOUS_STARTED, NULL); /* it may go */
+		(void)moat_link_tell(&c->moat, RENDEZVOUS_STARTED, NULL, NULL); /* it may go now */
 	return r;
 }
 
@@ -424,15 +422,14 @@ static void release(struct creation *c)
 int shim_create(const struct shim_options *options)
 {
 	struct error err = ERROR_INIT;
-	struct creation c = { .options = options, .err = &err };
+	struct creation c = { .options = options, .err = &err, .moat = { .fd = options->sync_fd } };
 	int status = 1;
 
 	if (prepare(&c, &err) == 0 && steps_run(steps, ARRAY_SIZE(steps), &c, &err) == 0) {
 		status = stand(&c);
 		steps_undo(steps, ARRAY_SIZE(steps), &c);
 	} else {
-		error_sanitize(&err);
-		(void)rendezvous_send_failure(options->sync_fd, &err); /* nobody to tell */
+		moat_link_fail(&c.moat, &err);
 	}
 	release(&c);
 	return status;

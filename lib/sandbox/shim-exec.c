@@ -16,7 +16,6 @@
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/process.h"
-#include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/terminal.h"
 #include "lib/state/record.h"
@@ -62,6 +61,7 @@ static int load(void *ctx, struct error *err)
 	r = read_file_at(-1, path, OCI_CONFIG_MAX_BYTES, &text, &len);
 	if (r < 0)
 		return error_sys(err, r, "read the process document");
+	close(e->options->process_fd);
 	r = oci_process_parse("process.json", text, len, &e->document, err);
 	if (r == 0 && e->document->terminal && e->options->console_fd < 0)
 		return error_set(err, -EINVAL, "terminal: no console socket to send it to");
@@ -165,11 +165,9 @@ static int run_process(void *ctx, struct error *err)
 static int report_started(void *ctx, struct error *err)
 {
 	struct execution *e = ctx;
-	int r = rendezvous_send(e->options->sync_fd, RENDEZVOUS_STARTED, NULL);
+	int r = moat_link_tell(&e->moat, RENDEZVOUS_STARTED, NULL, err);
 
-	if (r < 0)
-		return error_sys(err, r, "report the process");
-	return moat_link_await(&e->moat, err);
+	return r < 0 ? r : moat_link_await(&e->moat, err);
 }
 
 static const struct step steps[] = {
@@ -207,15 +205,14 @@ static int stand(struct execution *e)
 int shim_exec(const struct shim_options *options)
 {
 	struct error err = ERROR_INIT;
-	struct execution e = { .options = options };
+	struct execution e = { .options = options, .moat = { .fd = options->sync_fd } };
 	int status = 1;
 
 	if (prepare(&e, &err) == 0 && steps_run(steps, ARRAY_SIZE(steps), &e, &err) == 0) {
 		status = stand(&e);
 		steps_undo(steps, ARRAY_SIZE(steps), &e);
 	} else {
-		error_sanitize(&err);
-		(void)rendezvous_send_failure(options->sync_fd, &err); /* nobody to tell */
+		moat_link_fail(&e.moat, &err);
 	}
 	oci_process_free(e.document);
 	record_done(&e.record);

@@ -70,5 +70,6 @@ int terminal_open(int console_socket, struct error *err)
 	if (r < 0)
 		return r;
 	n = send_fds(console_socket, name, strlen(name), &master, 1);
+	close(console_socket);
 	return n < 0 ? error_sys(err, (int)n, "send the terminal over the console socket") : 0;
 }

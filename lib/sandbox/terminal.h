@@ -9,6 +9,7 @@ struct error;
  * the guest's.
  */
 
-/* Makes one, sends the master to @console_socket, and makes the slave the controlling terminal of
+/* Makes one, sends the master to @console_socket, which is closed (its reader may wait for the
+ * end), and makes the slave the controlling terminal of
  * this process, which leads a session, and its standard streams. */
 int terminal_open(int console_socket, struct error *err);
