@@ -106,6 +106,9 @@ int container_plan_check(const struct engine_container *c, const struct containe
 	const struct oci_config *config = c->config;
 	int private_flags = plan->namespaces.private_flags;
 
+	/* The network is the VM's, hence the container's, without a namespace in between. */
+	if (c->is_guest)
+		private_flags |= CLONE_NEWNET;
 	if ((config->hostname || config->domainname) && !(private_flags & CLONE_NEWUTS))
 		return error_set(err, -EINVAL, "unable to set %s without a private UTS namespace",
 				 config->hostname ? "hostname" : "domainname");
