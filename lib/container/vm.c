@@ -13,8 +13,9 @@
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
-#include "lib/container/backend.h"
+#include "lib/container/handle.h"
 #include "lib/engine/cgroup.h"
+#include "lib/engine/hooks.h"
 #include "lib/sandbox/launch.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
@@ -29,7 +30,6 @@
 
 /* The shim bounds each of its steps itself; this is for a shim that hangs. */
 #define SHIM_TIMEOUT_MS 180000
-#define KILL_TIMEOUT_MS 10000
 #define AGENT_TIMEOUT_MS 10000
 
 DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
@@ -39,57 +39,24 @@ DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
 DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
 #define cleanup_agent_client CLEANUP(agent_client_free_p)
 
-/* *ret stays NULL for a container that has no cgroup of its own. */
-static int open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
-{
-	return c->record.cgroup ? cgroup_open(c->record.cgroup, ret, err) : 0;
-}
-
-/* The record will say that everything in this cgroup is ours to kill, so what is in use already
- * must not get into it. */
-static int check_unused(const struct cgroup *cg, struct error *err)
-{
-	cleanup_free pid_t *pids = NULL;
-	size_t count = 0;
-	int r = cgroup_pids(cg, &pids, &count, err);
-
-	if (r < 0 || !count)
-		return r;
-	return error_set(err, -EBUSY, "container's cgroup is not empty: %zu process(es) found",
-			 count);
-}
-
-static int make_cgroup(struct container *c, struct cgroup **ret, struct error *err)
-{
-	struct oci_resources resources = sandbox_host_resources(c->config, true);
-	cleanup_free char *path = cgroup_plan_path(c->config->linux_.cgroups_path, c->id);
-	cleanup_cgroup struct cgroup *cg = NULL;
-	int r = cgroup_open(path, &cg, err);
-
-	if (r == 0)
-		r = check_unused(cg, err);
-	if (r < 0)
-		return r;
-	c->record.cgroup = steal_ptr(&path);
-	r = container_save(c, err);
-	if (r == 0)
-		r = cgroup_create(cg, err);
-	if (r < 0)
-		return r;
-	r = cgroup_apply(cg, &resources, err);
-	if (r < 0) {
-		(void)cgroup_remove(cg, 0, NULL); /* the first error is the one to tell */
-		return r;
-	}
-	*ret = steal_ptr(&cg);
-	return 0;
-}
-
 static int enter_cgroup(void *ctx, struct error *err)
 {
 	const struct cgroup *cg = ctx;
 
 	return cg ? cgroup_attach(cg, 0, false, err) : 0;
+}
+
+/* On the host, with the shim for a container: its network namespace is the sandbox's. */
+static int run_hooks(const struct container *c, struct error *err)
+{
+	const struct oci_hooks *hooks = &c->config->hooks;
+	struct hooks_context context =
+		container_hooks_context(c, "prestart", OCI_STATUS_CREATED);
+	int r = hooks_run(&context, hooks->prestart, hooks->prestart_count, err);
+
+	context.kind = "createRuntime";
+	return r < 0 ? r
+		     : hooks_run(&context, hooks->create_runtime, hooks->create_runtime_count, err);
 }
 
 /* Waits until a shim has got as far as @wanted; what happens then is on disk before it goes on. */
@@ -104,6 +71,8 @@ static int await_created(struct container *c, int sync_fd, struct error *err)
 	/* In the same breath: once the shim may outlive us, the record has to say "created". */
 	c->record.phase = RECORD_CREATED;
 	r = container_save(c, err);
+	if (r == 0)
+		r = run_hooks(c, err);
 	if (r < 0)
 		return r;
 	r = rendezvous_send(sync_fd, RENDEZVOUS_RECORDED, NULL);
@@ -161,13 +130,14 @@ static int create(struct container *c, const struct container_create_request *re
 	int r;
 
 	if (request->preserved_fds)
-		return error_set(err, -ENOTSUP, "preserved descriptors cannot be passed into a virtual machine");
-	r = request->no_cgroup ? 0 : make_cgroup(c, &cg, err);
+		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
+	resources = sandbox_host_resources(c->config, true);
+	r = request->no_cgroup ? 0 : backend_make_cgroup(c, &resources, &cg, err);
 	if (r < 0)
 		return r;
 	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
 	if (r < 0 && cg)
-		(void)cgroup_remove(cg, KILL_TIMEOUT_MS, NULL); /* as above */
+		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* as above */
 	return r;
 }
 
@@ -241,19 +211,6 @@ static int signal_guest(const struct container *c, int sig, bool all, struct err
 	return r;
 }
 
-static int signal_shim(const struct container *c, int sig, struct error *err)
-{
-	cleanup_fd int pidfd = record_pidfd(&c->record);
-
-	if (pidfd == -ESRCH)
-		return error_set(err, pidfd, "process %u has ended", c->record.pid);
-	if (pidfd < 0)
-		return error_sys(err, pidfd, "open process %u", c->record.pid);
-	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
-		return error_sys(err, errno, "signal process %u", c->record.pid);
-	return 0;
-}
-
 /* SIGKILL works whatever the guest thinks of it: one that does not answer loses its VM. */
 static int kill_container(struct container *c, int sig, bool all, struct error *err)
 {
@@ -262,7 +219,7 @@ static int kill_container(struct container *c, int sig, bool all, struct error *
 
 	if (r < 0 && sig == SIGKILL) {
 		log_debug("kill: %s: ending the virtual machine", reason.msg);
-		return signal_shim(c, SIGKILL, err);
+		return backend_signal_process(c, SIGKILL, err);
 	}
 	if (r < 0 && err)
 		*err = reason;
@@ -321,55 +278,23 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	int r;
 
 	if (request->preserved_fds)
-		return error_set(err, -ENOTSUP, "preserved descriptors cannot be passed into a virtual machine");
-	r = open_cgroup(c, &cg, err);
+		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
+	r = backend_open_cgroup(c, &cg, err);
 	if (r == 0)
 		r = write_process(request->process, &process_fd, err);
 	return r < 0 ? r : launch_exec(c, process_fd, console_fd, cg, ret_pid, err);
 }
 
-static int wait_for_end(int pidfd, uint32_t pid, struct error *err)
-{
-	long long deadline = now_ms() + KILL_TIMEOUT_MS;
-	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
-
-	for (;;) {
-		long long left = deadline - now_ms();
-		int r = poll(&fd, 1, left > 0 ? (int)left : 0);
-
-		if (r > 0)
-			return 0;
-		if (r < 0 && errno != EINTR)
-			return error_sys(err, errno, "wait for process %u", pid);
-		if (left <= 0)
-			return error_set(err, -ETIMEDOUT,
-					 "container init still running: process %u", pid);
-	}
-}
-
 /* The VMM and all the rest die with the shim, and what does not is in the cgroup. */
-static int end_shim(const struct container *c, struct error *err)
-{
-	cleanup_fd int pidfd = c->record.pid ? record_pidfd(&c->record) : -ESRCH;
-
-	if (pidfd == -ESRCH)
-		return 0;
-	if (pidfd < 0)
-		return error_sys(err, pidfd, "open process %u", c->record.pid);
-	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return error_sys(err, errno, "kill process %u", c->record.pid);
-	return wait_for_end(pidfd, c->record.pid, err);
-}
-
 static int destroy(struct container *c, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
-	int r = open_cgroup(c, &cg, err);
+	int r = backend_open_cgroup(c, &cg, err);
 
 	if (r == 0)
-		r = end_shim(c, err);
+		r = backend_end_process(c, cg, err);
 	if (r == 0 && cg)
-		r = cgroup_remove(cg, KILL_TIMEOUT_MS, err);
+		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
 	if (r < 0)
 		return r;
 	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);

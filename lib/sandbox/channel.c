@@ -130,8 +130,8 @@ static int open_vsock(struct channel *c, struct channel_ends *ret, struct error 
 }
 
 int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
-		void (*on_end)(void *ctx, const struct error *err), void *ctx,
-		struct channel **ret, struct channel_ends *ret_ends, struct error *err)
+		void (*on_end)(void *ctx, const struct error *err), void *ctx, struct channel **ret,
+		struct channel_ends *ret_ends, struct error *err)
 {
 	struct channel *c = xcalloc(1, sizeof(*c));
 	int r;

@@ -28,8 +28,8 @@ enum hv_channel channel_choose(const struct guest_image *guest);
 /* @path: of the socket, for SERIAL. @on_end is called once when the guest's side ends or breaks
  * the protocol. */
 int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
-		void (*on_end)(void *ctx, const struct error *err), void *ctx,
-		struct channel **ret, struct channel_ends *ret_ends, struct error *err);
+		void (*on_end)(void *ctx, const struct error *err), void *ctx, struct channel **ret,
+		struct channel_ends *ret_ends, struct error *err);
 void channel_free(struct channel *channel);
 
 /* "unix:///…/agent.sock" or "vsock://CID". */

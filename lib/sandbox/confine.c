@@ -16,8 +16,8 @@ static const uint64_t file_caps = CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(DAC_READ_
 				  CAP(FOWNER) | CAP(FSETID) | CAP(SETFCAP) | CAP(MKNOD);
 
 /* To act with the ids of a request, and to make the namespaces that it locks itself in. */
-static const uint64_t virtiofsd_caps = CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) | CAP(SYS_ADMIN) |
-				       CAP(SYS_RESOURCE);
+static const uint64_t virtiofsd_caps =
+	CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) | CAP(SYS_ADMIN) | CAP(SYS_RESOURCE);
 
 uint64_t confine_vmm_caps(bool with_virtiofsd)
 {

@@ -34,8 +34,8 @@ struct console {
 
 static void open_log(struct console *c)
 {
-	c->file = openat(c->dirfd, LOG_NAME,
-			 O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	c->file = openat(c->dirfd, LOG_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+			 0600);
 	c->file_len = 0;
 }
 

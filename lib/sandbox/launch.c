@@ -128,7 +128,7 @@ int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, stru
 	if (pid < 0)
 		return error_sys(err, errno, "fork");
 	if (pid == 0) {
-		(void)become_shim(l, argv, theirs, &failure); /* only returns to say why not */
+		(void)become_shim(l, argv, theirs, &failure);	 /* only returns to say why not */
 		(void)rendezvous_send_failure(theirs, &failure); /* without a reader nobody cares */
 		_exit(1);
 	}

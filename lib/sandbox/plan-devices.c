@@ -69,7 +69,8 @@ int plan_devices(struct planning *p, struct error *err)
 	dropped = linux_->devices_count - kept;
 	linux_->devices_count = kept;
 	if (dropped)
-		log_warning("linux.devices: %zu of the host's devices are not in the virtual machine, '%s' first", dropped, first);
+		log_warning("linux.devices: left out %zu of the host's devices, '%s' first",
+			    dropped, first);
 	return 0;
 }
 

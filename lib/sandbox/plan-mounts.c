@@ -18,6 +18,7 @@
  * host becomes a share; what can be neither is refused.
  */
 
+/* clang-format off */
 static const char *const guest_types[] = {
 	"proc", "sysfs", "tmpfs", "ramfs", "devpts", "mqueue", "cgroup", "cgroup2", "hugetlbfs",
 	"bpf", "securityfs", "debugfs", "tracefs", "configfs",
@@ -34,6 +35,9 @@ static const struct {
 	{ "/dev/mqueue", "mqueue" },
 	{ "/dev/pts", "devpts" },
 };
+/* clang-format on */
+
+#define NOT_IN_VM "of the host, which a virtual machine cannot be given"
 
 static bool is_bind(const struct oci_mount *m)
 {
@@ -141,10 +145,11 @@ static int take_device(struct planning *p, struct oci_mount *m, const struct sta
 	struct oci_linux *linux_ = &p->guest->linux_;
 
 	if (!is_universal_device(type, major(st->st_rdev), minor(st->st_rdev)))
-		return error_set(err, -ENOTSUP, "mounts[%zu].source: '%s' is a device of the host, which is not in the virtual machine", index, m->source);
+		return error_set(err, -ENOTSUP, "mounts[%zu].source: '%s' is a device " NOT_IN_VM,
+				 index, m->source);
 
-	linux_->devices = xrealloc(linux_->devices, linux_->devices_count + 1,
-				   sizeof(struct oci_device));
+	linux_->devices =
+		xrealloc(linux_->devices, linux_->devices_count + 1, sizeof(struct oci_device));
 	linux_->devices[linux_->devices_count++] = (struct oci_device){
 		.path = xstrdup(m->destination),
 		.type = xasprintf("%c", type),
@@ -163,12 +168,16 @@ static int check_source(const struct oci_mount *m, const char *source, const str
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (is_beneath(source, places[i]))
-			return error_set(err, -ENOTSUP, "mounts[%zu].source: '%s' belongs to the host's kernel, the virtual machine has its own", index, source);
+			return error_set(err, -ENOTSUP,
+					 "mounts[%zu].source: '%s' is kernel state " NOT_IN_VM,
+					 index, source);
 	if (m->uid_mappings_count || m->gid_mappings_count || strv_has(m->options, "idmap") ||
 	    strv_has(m->options, "ridmap"))
-		return error_set(err, -ENOTSUP, "mounts[%zu]: id-mapped mounts cannot be shared with a virtual machine", index);
+		return error_set(err, -ENOTSUP, "mounts[%zu]: an id-mapped mount " NOT_IN_VM,
+				 index);
 	if (S_ISSOCK(st->st_mode))
-		log_warning("mounts[%zu].source: '%s' is a socket of the host: the container sees it, but cannot connect to it", index, source);
+		log_warning("mounts[%zu].source: '%s' is a socket: nobody answers it in the guest",
+			    index, source);
 	return 0;
 }
 
@@ -214,7 +223,9 @@ static int plan_mount(struct planning *p, struct oci_mount *m, size_t index, str
 	if (is_bind(m))
 		return plan_bind(p, m, index, err);
 	if (!m->type || !is_guest_type(m->type))
-		return error_set(err, -ENOTSUP, "mounts[%zu].type: '%s' mounts something of the host, which is not in the virtual machine", index, m->type ? m->type : "");
+		return error_set(err, -ENOTSUP,
+				 "mounts[%zu].type: '%s' is a file system " NOT_IN_VM, index,
+				 m->type ? m->type : "");
 	return 0;
 }
 

@@ -71,7 +71,8 @@ static void add_namespace(struct oci_linux *linux_, enum oci_namespace_type type
 {
 	linux_->namespaces = xrealloc(linux_->namespaces, linux_->namespaces_count + 1,
 				      sizeof(struct oci_namespace));
-	linux_->namespaces[linux_->namespaces_count++] = (struct oci_namespace){ .type = (int)type };
+	linux_->namespaces[linux_->namespaces_count++] =
+		(struct oci_namespace){ .type = (int)type };
 }
 
 /* What shares a namespace with the host, or joins another container's, gets one of its own: the
@@ -82,12 +83,11 @@ static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 	const char *name = names_get(&oci_namespace_names, type);
 
 	if (!entry) {
-		log_debug("linux.namespaces: the host's %s namespace is not in the virtual machine; "
-			  "the container gets one of its own", name);
+		log_debug("linux.namespaces: instead of the host's %s namespace a new one", name);
 		add_namespace(&p->guest->linux_, type);
 	} else if (entry->path) {
-		log_debug("linux.namespaces: '%s' is not in the virtual machine; the container "
-			  "gets a %s namespace of its own", entry->path, name);
+		log_debug("linux.namespaces: instead of '%s' a new %s namespace", entry->path,
+			  name);
 		replace(&entry->path, NULL);
 	}
 }
@@ -103,9 +103,12 @@ static int plan_namespaces(struct planning *p, struct error *err)
 	struct oci_namespace *time = find_namespace(p->guest, OCI_NS_TIME);
 
 	if (!net)
-		return error_set(err, -ENOTSUP, "linux.namespaces: shared host network: a virtual machine has a network of its own");
+		return error_set(err, -ENOTSUP,
+				 "linux.namespaces: a virtual machine has no shared host network");
 	if (user && user->path)
-		return error_set(err, -ENOTSUP, "linux.namespaces: user namespace '%s' is the host's, a virtual machine cannot join it", user->path);
+		return error_set(err, -ENOTSUP,
+				 "linux.namespaces: a virtual machine cannot join '%s'",
+				 user->path);
 
 	if (time)
 		replace(&time->path, NULL);
@@ -124,9 +127,9 @@ static int plan_hooks(struct planning *p, struct error *err)
 	cleanup_oci_config struct oci_config *dropped = xcalloc(1, sizeof(*dropped));
 
 	dropped->hooks = *hooks;
-	*hooks = (struct oci_hooks){ .start_container = dropped->hooks.start_container,
-				     .start_container_count = dropped->hooks.start_container_count };
-	dropped->hooks.start_container = NULL;
+	*hooks = (struct oci_hooks){ 0 };
+	hooks->start_container = steal_ptr(&dropped->hooks.start_container);
+	hooks->start_container_count = dropped->hooks.start_container_count;
 	dropped->hooks.start_container_count = 0;
 	return 0;
 }
@@ -147,7 +150,10 @@ static int plan_security(struct planning *p, struct error *err)
 		sandbox_guest_process(p->guest->process);
 	replace(&p->guest->linux_.mount_label, NULL);
 	if (seccomp && seccomp->listener_path)
-		return error_set(err, -ENOTSUP, "linux.seccomp.listenerPath: '%s' cannot be given descriptors of processes in a virtual machine", seccomp->listener_path);
+		return error_set(
+			err, -ENOTSUP,
+			"linux.seccomp.listenerPath: '%s' is out of a virtual machine's reach",
+			seccomp->listener_path);
 	return 0;
 }
 
@@ -229,11 +235,13 @@ static int copy_config(const struct oci_config *config, struct oci_config **ret,
 }
 
 /* Devices come before mounts, which turn binds of device nodes into further entries. */
+/* clang-format off */
 static int (*const parts[])(struct planning *p, struct error *err) = {
 	plan_rootfs,	   plan_namespaces, plan_hooks, plan_security,
 	plan_resources,	   plan_devices,    plan_device_rules, plan_mounts,
 	plan_size,
 };
+/* clang-format on */
 
 int sandbox_plan_new(const char *id, const char *bundle, const struct oci_config *config,
 		     struct sandbox_plan **ret, struct error *err)

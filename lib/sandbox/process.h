@@ -23,14 +23,14 @@ struct guest_process {
 	bool has_terminal;
 	int tty; /* whose size the guest's terminal follows, or -1; borrowed */
 
-	int streams[3];    /* connections to the guest, -1 once a relay has them */
+	int streams[3];	   /* connections to the guest, -1 once a relay has them */
 	uint32_t ports[3]; /* by which the agent knows them; 0: none */
 	struct relay *relays[3];
 
 	bool has_exited;
 	bool is_finished; /* exited, and the output is drained */
-	bool is_lost;     /* nobody can tell how it ended */
-	int status;       /* 0–255 */
+	bool is_lost;	  /* nobody can tell how it ended */
+	int status;	  /* 0–255 */
 	struct loop_source *drain_timer;
 	unsigned long long drained;
 };

@@ -50,7 +50,8 @@ int relay_adopt(int fd, bool is_writer)
 		return -errno;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode))
-		ours = open(path, (is_writer ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		ours = open(path,
+			    (is_writer ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	/* Another user's terminal, or a FIFO whose reader is gone. */
 	if (ours < 0)
 		ours = fcntl(fd, F_DUPFD_CLOEXEC, 3);

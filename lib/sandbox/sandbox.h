@@ -21,7 +21,7 @@ struct oci_resources;
 struct sandbox_share {
 	char *host_path;  /* absolute */
 	char *guest_name; /* relative to the shared directory: "<id>/rootfs", "<id>/mount-3" */
-	bool is_file;     /* bind a file, not a directory */
+	bool is_file;	  /* bind a file, not a directory */
 	bool is_readonly;
 	bool is_recursive; /* with what is mounted below it */
 };

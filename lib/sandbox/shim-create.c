@@ -44,7 +44,7 @@ struct creation {
 	struct error *err; /* of the step that failed, so that undoing may explain it */
 	struct loop *loop;
 	struct moat_link moat;
-	bool is_running;  /* the container is all that counts now */
+	bool is_running; /* the container is all that counts now */
 
 	struct state_dir *dir;
 	struct record record;
@@ -171,8 +171,8 @@ static int meet_agent(void *ctx, struct error *err)
 	grpc_HealthCheckResponse response;
 	int fd, r;
 
-	r = agent_dial(c->loop, channel_address(c->vm.channel), AGENT_PORT_RPC, BOOT_TIMEOUT_MS, &fd,
-		       NULL, err);
+	r = agent_dial(c->loop, channel_address(c->vm.channel), AGENT_PORT_RPC, BOOT_TIMEOUT_MS,
+		       &fd, NULL, err);
 	if (r < 0)
 		return r;
 	r = agent_client_new(c->loop, fd, &c->client);

@@ -76,8 +76,8 @@ static int confine(void *ctx, struct error *err)
 static int connect_agent(void *ctx, struct error *err)
 {
 	struct execution *e = ctx;
-	int fd, r = agent_dial(e->loop, e->record.agent_address, AGENT_PORT_RPC, CALL_TIMEOUT_MS, &fd,
-			       NULL, err);
+	int fd, r = agent_dial(e->loop, e->record.agent_address, AGENT_PORT_RPC, CALL_TIMEOUT_MS,
+			       &fd, NULL, err);
 
 	if (r < 0)
 		return r;

@@ -16,10 +16,10 @@
 struct shim_options {
 	const char *root;
 	const char *id;
-	int sync_fd;       /* the rendezvous */
-	int console_fd;    /* a connected console socket, or -1 */
+	int sync_fd;	   /* the rendezvous */
+	int console_fd;	   /* a connected console socket, or -1 */
 	bool runs_at_once; /* create: start too */
-	int process_fd;    /* exec: a file that holds the process document */
+	int process_fd;	   /* exec: a file that holds the process document */
 };
 
 /* Each returns the program's exit status. */

@@ -57,7 +57,8 @@ static int choose_share(struct vm *vm, struct error *err)
 	if (r < 0)
 		return r;
 	if (share == HV_SHARE_NONE)
-		return error_set(err, -ENOTSUP, "guest kernel '%s' has neither 9p nor virtiofs", guest->release);
+		return error_set(err, -ENOTSUP, "guest kernel '%s' has neither 9p nor virtiofs",
+				 guest->release);
 	vm->share = (enum hv_share)share;
 	return 0;
 }
@@ -219,8 +220,8 @@ static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *co
 	return 0;
 }
 
-static int watch(struct vm *vm, const struct hv_vm *child, loop_fd_fn fn,
-		 struct loop_source **ret, struct error *err)
+static int watch(struct vm *vm, const struct hv_vm *child, loop_fd_fn fn, struct loop_source **ret,
+		 struct error *err)
 {
 	int r;
 
@@ -241,8 +242,7 @@ static uint64_t host_memory_mib(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
 }
 
-static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends,
-		  struct error *err)
+static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends, struct error *err)
 {
 	int r = open_console(vm, ends, err);
 

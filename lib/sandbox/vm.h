@@ -32,7 +32,7 @@ struct vm {
 	struct hv_vm vmm;
 	struct hv_vm virtiofsd;
 	struct loop_source *watches[2];
-	int qmp_fd; /* our end, for later commands */
+	int qmp_fd;	/* our end, for later commands */
 	bool has_ended; /* or its channel, or virtiofsd: the guest cannot go on */
 	char reason[256], channel_reason[256];
 

@@ -36,6 +36,7 @@ static void assert_refused(const struct sample *s, const char *piece)
 static void a_whole_container_becomes_a_guests_golden(void **state)
 {
 	/* What podman writes, shortened; every kind of rewriting once. */
+	/* clang-format off */
 	const struct sample sample = {
 		.rest = "\"hostname\":\"web\",\"hooks\":{"
 			"\"createRuntime\":[{\"path\":\"/bin/net\"}],"
@@ -82,6 +83,7 @@ static void a_whole_container_becomes_a_guests_golden(void **state)
 		.namespaces = "{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"},"
 			      "{\"type\":\"uts\"},{\"type\":\"ipc\"}",
 	};
+	/* clang-format on */
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 	cleanup_oci_config struct oci_config *wanted = parse_sample(&guest);
 	cleanup_free char *wanted_text = NULL, *text = NULL;
@@ -158,7 +160,7 @@ static void the_hosts_network_is_refused_with_a_cure(void **state)
 	struct sandbox_plan *plan;
 
 	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), -ENOTSUP);
-	assert_non_null(strstr(err.msg, "linux.namespaces: shared host network"));
+	assert_non_null(strstr(err.msg, "shared host network"));
 	assert_non_null(error_hint(&err));
 }
 
@@ -169,7 +171,7 @@ static void joining_a_user_namespace_is_refused(void **state)
 			      "{\"type\":\"user\",\"path\":\"/proc/1/ns/user\"}",
 	};
 
-	assert_refused(&sample, "user namespace '/proc/1/ns/user'");
+	assert_refused(&sample, "cannot join '/proc/1/ns/user'");
 }
 
 static void missing_bind_sources_are_named_with_their_place(void **state)
@@ -231,9 +233,10 @@ static void a_bind_of_the_whole_kernel_tree_becomes_the_guests(void **state)
 static void bound_device_nodes_become_devices(void **state)
 {
 	const struct sample sample = {
-		.mounts = "{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\","
-			  "\"options\":[\"bind\"]},"
-			  "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}",
+		.mounts =
+			"{\"destination\":\"/dev/null\",\"type\":\"bind\",\"source\":\"/dev/null\","
+			"\"options\":[\"bind\"]},"
+			"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}",
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 	const struct oci_config *guest = plan->guest_config;
@@ -249,9 +252,10 @@ static void bound_device_nodes_become_devices(void **state)
 static void devices_of_the_host_are_left_out(void **state)
 {
 	const struct sample sample = {
-		.linux_ = "\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0},"
-			  "{\"path\":\"/dev/fuse\",\"type\":\"c\",\"major\":10,\"minor\":229},"
-			  "{\"path\":\"/dev/fifo\",\"type\":\"p\"}],",
+		.linux_ =
+			"\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\",\"major\":8,\"minor\":0},"
+			"{\"path\":\"/dev/fuse\",\"type\":\"c\",\"major\":10,\"minor\":229},"
+			"{\"path\":\"/dev/fifo\",\"type\":\"p\"}],",
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 	const struct oci_linux *linux_ = &plan->guest_config->linux_;

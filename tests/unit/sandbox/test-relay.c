@@ -169,8 +169,8 @@ static void a_file_and_dev_null_work_though_epoll_knows_neither(void **state)
 	assert_non_null(file);
 	assert_int_equal(ftruncate(fileno(file), MANY), 0);
 	assert_int_equal(loop_new(&loop), 0);
-	relay = relay_new(loop, dup(fileno(file)), open("/dev/null", O_WRONLY | O_CLOEXEC), set_true,
-			  &is_done);
+	relay = relay_new(loop, dup(fileno(file)), open("/dev/null", O_WRONLY | O_CLOEXEC),
+			  set_true, &is_done);
 	assert_int_equal(loop_run_until(loop, &is_done, 5000), 0);
 	assert_true(relay_bytes(relay) == MANY);
 	relay_free(relay);

@@ -34,8 +34,8 @@ static void a_message_arrives_with_its_text(void **state)
 	struct error err = ERROR_INIT;
 
 	assert_int_equal(rendezvous_send(e.shim, RENDEZVOUS_CREATED, "unix:///x"), 0);
-	assert_int_equal(rendezvous_wait(e.moat, RENDEZVOUS_CREATED, 1000, "moat-shim", &text, &err),
-			 0);
+	assert_int_equal(
+		rendezvous_wait(e.moat, RENDEZVOUS_CREATED, 1000, "moat-shim", &text, &err), 0);
 	assert_string_equal(text, "unix:///x");
 }
 
