@@ -16,6 +16,7 @@ struct error;
  *	state.json   this record, written by rename
  *	config.json  the bundle's, as it was at create
  *	exec.fifo    native: the init waits here while it is created
+ *	start.sock   vm: the shim waits here while the container is created
  *	vm/          vm: sockets, console.log (only the sandbox's first container)
  *
  * Whoever changes the container holds a flock(2) on the directory itself, so that a lock cannot
