@@ -29,7 +29,7 @@ struct engine_container {
 	const char *bundle;     /* absolute path; relative paths of the config start here */
 	const struct cgroup *cgroup; /* made already, see cgroup.h; NULL: stay in the caller's */
 	int stdio[3];           /* for the process when it has no terminal; borrowed */
-	int console_socket;     /* connected AF_UNIX stream that takes the terminal's master, or -1 */
+	int console_socket;     /* connected AF_UNIX stream that takes the terminal, or -1 */
 	int start_fd;           /* read one byte from here before exec; -1: exec at once. A FIFO
 				 * opened O_RDWR, a pipe's end or an eventfd; borrowed */
 	unsigned int preserved_fds; /* descriptors 3 … 2+N stay open in the process */
@@ -58,7 +58,8 @@ struct engine_exec {
 	unsigned int preserved_fds;
 	bool no_new_keyring;    /* as above; the new one has no name */
 	bool is_guest;
-	int (*on_pid)(void *ctx, pid_t pid, struct error *err); /* before the program runs; may be NULL */
+	/* Called before the program runs; may be NULL. */
+	int (*on_pid)(void *ctx, pid_t pid, struct error *err);
 	void *ctx;
 };
 

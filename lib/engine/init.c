@@ -34,8 +34,8 @@ struct work {
 	pid_t pid; /* as the caller sees it; known once recorded */
 };
 
-/* When the caller dies before the container is made, so does init. That it died before the kernel
- * was told shows as the end of file that ends the next wait, or as a 'ready' that cannot be sent. */
+/* When the caller dies before the container is made, so does init. If it died before the kernel was
+ * told so, the next wait ends with an end of file, or 'ready' cannot be sent. */
 static int begin(void *ctx, struct error *err)
 {
 	struct work *w = ctx;

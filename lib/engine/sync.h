@@ -17,7 +17,7 @@ struct error;
  */
 enum sync_message {
 	SYNC_FAILED,    /* helper, init → caller: a struct error; the sender exits */
-	SYNC_CHILD,     /* helper → caller: the pid of what it cloned, in the caller's namespace */
+	SYNC_CHILD,     /* helper → caller: the pid of what it cloned, as the caller sees it */
 	SYNC_RECORDED,  /* caller → init: this is your pid there, and it is recorded */
 	SYNC_HOOKS_DUE, /* init → caller: everything is mounted, the root not changed yet */
 	SYNC_HOOKS_RUN, /* caller → init: go on */

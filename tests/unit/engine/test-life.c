@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -474,7 +475,8 @@ static void a_process_enters_a_container_without_namespaces(void **state)
 	/* Mounts of a container without a mount namespace stay, so this has one around it. */
 	pid = fork();
 	if (pid == 0) {
-		if (unshare(CLONE_NEWNS) < 0)
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 			_exit(1);
 		live_new(&wish, false, &live);
 		enter_script(&live, "ls -d /bin /home; test -d /usr || echo inside", out,

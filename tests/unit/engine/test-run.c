@@ -110,39 +110,56 @@ static void without_namespaces_it_is_only_a_changed_root(void **state)
 	expect_output("bin\ndev\netc\nhome\nproc\nsys\ntmp\nother\n");
 }
 
-static void namespaces_can_be_joined_by_path(void **state)
+/* Runs in a container that joins namespace @type (@file below /proc/PID/ns) of another process;
+ * whether it then was in that one. */
+static bool joins(const char *type, const char *file, int flag, const char *others)
 {
 	cleanup_free char *namespaces = NULL;
-	int ready[2], done[2];
-	char byte, own[64];
+	cleanup_free char *script = NULL;
 	cleanup_free char *path = NULL;
+	int ready[2], done[2];
+	char byte, theirs[64];
 	ssize_t n;
 	pid_t pid;
 
-	if (!box)
-		skip();
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(done, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		close(done[1]);
-		if (unshare(CLONE_NEWUTS | CLONE_NEWIPC) < 0 || write(ready[1], "", 1) != 1)
+		if (unshare(flag) < 0 || write(ready[1], "", 1) != 1)
 			_exit(1);
 		(void)!read(done[0], &byte, 1);
 		_exit(0);
 	}
+	close(ready[1]);
+	close(done[0]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	namespaces = xasprintf(
-		"{\"type\":\"mount\"},{\"type\":\"uts\",\"path\":\"/proc/%d/ns/uts\"}", (int)pid);
-	path = xasprintf("/proc/%d/ns/uts", (int)pid);
-	n = readlink(path, own, sizeof(own) - 1);
+	close(ready[0]);
+	path = xasprintf("/proc/%d/ns/%s", (int)pid, file);
+	namespaces = xasprintf("%s{\"type\":\"%s\",\"path\":\"%s\"}", others, type, path);
+	script = xasprintf("readlink /proc/self/ns/%s", file);
+	n = readlink(path, theirs, sizeof(theirs) - 1);
 	assert_true(n > 0);
-	own[n] = '\0';
-	RUN(.script = "readlink /proc/self/ns/uts", .namespaces = namespaces);
+	theirs[n] = '\0';
+	box_run(box, &(struct wish){ .script = script, .namespaces = namespaces }, &got);
 	close(done[1]);
 	(void)wait_status(pid);
-	assert_true(str_after(got.out, own) != NULL);
+	return str_after(got.out, theirs) != NULL;
+}
+
+static void namespaces_can_be_joined_by_path(void **state)
+{
+	static const char mount[] = "{\"type\":\"mount\"},";
+
+	if (!box)
+		skip();
+	assert_true(joins("uts", "uts", CLONE_NEWUTS, mount));
+	assert_true(joins("ipc", "ipc", CLONE_NEWIPC, mount));
+	assert_true(joins("network", "net", CLONE_NEWNET, mount));
+	assert_true(joins("cgroup", "cgroup", CLONE_NEWCGROUP, mount));
+	assert_true(joins("mount", "mnt", CLONE_NEWNS, ""));
 }
 
 static void a_path_of_another_type_is_refused(void **state)
@@ -367,6 +384,7 @@ static void a_working_directory_behind_a_descriptor_is_refused(void **state)
 {
 	cleanup_fd int leaked = open("/", O_PATH | O_DIRECTORY);
 
+	assert_true(leaked >= 0);
 	for (int fd = 3; fd < 16; fd++) {
 		cleanup_free char *cwd = xasprintf("/proc/self/fd/%d", fd);
 

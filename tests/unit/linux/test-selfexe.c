@@ -25,12 +25,13 @@
  * a word that says what to do: the attack of CVE-2019-5736. It opens its image, which the kernel
  * keeps from being written only as long as it runs, becomes a shell, and has that write to it.
  */
-#define ATTACK_FD "9"
+#define ATTACK_FD 9
 #define SHELL_FAILED 99
 
 static int attack(char *argv[])
 {
 	struct error err = ERROR_INIT;
+	char *command;
 	int fd;
 
 	if (!streq(argv[1], "bare") && selfexe_protect(argv, &err) < 0) {
@@ -40,10 +41,11 @@ static int attack(char *argv[])
 	if (getenv("_MOAT_SELFEXE") || !streq(argv[2], "rest"))
 		return 11;
 	fd = open("/proc/self/exe", O_PATH);
-	if (fd < 0 || dup2(fd, atoi(ATTACK_FD)) < 0)
+	if (fd < 0 || dup2(fd, ATTACK_FD) < 0)
 		return 12;
-	execl("/bin/sh", "sh", "-c",
-	      "(echo hacked > /proc/self/fd/" ATTACK_FD ") 2>/dev/null || exit 99", NULL);
+	command = xasprintf("(echo hacked > /proc/self/fd/%d) 2>/dev/null || exit %d", ATTACK_FD,
+			    SHELL_FAILED);
+	execl("/bin/sh", "sh", "-c", command, NULL);
 	return 13;
 }
 
