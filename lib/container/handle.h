@@ -4,6 +4,8 @@
 #include "lib/container/backend.h"
 #include "lib/container/container.h"
 
+struct hooks_context;
+
 /*
  * A container opened by its id: its directory, its record, its configuration. Between the
  * façade's files only.
@@ -36,6 +38,10 @@ int container_status(const struct container *c, bool is_ours, enum oci_status *r
 
 /* Everything but the state directory: process, cgroup, poststop hooks. */
 int container_destroy(struct container *c, struct error *err);
+
+/* What a hook on the host is told of the container. */
+struct hooks_context container_hooks_context(const struct container *c, const char *kind,
+					     enum oci_status status);
 
 /* poststop, once nothing is left of it; the container is deleted whatever they say
  * (config.md#poststop). */

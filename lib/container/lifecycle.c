@@ -10,8 +10,8 @@
  * The hooks that are the same in both isolations, because they run on the host and see a container
  * that runs or is gone. Those that come before belong to whoever makes the container.
  */
-static struct hooks_context hooks_context(const struct container *c, const char *kind,
-					  enum oci_status status)
+struct hooks_context container_hooks_context(const struct container *c, const char *kind,
+					     enum oci_status status)
 {
 	return (struct hooks_context){
 		.kind = kind,
@@ -31,7 +31,7 @@ void container_run_poststop(const struct container *c)
 
 	if (!hooks || !hooks->poststop_count)
 		return;
-	context = hooks_context(c, "poststop", OCI_STATUS_STOPPED);
+	context = container_hooks_context(c, "poststop", OCI_STATUS_STOPPED);
 	for (size_t i = 0; i < hooks->poststop_count; i++) {
 		/* One by one: the first that fails would end a list. */
 		if (hooks_run(&context, &hooks->poststop[i], 1, &err) < 0)
@@ -60,7 +60,7 @@ int container_run_poststart(struct container *c, struct error *err)
 
 	if (!hooks || !hooks->poststart_count)
 		return 0;
-	context = hooks_context(c, "poststart", OCI_STATUS_RUNNING);
+	context = container_hooks_context(c, "poststart", OCI_STATUS_RUNNING);
 	r = hooks_run(&context, hooks->poststart, hooks->poststart_count, err);
 	if (r < 0 && container_find_backend(c->record.isolation, &backend, NULL) == 0)
 		(void)backend->kill(c, SIGKILL, true, NULL); /* it may have ended by itself */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/client/client.h"
@@ -126,6 +124,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
+	struct oci_resources resources;
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r;
 

@@ -126,6 +126,8 @@ static int plan_hooks(struct planning *p, struct error *err)
 	/* Released as a whole: the field table knows how to free a hook. */
 	cleanup_oci_config struct oci_config *dropped = xcalloc(1, sizeof(*dropped));
 
+	if (hooks->create_container_count)
+		return error_set(err, -ENOTSUP, "hooks.createContainer: not supported in a virtual machine");
 	dropped->hooks = *hooks;
 	*hooks = (struct oci_hooks){ 0 };
 	hooks->start_container = steal_ptr(&dropped->hooks.start_container);
