@@ -116,7 +116,7 @@ expect_end() {
 # --- saying what was expected -------------------------------------------------------------------
 
 expect() {
-  if ! [ "$1" "$2" "$3" ]; then
+  if ! test "$1" "$2" "$3"; then
     printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
     return 1
   fi

@@ -30,7 +30,7 @@ podman_words() {
 }
 
 expect() {
-  if ! [ "$1" "$2" "$3" ]; then
+  if ! test "$1" "$2" "$3"; then
     printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
     return 1
   fi

@@ -113,8 +113,9 @@ static char *number_argument(const char *arg, unsigned long number)
 {
 	const char *at = strchr(arg, '@');
 	char *made = NULL;
-	int n = at ? asprintf(&made, "%.*s%d-%lu%s", (int)(at - arg), arg, (int)getpid(), number, at + 1) :
-		     asprintf(&made, "%s", arg);
+	int n = at ? asprintf(&made, "%.*s%d-%lu%s", (int)(at - arg), arg, (int)getpid(), number,
+			      at + 1)
+		   : asprintf(&made, "%s", arg);
 
 	if (n < 0)
 		die("out of memory");
@@ -151,7 +152,8 @@ static void run_once(const struct command *command, posix_spawn_file_actions_t *
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		die("'%s' failed with wait status 0x%x", command->name, (unsigned int)status);
 
-	ret->wall_us = (end.tv_sec - begin.tv_sec) * 1000000L + (end.tv_nsec - begin.tv_nsec) / 1000;
+	ret->wall_us =
+		(end.tv_sec - begin.tv_sec) * 1000000L + (end.tv_nsec - begin.tv_nsec) / 1000;
 	ret->cpu_us = micros(&usage.ru_utime) + micros(&usage.ru_stime);
 	ret->rss_kib = usage.ru_maxrss;
 	for (size_t i = 0; args[i]; i++)
@@ -202,7 +204,8 @@ int main(int argc, char **argv)
 			struct command *command = &plan.commands[i];
 
 			run_once(command, &actions,
-				 round < plan.warmup ? &ignored : &command->samples[round - plan.warmup]);
+				 round < plan.warmup ? &ignored
+						     : &command->samples[round - plan.warmup]);
 		}
 	}
 	for (size_t i = 0; i < plan.count; i++)
