@@ -10,7 +10,8 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/rendezvous.h"
 
-#define RECORD_TIMEOUT_MS 60000
+/* Hooks of the caller run in between. */
+#define RECORD_TIMEOUT_MS 600000
 
 static void on_message(void *ctx, int fd, uint32_t events)
 {
