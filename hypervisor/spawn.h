@@ -8,8 +8,8 @@ struct hv_vm;
 
 /* Programs of a VM: the VMM, and the daemons that serve its devices. */
 
-/* The first of @names (ends in NULL) that is a program on the fixed search path; $PATH is the caller's
- * environment and does not decide what runs as root. -ENOENT: "find 'NAME': …" with the first. */
+/* The first of @names (ends in NULL) that is a program on the fixed search path; $PATH is the
+ * caller's environment and does not decide what runs as root. -ENOENT: "find 'NAME': …" with the first. */
 int hv_find_program(const char *const *names, char **ret, struct error *err);
 
 /* Runs @argv (argv[0] a path) as a child with standard output and error on @log_fd, the

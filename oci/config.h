@@ -10,8 +10,8 @@ struct error;
 
 /*
  * config.json of the OCI runtime specification 1.3.0 as C structs, each described by a field
- * table (oci/config.c, oci/linux.c, oci/vm.c). Enums are indices into the names tables below; OCI_UNSET where the
- * specification gives no default. Everything is owned by struct oci_config.
+ * table (oci/config.c, oci/linux.c, oci/vm.c). Enums are indices into the names tables below;
+ * OCI_UNSET where the specification gives no default. Everything is owned by struct oci_config.
  */
 #define OCI_UNSET (-1)
 

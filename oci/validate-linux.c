@@ -186,7 +186,7 @@ static int check_cpu_times(struct checker *c)
 
 static int check_cpu_list(struct checker *c, const char *key, const char *list)
 {
-	/* What lists are made of (bitmap_parselist() of the kernel); the kernel has the last word. */
+	/* What lists are made of (the kernel's bitmap_parselist(), which has the last word). */
 	if (!list || !list[strspn(list, "0123456789,-:/Nal ")])
 		return 0;
 	return checker_refuse(checker_at(c, "linux.resources.cpu.%s", key), "not a list of numbers",

@@ -31,7 +31,8 @@ const struct agent_method_info agent_methods[AGENT_METHOD_COUNT] = {
 	[AGENT_READ_STDERR] = AGENT(ReadStderr, ReadStreamRequest, ReadStreamResponse),
 	[AGENT_CLOSE_STDIN] = AGENT(CloseStdin, CloseStdinRequest, Empty),
 	[AGENT_TTY_WIN_RESIZE] = AGENT(TtyWinResize, TtyWinResizeRequest, Empty),
-	[AGENT_GET_GUEST_DETAILS] = AGENT(GetGuestDetails, GuestDetailsRequest, GuestDetailsResponse),
+	[AGENT_GET_GUEST_DETAILS] =
+		AGENT(GetGuestDetails, GuestDetailsRequest, GuestDetailsResponse),
 	[AGENT_SET_GUEST_DATE_TIME] = AGENT(SetGuestDateTime, SetGuestDateTimeRequest, Empty),
 	[AGENT_RESEED_RANDOM_DEV] = AGENT(ReseedRandomDev, ReseedRandomDevRequest, Empty),
 };

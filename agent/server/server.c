@@ -22,8 +22,8 @@ static int watch_children(struct agent_server *server)
 {
 	sigset_t signals;
 
-	/* A client or a process that hung up is an error of the write, not our end. The engine gives
-	 * what it starts the defaults back. */
+	/* A client or a process that hung up is an error of the write, not our end. The engine
+	 * gives what it starts the defaults back. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;

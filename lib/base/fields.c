@@ -18,7 +18,7 @@ struct frame {
 	enum frame_kind kind;
 	const struct fields *object; /* OBJECT: its table */
 	char *base;                  /* OBJECT: the struct; ARRAY, MAP: the struct of .field */
-	const struct field *field;   /* ARRAY, MAP: the field being filled; OBJECT: of the last key */
+	const struct field *field;   /* ARRAY, MAP: being filled; OBJECT: of the last key */
 	char *key;                   /* last key seen */
 	size_t index;                /* ARRAY: of the next element */
 	size_t cap;                  /* ARRAY: allocated elements */

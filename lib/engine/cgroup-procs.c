@@ -145,7 +145,7 @@ static int set_frozen(const struct cgroup *cg, const struct cgroup_hierarchy *h,
 	return cgroup_v1_set_frozen(h, cgroup_relative(cg), frozen);
 }
 
-/* Frozen processes cannot fork, so few rounds find them all. On v1 they do not die frozen either. */
+/* Frozen processes cannot fork, so few rounds find them all. On v1 they do not die frozen. */
 static int kill_listed(const struct cgroup *cg, const struct cgroup_hierarchy *h)
 {
 	const struct cgroup_hierarchy *freezer = h->mount.is_v2 ? h : cgroup_v1(cg, "freezer");

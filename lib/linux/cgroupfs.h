@@ -42,7 +42,7 @@ int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret);
 int cgroupfs_write(int dirfd, const char *path, const char *file, const char *value);
 /* Whether a flat keyed file (cgroup.events) has a line "KEY 1". False on errors. */
 bool cgroupfs_has_event(int dirfd, const char *path, const char *file, const char *key);
-/* Waits until that is @wanted. -ETIMEDOUT at @deadline_ms (now_ms()), -ENODEV when it is removed. */
+/* Waits until that is @wanted. -ETIMEDOUT at @deadline_ms (now_ms()), -ENODEV once removed. */
 int cgroupfs_wait_event(int dirfd, const char *path, const char *file, const char *key, bool wanted,
 			long long deadline_ms);
 

@@ -15,14 +15,14 @@ static char character[] = "c";
 
 /* A guest can make device nodes on the shared root file system. What the VMM cannot open there,
  * it cannot be made to open. */
-/* clang-format off */
+#define MISC_DEVICE(number)                                                                        \
+	{ .allow = true, .type = character, .major = { 10, true }, .minor = { number, true } }
 static struct oci_device_rule vmm_devices[] = {
 	{ .allow = false },
-	{ .allow = true, .type = character, .major = { 10, true }, .minor = { 232, true } }, /* kvm */
-	{ .allow = true, .type = character, .major = { 10, true }, .minor = { 238, true } }, /* vhost-net */
-	{ .allow = true, .type = character, .major = { 10, true }, .minor = { 241, true } }, /* vhost-vsock */
+	MISC_DEVICE(232), /* kvm */
+	MISC_DEVICE(238), /* vhost-net */
+	MISC_DEVICE(241), /* vhost-vsock */
 };
-/* clang-format on */
 
 static struct oci_memory host_memory(const struct oci_memory *memory)
 {

@@ -7,7 +7,7 @@
 
 bats_require_minimum_version 1.5.0
 
-load ../lib/rootfs
+load "${BASH_SOURCE[0]%/*}/../lib/rootfs"
 
 # --- the program ------------------------------------------------------------------------------
 
