@@ -11,7 +11,7 @@ struct error;
  * "moat-shim died before 'created'", never success.
  *
  *	create:	shim → CREATED (agent's address)	the container exists, nothing runs yet
- *		moat → RECORDED			it is on disk: the shim may outlive moat
+ *		moat → RECORDED				it is on disk: the shim may outlive moat
  *		shim → STARTED				`run` only: the program runs
  *	start:	moat → START				on the socket <state>/start.sock
  *		shim → STARTED
