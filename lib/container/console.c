@@ -22,11 +22,11 @@ static int check(const struct console_request *request, struct error *err)
 	if (request->is_detached && request->has_terminal && !has_socket)
 		return error_set(
 			err, -EINVAL,
-			"cannot allocate tty if runc will detach without setting console socket");
+			"cannot allocate tty if moat will detach without setting console socket");
 	if (has_socket && !(request->is_detached && request->has_terminal))
 		return error_set(
 			err, -EINVAL,
-			"cannot use console socket if runc will not detach or allocate tty");
+			"cannot use console socket if moat will not detach or allocate tty");
 	return 0;
 }
 

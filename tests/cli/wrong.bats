@@ -109,16 +109,16 @@ load helpers
 
 @test "a terminal without anybody to take it" {
 	make_bundle
-	fails_with 1 "create 'x': cannot allocate tty if runc will detach without setting console socket" \
+	fails_with 1 "create 'x': cannot allocate tty if moat will detach without setting console socket" \
 		--isolation native create --bundle bundle x
-	fails_with 1 "run 'x': cannot allocate tty if runc will detach without setting console socket" \
+	fails_with 1 "run 'x': cannot allocate tty if moat will detach without setting console socket" \
 		--isolation native run --detach --bundle bundle x
 	[[ ! -e $ROOT/x ]]
 }
 
 @test "a console socket in the foreground" {
 	make_bundle
-	fails_with 1 "run 'x': cannot use console socket if runc will not detach or allocate tty" \
+	fails_with 1 "run 'x': cannot use console socket if moat will not detach or allocate tty" \
 		--isolation native run --console-socket s --bundle bundle x
 }
 
