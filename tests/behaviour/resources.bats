@@ -48,9 +48,10 @@ limit_of() {
 }
 
 @test "cgroupsPath names the cgroup" {
-  config --arg path "/moat-test/$ID" '.linux.cgroupsPath = $path'
+  local parent=parent-of-$ID
+  config --arg path "/$parent/$ID" '.linux.cgroupsPath = $path'
   detached_sleep
-  our_cgroups | grep -q "/moat-test/$ID\$"
+  our_cgroups | grep -q "/$parent/$ID\$"
   moat delete --force "$ID"
-  find /sys/fs/cgroup -depth -type d -name moat-test -exec rmdir {} +
+  find /sys/fs/cgroup -depth -type d -name "$parent" -exec rmdir {} +
 }
