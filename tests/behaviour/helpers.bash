@@ -57,7 +57,7 @@ json_array() {
 
 # The program to run and its arguments.
 args() {
-  config --argjson args "$(json_array "$@")" '.process.args = $args'
+  config '.process.args = $ARGS.positional' --args -- "$@"
 }
 
 # A shell script to run.
@@ -174,15 +174,15 @@ setup() {
 }
 
 teardown() {
-  local status=0
   if [ -z "$BATS_TEST_COMPLETED" ]; then
     explain
     clean_up
     return
   fi
-  expect_nothing_left || status=1
-  clean_up
-  return $status
+  if ! expect_nothing_left; then
+    clean_up
+    return 1
+  fi
 }
 
 # What a failed test's container last said.
@@ -202,11 +202,9 @@ mounts_now() {
 
 # Processes that nobody but the suite's process 1 waits for: what outlived its command.
 orphans() {
-  local stat
-  for stat in /proc/[0-9]*/stat; do
-    # Fields after the name, which may hold anything: state, parent.
-    sed -nE 's/^([0-9]+) \((.*)\) ([A-Z]) 1 .*/\1 \3 \2/p' "$stat" 2>/dev/null
-  done | awk '$2 != "Z"' | sort
+  # Fields after the name, which may hold anything: state, parent. Some processes end meanwhile.
+  sed -nE 's/^([0-9]+) \((.*)\) ([A-Z]) 1 .*/\1 \3 \2/p' /proc/[0-9]*/stat 2>/dev/null |
+    awk '$2 != "Z"' | sort
 }
 
 new_orphans() {
