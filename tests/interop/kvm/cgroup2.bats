@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Native containers on a host that has nothing but cgroup v2.
+
+load helpers
+
+export MOAT_ISOLATION=native
+
+@test "limits, also by cgroup v2's own names, are in the cgroup's files" {
+  config '.linux.resources = {
+    memory: {limit: 67108864, reservation: 33554432, swap: 100663296},
+    cpu: {quota: 50000, period: 100000, shares: 512, cpus: "1"},
+    pids: {limit: 20},
+    unified: {"memory.high": "50331648"}}'
+  detached_sleep
+  expect "$(limit memory.max)" = 67108864
+  expect "$(limit memory.low)" = 33554432
+  expect "$(limit memory.swap.max)" = 33554432
+  expect "$(limit cpu.max)" = "50000 100000"
+  expect "$(limit cpu.weight)" -lt 100
+  expect "$(limit cpuset.cpus)" = 1
+  expect "$(limit pids.max)" = 20
+  expect "$(limit memory.high)" = 50331648
+  expect "$(limit cgroup.procs)" = "$(cat "$PID_FILE")"
+  moat delete --force "$ID"
+}
+
+@test "the container's process begins in its cgroup, where nobody moves it to" {
+  args sleep 1000
+  traced cgroup detached
+  grep -q "cgroup_mkdir:.*$ID" "$TRACE"
+  run ! grep "cgroup_attach_task:.*$ID" "$TRACE"
+  moat delete --force "$ID"
+}
+
+@test "the container sees its own cgroup as the root" {
+  config '.linux.resources.pids = {limit: 17}'
+  script 'cat /proc/self/cgroup /sys/fs/cgroup/pids.max; mkdir /sys/fs/cgroup/inner || echo refused'
+  run -0 foreground
+  expect "${lines[0]}" = 0::/
+  expect "${lines[1]}" = 17
+  expect_match "$output" refused
+}
+
+# Nobody needs a capability to open /dev/fuse or /dev/kvm: that they cannot be opened is the
+# cgroup's doing.
+@test "a device is open for what its rule allows and for nothing else" {
+  config '.process.capabilities[] += ["CAP_MKNOD"] |
+    .linux.resources.devices += [{allow: true, type: "c", major: 10, minor: 229, access: "r"}]'
+  script 'cd /tmp; mknod fuse c 10 229; mknod kvm c 10 232
+    (: <fuse) && echo fuse read; (: <>fuse) || echo fuse refused; (: <kvm) || echo kvm refused'
+  run -0 foreground
+  expect "$(grep -E '^(fuse|kvm)' <<<"$output" | xargs)" = \
+    "fuse read fuse refused kvm refused"
+  expect "$(grep -c "Operation not permitted" <<<"$output")" = 2
+}
+
+@test "the rules for devices hold for exec as well" {
+  config '.process.capabilities[] += ["CAP_MKNOD"]'
+  detached_sleep
+  run ! moat exec "$ID" sh -c 'mknod /tmp/fuse c 10 229 && echo made; : <>/tmp/fuse' </dev/null
+  expect_match "$output" made
+  expect_match "$output" "Operation not permitted"
+  moat delete --force "$ID"
+}
+
+@test "delete ends processes in the host's process namespace and cgroups beneath the container's" {
+  config 'del(.linux.namespaces[] | select(.type == "pid"))
+    | .mounts |= map(if .type == "cgroup" then .options -= ["ro"] else . end)'
+  script 'mkdir /sys/fs/cgroup/inner && sh -c "echo 0 >/sys/fs/cgroup/inner/cgroup.procs; exec sleep 1001" &
+    sleep 1002 & echo up; exec sleep 1000'
+  detached
+  eventually 20 file_contains "$OUT" up
+  eventually 20 grep -q . "$(cgroup)/inner/cgroup.procs"
+  expect "$(limit cgroup.procs | wc -l)" = 2
+  moat delete --force "$ID"
+  run ! pgrep -f '^sleep 100[012]'
+  expect "$(our_cgroups)" = ""
+}

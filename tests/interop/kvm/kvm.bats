@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# Virtual machines with KVM, whose agent is reached by AF_VSOCK.
+
+load helpers
+
+export MOAT_ISOLATION=vm
+readonly BYTES=8M
+
+boot_id() {
+  cat /proc/sys/kernel/random/boot_id
+}
+
+# The verdict that moat keeps of this boot's KVM.
+write_verdict() {
+  mkdir -p "$ROOT/@cache"
+  printf '%s\n%s\n' "$1" "$2" >"$ROOT/@cache/kvm-verdict"
+}
+
+make_data() {
+  head -c "$BYTES" /dev/urandom >"$BATS_TEST_TMPDIR/data"
+}
+
+expect_data() {
+  expect "$(sha256sum <"$1")" = "$(sha256sum <"$BATS_TEST_TMPDIR/data")"
+}
+
+@test "a verdict of this boot is believed" {
+  write_verdict "$(boot_id)" "not this time"
+  args true
+  run ! env MOAT_ACCEL=kvm "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID" 3>&-
+  expect_match "$output" "accelerator 'kvm': not this time"
+}
+
+@test "run finds KVM fit, passes the streams and returns the exit code" {
+  write_verdict 00000000-0000-0000-0000-000000000000 "of another boot"
+  make_data
+  script 'cat; echo apart >&2; exit 42'
+  local status=0
+  moat run --bundle "$BUNDLE" "$ID" <"$BATS_TEST_TMPDIR/data" >"$OUT" 2>"$ERR" || status=$?
+  expect $status = 42
+  expect_data "$OUT"
+  expect "$(cat "$ERR")" = apart
+  expect "$(cat "$ROOT/@cache/kvm-verdict")" = "$(boot_id)"$'\n'fit
+}
+
+@test "a running container is reached by vsock, entered, killed and deleted" {
+  script 'echo up; exec sleep 1000'
+  detached
+  eventually 30 file_contains "$OUT" up
+  expect_match "$(jq -r .agentAddress "$ROOT/$ID/state.json")" vsock://
+  expect_match "$(pgrep -af qemu-system-)" "vhost-vsock"
+  expect_match "$(pgrep -af qemu-system-)" "kvm"
+
+  make_data
+  run -7 --separate-stderr moat exec "$ID" sh -c 'cat /proc/1/comm; exit 7' </dev/null
+  expect "$output" = sleep
+  moat exec "$ID" cat <"$BATS_TEST_TMPDIR/data" >"$OUT"
+  expect_data "$OUT"
+
+  moat kill "$ID" KILL
+  wait_status stopped
+  moat delete "$ID"
+}
+
+@test "the distribution's kernel runs with KVM, PCI and virtiofs" {
+  MOAT_GUEST=$(dirname "$(dirname "$MOAT")")/guest
+  [ -e "$MOAT_GUEST/guest.json" ] || skip "no guest image in '$MOAT_GUEST': MOAT is not a build's"
+  export MOAT_GUEST
+  script 'uname -r; cat; echo inside >/written; exit 42'
+  run -42 --separate-stderr moat run --bundle "$BUNDLE" "$ID" <<<typed
+  expect "${lines[0]}" = "$(jq -r .release "$MOAT_GUEST/guest.json")"
+  expect "${lines[1]}" = typed
+  expect "$(cat "$BUNDLE/rootfs/written")" = inside
+}
