@@ -113,7 +113,8 @@ static int join(void *ctx, struct error *err)
 	int flags = entry->flags & ~CLONE_NEWPID;
 
 	if (flags && setns(entry->e->init_pidfd, flags) < 0)
-		return error_sys(err, errno, "join namespaces of the container");
+		return errno == ESRCH ? error_set(err, -ESRCH, "cannot exec in a stopped container")
+				      : error_sys(err, errno, "join namespaces of the container");
 	if (entry->root_fd < 0)
 		return 0;
 	if (fchdir(entry->root_fd) < 0 || chroot(".") < 0)

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/base/beneath.h"
@@ -21,13 +23,59 @@
  * moment, lead to another place in the container, and never out of it (CVE-2021-30465).
  */
 
+/* What tools like lxcfs stand in for, and /proc itself. */
+static const char *const places_in_proc[] = {
+	"/proc",
+	"/proc/cpuinfo",
+	"/proc/diskstats",
+	"/proc/meminfo",
+	"/proc/stat",
+	"/proc/swaps",
+	"/proc/uptime",
+	"/proc/loadavg",
+	"/proc/slabinfo",
+	"/proc/sys/kernel/ns_last_pid",
+	"/proc/sys/crypto/fips_enabled",
+};
+
+/* Nothing else covers a part of procfs, by whatever links it was reached: security decisions of
+ * this runtime and of the container's own tools are read from there and written to it
+ * (CVE-2019-16884). */
+static int check_place(int target, const char *destination, struct error *err)
+{
+	cleanup_free char *path = path_clean(destination);
+	struct statfs fs;
+
+	if (fstatfs(target, &fs) < 0)
+		return error_sys(err, errno, "stat mount point '%s'", destination);
+	if (fs.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(places_in_proc); i++)
+		if (streq(path, places_in_proc[i]))
+			return 0;
+	return error_set(err, -EINVAL, "'%s' cannot be mounted because it is inside /proc",
+			 destination);
+}
+
+/* @is_file: a file, made when it is missing, instead of a directory. */
+static int open_target(const struct rootfs *rootfs, const struct mount_plan *plan, bool is_file,
+		       struct error *err)
+{
+	const char *destination = plan->mount->destination;
+	cleanup_fd int fd = is_file ? beneath_touch(rootfs->fd, destination, 0755)
+				    : beneath_mkdirs(rootfs->fd, destination, 0755);
+	int r;
+
+	if (fd < 0)
+		return error_sys(err, fd, "make mount point '%s'", destination);
+	r = check_place(fd, destination, err);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
 static int open_target_dir(const struct rootfs *rootfs, const struct mount_plan *plan,
 			   struct error *err)
 {
-	const char *destination = plan->mount->destination;
-	int fd = beneath_mkdirs(rootfs->fd, destination, 0755);
-
-	return fd < 0 ? error_sys(err, fd, "make mount point '%s'", destination) : fd;
+	return open_target(rootfs, plan, false, err);
 }
 
 /* Tools inside and outside believe what they read in /proc and /sys, so those are not put where an
@@ -84,12 +132,9 @@ static int mount_bind(struct rootfs *rootfs, const struct mount_plan *plan, stru
 		return source;
 	if (fstat(source, &st) < 0)
 		return error_sys(err, errno, "stat '%s'", plan->mount->source);
-	if (S_ISDIR(st.st_mode))
-		target = beneath_mkdirs(rootfs->fd, destination, 0755);
-	else
-		target = beneath_touch(rootfs->fd, destination, 0755);
+	target = open_target(rootfs, plan, !S_ISDIR(st.st_mode), err);
 	if (target < 0)
-		return error_sys(err, target, "make mount point '%s'", destination);
+		return target;
 	r = change_both(source, plan, &plan->change, err);
 	if (r < 0)
 		return r;

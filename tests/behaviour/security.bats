@@ -5,6 +5,8 @@ load helpers
 
 @test "the runtime's own program cannot be written from a container (CVE-2019-5736)" {
   before=$(sha256sum <"$MOAT")
+  # Its own programs are not what the loop is to hit: over 9p nothing else protects them.
+  config '.root.readonly = true'
   # Whoever enters the container is met by a loop that tries to write to what it executes.
   script 'echo up; while :; do for p in /proc/[0-9]*; do
     [ $p = /proc/1 ] || (exec 9<$p/exe && echo overwritten >/proc/self/fd/9); done 2>/dev/null; done'
@@ -67,6 +69,26 @@ load helpers
   ln -s elsewhere "$BUNDLE/rootfs/proc"
   args ls /elsewhere
   run ! foreground
+}
+
+@test "nothing is mounted inside /proc, by a link neither, but what stands in for a file of numbers" {
+  mkdir "$BATS_TEST_TMPDIR/fake"
+  echo stand-in >"$BATS_TEST_TMPDIR/uptime"
+  ln -s /proc/self "$BUNDLE/rootfs/link"
+  local at
+  for at in /proc/self /link/attr; do
+    cp "$BUNDLE/config.json" "$BATS_TEST_TMPDIR/config.json"
+    mount_at $at tmpfs tmpfs
+    args true
+    run ! foreground
+    expect_match "$output" "cannot be mounted because it is inside /proc"
+    mv "$BATS_TEST_TMPDIR/config.json" "$BUNDLE/config.json"
+  done
+  [ "$MOAT_ISOLATION" = native ] || return 0 # a file of the guest's numbers is the guest's own
+  mount_at /proc/uptime none "$BATS_TEST_TMPDIR/uptime" bind
+  args cat /proc/uptime
+  run -0 foreground
+  expect "$output" = stand-in
 }
 
 @test "what the runtime writes to /proc does not go where a mount sends it (CVE-2025-52881)" {
