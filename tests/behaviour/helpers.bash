@@ -200,11 +200,12 @@ mounts_now() {
   awk '{ print $5 }' /proc/self/mountinfo | sort
 }
 
-# Processes that nobody but the suite's process 1 waits for: what outlived its command.
+# Processes that nobody but the suite's process 1 waits for: what outlived its command. By pid and
+# name: bats's own are among them, now running and now asleep.
 orphans() {
   # Fields after the name, which may hold anything: state, parent. Some processes end meanwhile.
   sed -nE 's/^([0-9]+) \((.*)\) ([A-Z]) 1 .*/\1 \3 \2/p' /proc/[0-9]*/stat 2>/dev/null |
-    awk '$2 != "Z"' | sort
+    awk '$2 != "Z" { $2 = ""; print }' | sort
 }
 
 new_orphans() {
