@@ -14,8 +14,8 @@ struct oci_process;
 /*
  * The façade that commands call: a container by its id, whichever isolation it has. Each function
  * opens the state, locks it where it changes something, asks the backend (native: the engine,
- * vm: the sandbox) and leaves the record true. Error texts contain what callers match on
- * (docs/errors in CONTRIBUTING.md).
+ * vm: the sandbox) and leaves the record true. Error texts contain what callers match on, which
+ * CONTRIBUTING.md lists.
  */
 struct container_create_request {
 	/* main()'s: the program executes itself once more before it makes or enters a native
@@ -35,7 +35,7 @@ struct container_create_request {
 	bool no_cgroup;            /* stay in the caller's cgroup */
 	bool no_subreaper;         /* foreground `run`: leave orphans to whoever reaps them now */
 	bool runs_at_once;         /* `run`: no stop between created and started */
-	int isolation;             /* enum isolation, or -1: decide as DESIGN says */
+	int isolation;             /* enum isolation, or -1: container_choose_isolation() */
 };
 
 /* Makes a container. With @ret_pid non-NULL, it is the pid to wait for: a child of ours. */
