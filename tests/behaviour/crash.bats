@@ -52,6 +52,7 @@ kill_create_after() {
   kill_create_after 0.1 0.2 0.4 0.7 1 1.5 2
 }
 
+# bats test_tags=kvm-host
 @test "run, killed, leaves a container that delete --force removes" {
   script 'echo up; exec sleep 1000'
   "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$ERR" 3>&- &

@@ -35,6 +35,7 @@ enter() {
   moat delete --force "$ID"
 }
 
+# bats test_tags=kvm-host
 @test "exec runs among the container's processes, files and limits" {
   config '.hostname = "box"'
   detached_sleep

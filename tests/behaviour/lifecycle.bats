@@ -3,6 +3,7 @@
 
 load helpers
 
+# bats test_tags=kvm-host
 @test "a container goes from created to running to stopped" {
   config '.annotations = {"org.example.colour": "blue"}'
   script 'echo up; exec sleep 1000'

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limits: set where the container runs, and kept.
 
+# bats file_tags=kvm-host
+
 load helpers
 
 # The container's own cgroup files, whichever version it sees.

@@ -145,6 +145,7 @@ teardown() {
   expect_match "$output" /dev/pts/
 }
 
+# bats test_tags=kvm-host
 @test "podman exec runs beside the container's program" {
   pod_run --detach --name box busybox sleep 1000
   run -0 podman exec box hostname
@@ -232,6 +233,7 @@ teardown() {
   expect "$(cat "$WORK/volume/new")" = inside
 }
 
+# bats test_tags=kvm-host
 @test "podman's limits reach the container" {
   run -0 pod_run --rm --cgroupns private --pids-limit 50 --memory 96m busybox sh -c \
     'cat /sys/fs/cgroup/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/pids.max

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Native containers on a host that has nothing but cgroup v2.
 
+# bats file_tags=kvm-host
+
 load helpers
 
 export MOAT_ISOLATION=native

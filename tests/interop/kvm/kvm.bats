@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Virtual machines with KVM, whose agent is reached by AF_VSOCK.
 
+# bats file_tags=kvm-host
+
 load helpers
 
 export MOAT_ISOLATION=vm
@@ -48,8 +50,7 @@ expect_data() {
   detached
   eventually 30 file_contains "$OUT" up
   expect_match "$(jq -r .agentAddress "$ROOT/$ID/state.json")" vsock://
-  expect_match "$(pgrep -af qemu-system-)" "vhost-vsock"
-  expect_match "$(pgrep -af qemu-system-)" "kvm"
+  expect_match "$(pgrep -af qemu-system-)" "-accel kvm"
 
   make_data
   run -7 --separate-stderr moat exec "$ID" sh -c 'cat /proc/1/comm; exit 7' </dev/null
