@@ -43,10 +43,23 @@ struct oci_capabilities {
 };
 
 enum oci_rlimit_type {
-	OCI_RLIMIT_AS, OCI_RLIMIT_CORE, OCI_RLIMIT_CPU, OCI_RLIMIT_DATA, OCI_RLIMIT_FSIZE,
-	OCI_RLIMIT_LOCKS, OCI_RLIMIT_MEMLOCK, OCI_RLIMIT_MSGQUEUE, OCI_RLIMIT_NICE,
-	OCI_RLIMIT_NOFILE, OCI_RLIMIT_NPROC, OCI_RLIMIT_RSS, OCI_RLIMIT_RTPRIO, OCI_RLIMIT_RTTIME,
-	OCI_RLIMIT_SIGPENDING, OCI_RLIMIT_STACK, OCI_RLIMIT_COUNT,
+	OCI_RLIMIT_AS,
+	OCI_RLIMIT_CORE,
+	OCI_RLIMIT_CPU,
+	OCI_RLIMIT_DATA,
+	OCI_RLIMIT_FSIZE,
+	OCI_RLIMIT_LOCKS,
+	OCI_RLIMIT_MEMLOCK,
+	OCI_RLIMIT_MSGQUEUE,
+	OCI_RLIMIT_NICE,
+	OCI_RLIMIT_NOFILE,
+	OCI_RLIMIT_NPROC,
+	OCI_RLIMIT_RSS,
+	OCI_RLIMIT_RTPRIO,
+	OCI_RLIMIT_RTTIME,
+	OCI_RLIMIT_SIGPENDING,
+	OCI_RLIMIT_STACK,
+	OCI_RLIMIT_COUNT,
 };
 extern const struct names oci_rlimit_names;
 
@@ -54,6 +67,43 @@ struct oci_rlimit {
 	int type; /* enum oci_rlimit_type */
 	uint64_t soft;
 	uint64_t hard;
+};
+
+enum oci_scheduler_policy {
+	OCI_SCHED_OTHER,
+	OCI_SCHED_FIFO,
+	OCI_SCHED_RR,
+	OCI_SCHED_BATCH,
+	OCI_SCHED_ISO,
+	OCI_SCHED_IDLE,
+	OCI_SCHED_DEADLINE,
+	OCI_SCHED_COUNT,
+};
+extern const struct names oci_scheduler_names; /* "SCHED_…" */
+
+/* sched_setattr(2); times in nanoseconds, for SCHED_DEADLINE. */
+struct oci_scheduler {
+	int policy; /* enum oci_scheduler_policy */
+	struct opt_i64 nice;
+	struct opt_i64 priority;
+	char **flags; /* "SCHED_FLAG_…" */
+	uint64_t runtime;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+enum oci_io_class { OCI_IO_RT, OCI_IO_BE, OCI_IO_IDLE, OCI_IO_COUNT };
+extern const struct names oci_io_class_names; /* "IOPRIO_CLASS_…" */
+
+struct oci_io_priority {
+	int class_;	  /* enum oci_io_class */
+	int64_t priority; /* 0 … 7 */
+};
+
+/* Lists of processors ("0-3,7") for a process that enters; NULL: left as it is. */
+struct oci_cpu_affinity {
+	char *initial; /* before it joins the container's cgroup */
+	char *final;   /* after that */
 };
 
 struct oci_process {
@@ -70,6 +120,9 @@ struct oci_process {
 	char *apparmor_profile;
 	char *selinux_label;
 	struct opt_i64 oom_score_adj;
+	struct oci_scheduler *scheduler;
+	struct oci_io_priority *io_priority;
+	struct oci_cpu_affinity *exec_cpu_affinity;
 };
 
 struct oci_root {
@@ -117,13 +170,20 @@ struct oci_hooks {
 };
 
 enum oci_namespace_type {
-	OCI_NS_PID, OCI_NS_NETWORK, OCI_NS_MOUNT, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_USER,
-	OCI_NS_CGROUP, OCI_NS_TIME, OCI_NS_COUNT,
+	OCI_NS_PID,
+	OCI_NS_NETWORK,
+	OCI_NS_MOUNT,
+	OCI_NS_IPC,
+	OCI_NS_UTS,
+	OCI_NS_USER,
+	OCI_NS_CGROUP,
+	OCI_NS_TIME,
+	OCI_NS_COUNT,
 };
 extern const struct names oci_namespace_names;
 
 struct oci_namespace {
-	int type; /* enum oci_namespace_type */
+	int type;   /* enum oci_namespace_type */
 	char *path; /* NULL: a new one */
 };
 
@@ -173,25 +233,94 @@ struct oci_pids {
 	struct opt_i64 limit;
 };
 
+struct oci_weight_device {
+	int64_t major;
+	int64_t minor;
+	struct opt_u32 weight;
+	struct opt_u32 leaf_weight;
+};
+
+struct oci_throttle_device {
+	int64_t major;
+	int64_t minor;
+	uint64_t rate; /* bytes or operations a second */
+};
+
+struct oci_block_io {
+	struct opt_u32 weight; /* 10 … 1000 */
+	struct opt_u32 leaf_weight;
+	struct oci_weight_device *weight_devices;
+	size_t weight_devices_count;
+	struct oci_throttle_device *read_bps;
+	size_t read_bps_count;
+	struct oci_throttle_device *write_bps;
+	size_t write_bps_count;
+	struct oci_throttle_device *read_iops;
+	size_t read_iops_count;
+	struct oci_throttle_device *write_iops;
+	size_t write_iops_count;
+};
+
+struct oci_hugepage_limit {
+	char *page_size; /* "2MB" */
+	uint64_t limit;	 /* bytes */
+};
+
+struct oci_interface_priority {
+	char *name;
+	uint32_t priority;
+};
+
+struct oci_network {
+	struct opt_u32 class_id;
+	struct oci_interface_priority *priorities;
+	size_t priorities_count;
+};
+
+struct oci_rdma {
+	char *device; /* the key in linux.resources.rdma */
+	struct opt_u32 hca_handles;
+	struct opt_u32 hca_objects;
+};
+
 struct oci_resources {
 	struct oci_device_rule *devices;
 	size_t devices_count;
 	struct oci_memory memory;
 	struct oci_cpu cpu;
 	struct oci_pids pids;
+	struct oci_block_io block_io;
+	struct oci_hugepage_limit *hugepages;
+	size_t hugepages_count;
+	struct oci_network network;
+	struct oci_rdma *rdma;
+	size_t rdma_count;
 	struct string_map unified;
 };
 
 enum oci_seccomp_action {
-	OCI_SECCOMP_KILL, OCI_SECCOMP_KILL_PROCESS, OCI_SECCOMP_KILL_THREAD, OCI_SECCOMP_TRAP,
-	OCI_SECCOMP_ERRNO, OCI_SECCOMP_TRACE, OCI_SECCOMP_ALLOW, OCI_SECCOMP_LOG,
-	OCI_SECCOMP_NOTIFY, OCI_SECCOMP_ACTION_COUNT,
+	OCI_SECCOMP_KILL,
+	OCI_SECCOMP_KILL_PROCESS,
+	OCI_SECCOMP_KILL_THREAD,
+	OCI_SECCOMP_TRAP,
+	OCI_SECCOMP_ERRNO,
+	OCI_SECCOMP_TRACE,
+	OCI_SECCOMP_ALLOW,
+	OCI_SECCOMP_LOG,
+	OCI_SECCOMP_NOTIFY,
+	OCI_SECCOMP_ACTION_COUNT,
 };
 extern const struct names oci_seccomp_action_names; /* "SCMP_ACT_…" */
 
 enum oci_seccomp_op {
-	OCI_SECCOMP_NE, OCI_SECCOMP_LT, OCI_SECCOMP_LE, OCI_SECCOMP_EQ, OCI_SECCOMP_GE,
-	OCI_SECCOMP_GT, OCI_SECCOMP_MASKED_EQ, OCI_SECCOMP_OP_COUNT,
+	OCI_SECCOMP_NE,
+	OCI_SECCOMP_LT,
+	OCI_SECCOMP_LE,
+	OCI_SECCOMP_EQ,
+	OCI_SECCOMP_GE,
+	OCI_SECCOMP_GT,
+	OCI_SECCOMP_MASKED_EQ,
+	OCI_SECCOMP_OP_COUNT,
 };
 extern const struct names oci_seccomp_op_names; /* "SCMP_CMP_…" */
 
@@ -214,11 +343,66 @@ struct oci_seccomp {
 	int default_action;
 	struct opt_u32 default_errno_ret;
 	char **architectures; /* "SCMP_ARCH_…" */
-	char **flags;         /* NULL: absent */
+	char **flags;	      /* NULL: absent */
 	char *listener_path;
 	char *listener_metadata;
 	struct oci_syscall *syscalls;
 	size_t syscalls_count;
+};
+
+/* Offsets of a time namespace's clocks. */
+struct oci_time_offset {
+	int64_t secs;
+	uint32_t nanosecs;
+};
+struct oci_time_offsets {
+	struct oci_time_offset *monotonic;
+	struct oci_time_offset *boottime;
+};
+
+/* A network device of the runtime's namespace that moves into the container's. */
+struct oci_net_device {
+	char *host_name; /* the key in linux.netDevices */
+	char *name;	 /* in the container; NULL: the same */
+};
+
+struct oci_intel_rdt {
+	char *clos_id;
+	char **schemata;
+	char *l3_cache_schema;
+	char *mem_bw_schema;
+	bool enable_monitoring;
+};
+
+enum oci_memory_policy_mode {
+	OCI_MPOL_DEFAULT,
+	OCI_MPOL_BIND,
+	OCI_MPOL_INTERLEAVE,
+	OCI_MPOL_WEIGHTED_INTERLEAVE,
+	OCI_MPOL_PREFERRED,
+	OCI_MPOL_PREFERRED_MANY,
+	OCI_MPOL_LOCAL,
+	OCI_MPOL_COUNT,
+};
+extern const struct names oci_memory_policy_names; /* "MPOL_…" */
+
+/* set_mempolicy(2) for the container's first process. */
+struct oci_memory_policy {
+	int mode;     /* enum oci_memory_policy_mode */
+	char *nodes;  /* "0-3,7" */
+	char **flags; /* "MPOL_F_…" */
+};
+
+enum oci_personality_domain {
+	OCI_PERSONALITY_LINUX,
+	OCI_PERSONALITY_LINUX32,
+	OCI_PERSONALITY_COUNT
+};
+extern const struct names oci_personality_names; /* "LINUX" "LINUX32" */
+
+struct oci_personality {
+	int domain;   /* enum oci_personality_domain */
+	char **flags; /* none is defined */
 };
 
 struct oci_linux {
@@ -238,6 +422,12 @@ struct oci_linux {
 	char **masked_paths;
 	char **readonly_paths;
 	char *mount_label;
+	struct oci_time_offsets *time_offsets;
+	struct oci_net_device *net_devices;
+	size_t net_devices_count;
+	struct oci_intel_rdt *intel_rdt;
+	struct oci_memory_policy *memory_policy;
+	struct oci_personality *personality;
 };
 
 /* The specification's own way to ask for a VM (config-vm.md). */
