@@ -28,6 +28,9 @@ struct cgroup {
 	/* Leave access to devices as it is. Set by the caller, if what runs in here is a VMM, which
 	 * needs /dev/kvm and its peers; and by cgroup_apply(), once it has seen to them. */
 	bool keeps_devices;
+	/* Set by the caller for a runtime without rights over cgroups (rootless): hierarchies in
+	 * which nothing may be made are left out, as long as no limit needs them. */
+	bool is_lenient;
 };
 
 /* Pure: linux.cgroupsPath and the container's id to the path in each hierarchy. Relative and
@@ -39,6 +42,10 @@ char *cgroup_plan_path(const char *cgroups_path, const char *id);
 int cgroup_open(const char *path, struct cgroup **ret, struct error *err);
 void cgroup_free(struct cgroup *cg);
 
+/* Whether it exists in any hierarchy. Not so for a lenient caller (see is_lenient) who could make
+ * it in none: there is nothing to limit, freeze, list or remove then. */
+bool cgroup_exists(const struct cgroup *cg);
+
 /* Makes the directories (with what cpuset and subtree_control need on the way) and refuses one
  * that already has processes: "container's cgroup is not empty: N process(es) found", or is
  * frozen: "container's cgroup unexpectedly frozen". */
@@ -47,6 +54,24 @@ int cgroup_create(struct cgroup *cg, struct error *err);
  * is_new, keeps_devices) access to devices too, also without any rule: all is denied, then come
  * the rules in their order, then what every container may use. */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
+/*
+ * Changes limits of a running container's cgroup: what @resources sets and nothing else, devices
+ * only when it has rules (the old ones are in force until the new ones are). What has an order
+ * among itself (memory and swap, quota, period and burst, cpuset and those below) may be given in
+ * any direction. On failure limits written before the one that was refused stay.
+ */
+int cgroup_update(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
+
+/*
+ * `exec --cgroup`: the cgroup that a process of a running container joins. @specs: NULL, or
+ * "[CONTROLLER[,CONTROLLER]…:]PATH", PATH below the container's cgroup, where it must exist; on v2
+ * without a controller. What they leave out, and all without @specs, is the container's own cgroup;
+ * on v2 @init_pid's where that has become an inner node, which cannot have processes (then never
+ * with a PATH). *ret: only for engine_exec(); cgroup_free() it.
+ */
+int cgroup_open_for_exec(const struct cgroup *cg, char *const *specs, pid_t init_pid,
+			 struct cgroup **ret, struct error *err);
+
 /*
  * Moves a process in: every hierarchy, or, with @is_in_v2, all but the v2 one.
  *
