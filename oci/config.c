@@ -74,6 +74,60 @@ static const struct field rlimit_table[] = {
 static const struct fields rlimit_fields =
 	FIELDS_INIT(struct oci_rlimit, rlimit_table, init_rlimit);
 
+static const char *const scheduler_words[] = {
+	[OCI_SCHED_OTHER] = "SCHED_OTHER",
+	[OCI_SCHED_FIFO] = "SCHED_FIFO",
+	[OCI_SCHED_RR] = "SCHED_RR",
+	[OCI_SCHED_BATCH] = "SCHED_BATCH",
+	[OCI_SCHED_ISO] = "SCHED_ISO",
+	[OCI_SCHED_IDLE] = "SCHED_IDLE",
+	[OCI_SCHED_DEADLINE] = "SCHED_DEADLINE",
+};
+const struct names oci_scheduler_names = NAMES(scheduler_words);
+
+static void init_scheduler(void *obj)
+{
+	((struct oci_scheduler *)obj)->policy = OCI_UNSET;
+}
+
+static const struct field scheduler_table[] = {
+	FIELD_ENUM(struct oci_scheduler, "policy", policy, &oci_scheduler_names),
+	FIELD(struct oci_scheduler, "nice", OPT_I64, nice),
+	FIELD(struct oci_scheduler, "priority", OPT_I64, priority),
+	FIELD(struct oci_scheduler, "flags", STRINGS, flags),
+	FIELD(struct oci_scheduler, "runtime", U64, runtime),
+	FIELD(struct oci_scheduler, "deadline", U64, deadline),
+	FIELD(struct oci_scheduler, "period", U64, period),
+};
+static const struct fields scheduler_fields =
+	FIELDS_INIT(struct oci_scheduler, scheduler_table, init_scheduler);
+
+static const char *const io_class_words[] = {
+	[OCI_IO_RT] = "IOPRIO_CLASS_RT",
+	[OCI_IO_BE] = "IOPRIO_CLASS_BE",
+	[OCI_IO_IDLE] = "IOPRIO_CLASS_IDLE",
+};
+const struct names oci_io_class_names = NAMES(io_class_words);
+
+static void init_io_priority(void *obj)
+{
+	((struct oci_io_priority *)obj)->class_ = OCI_UNSET;
+}
+
+static const struct field io_priority_table[] = {
+	FIELD_ENUM(struct oci_io_priority, "class", class_, &oci_io_class_names),
+	FIELD_ALWAYS(struct oci_io_priority, "priority", I64, priority),
+};
+static const struct fields io_priority_fields =
+	FIELDS_INIT(struct oci_io_priority, io_priority_table, init_io_priority);
+
+static const struct field cpu_affinity_table[] = {
+	FIELD(struct oci_cpu_affinity, "initial", STRING, initial),
+	FIELD(struct oci_cpu_affinity, "final", STRING, final),
+};
+static const struct fields cpu_affinity_fields =
+	FIELDS(struct oci_cpu_affinity, cpu_affinity_table);
+
 static const struct field process_table[] = {
 	FIELD(struct oci_process, "terminal", BOOL, terminal),
 	FIELD_OBJECT(struct oci_process, "consoleSize", OPT_OBJECT, console_size, &box_fields),
@@ -88,6 +142,11 @@ static const struct field process_table[] = {
 	FIELD(struct oci_process, "apparmorProfile", STRING, apparmor_profile),
 	FIELD(struct oci_process, "selinuxLabel", STRING, selinux_label),
 	FIELD(struct oci_process, "oomScoreAdj", OPT_I64, oom_score_adj),
+	FIELD_OBJECT(struct oci_process, "scheduler", OPT_OBJECT, scheduler, &scheduler_fields),
+	FIELD_OBJECT(struct oci_process, "ioPriority", OPT_OBJECT, io_priority,
+		     &io_priority_fields),
+	FIELD_OBJECT(struct oci_process, "execCPUAffinity", OPT_OBJECT, exec_cpu_affinity,
+		     &cpu_affinity_fields),
 };
 const struct fields oci_process_fields = FIELDS(struct oci_process, process_table);
 
@@ -160,6 +219,10 @@ static void normalize_process(struct oci_process *process)
 {
 	drop_empty(&process->apparmor_profile);
 	drop_empty(&process->selinux_label);
+	if (process->exec_cpu_affinity) {
+		drop_empty(&process->exec_cpu_affinity->initial);
+		drop_empty(&process->exec_cpu_affinity->final);
+	}
 }
 
 static void normalize_linux(struct oci_linux *linux_)
@@ -175,10 +238,19 @@ static void normalize_linux(struct oci_linux *linux_)
 		drop_empty(&linux_->resources.devices[i].type);
 		drop_empty(&linux_->resources.devices[i].access);
 	}
+	for (size_t i = 0; i < linux_->net_devices_count; i++)
+		drop_empty(&linux_->net_devices[i].name);
 	if (linux_->seccomp) {
 		drop_empty(&linux_->seccomp->listener_path);
 		drop_empty(&linux_->seccomp->listener_metadata);
 	}
+	if (linux_->intel_rdt) {
+		drop_empty(&linux_->intel_rdt->clos_id);
+		drop_empty(&linux_->intel_rdt->l3_cache_schema);
+		drop_empty(&linux_->intel_rdt->mem_bw_schema);
+	}
+	if (linux_->memory_policy)
+		drop_empty(&linux_->memory_policy->nodes);
 }
 
 static void normalize_vm(struct oci_vm *vm)
@@ -187,6 +259,8 @@ static void normalize_vm(struct oci_vm *vm)
 		drop_empty(&vm->kernel->initrd);
 	if (vm->image)
 		drop_empty(&vm->image->format);
+	if (vm->hw_config)
+		drop_empty(&vm->hw_config->device_tree);
 }
 
 static void normalize(struct oci_config *config)

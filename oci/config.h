@@ -444,9 +444,20 @@ struct oci_vm_image {
 	char *path;
 	char *format;
 };
+struct oci_vm_io_memory {
+	struct opt_u64 first_gfn; /* guest frame; absent: the same as first_mfn */
+	uint64_t first_mfn;	  /* machine frame */
+	uint64_t count;		  /* of frames */
+};
 struct oci_vm_hw_config {
+	char *device_tree;
 	struct opt_u32 vcpus;
 	struct opt_u64 memory; /* bytes */
+	char **dt_devs;
+	struct oci_vm_io_memory *io_memory;
+	size_t io_memory_count;
+	uint32_t *irqs;
+	size_t irqs_count;
 };
 struct oci_vm {
 	struct oci_vm_program *hypervisor;

@@ -99,11 +99,72 @@ static const struct field pids_table[] = {
 };
 static const struct fields pids_fields = FIELDS(struct oci_pids, pids_table);
 
+static const struct field weight_device_table[] = {
+	FIELD_ALWAYS(struct oci_weight_device, "major", I64, major),
+	FIELD_ALWAYS(struct oci_weight_device, "minor", I64, minor),
+	FIELD(struct oci_weight_device, "weight", OPT_U32, weight),
+	FIELD(struct oci_weight_device, "leafWeight", OPT_U32, leaf_weight),
+};
+static const struct fields weight_device_fields =
+	FIELDS(struct oci_weight_device, weight_device_table);
+
+static const struct field throttle_device_table[] = {
+	FIELD_ALWAYS(struct oci_throttle_device, "major", I64, major),
+	FIELD_ALWAYS(struct oci_throttle_device, "minor", I64, minor),
+	FIELD_ALWAYS(struct oci_throttle_device, "rate", U64, rate),
+};
+static const struct fields throttle_device_fields =
+	FIELDS(struct oci_throttle_device, throttle_device_table);
+
+static const struct field block_io_table[] = {
+	FIELD(struct oci_block_io, "weight", OPT_U32, weight),
+	FIELD(struct oci_block_io, "leafWeight", OPT_U32, leaf_weight),
+	FIELD_OBJECTS(struct oci_block_io, "weightDevice", weight_devices, &weight_device_fields),
+	FIELD_OBJECTS(struct oci_block_io, "throttleReadBpsDevice", read_bps,
+		      &throttle_device_fields),
+	FIELD_OBJECTS(struct oci_block_io, "throttleWriteBpsDevice", write_bps,
+		      &throttle_device_fields),
+	FIELD_OBJECTS(struct oci_block_io, "throttleReadIOPSDevice", read_iops,
+		      &throttle_device_fields),
+	FIELD_OBJECTS(struct oci_block_io, "throttleWriteIOPSDevice", write_iops,
+		      &throttle_device_fields),
+};
+static const struct fields block_io_fields = FIELDS(struct oci_block_io, block_io_table);
+
+static const struct field hugepage_table[] = {
+	FIELD(struct oci_hugepage_limit, "pageSize", STRING, page_size),
+	FIELD_ALWAYS(struct oci_hugepage_limit, "limit", U64, limit),
+};
+static const struct fields hugepage_fields = FIELDS(struct oci_hugepage_limit, hugepage_table);
+
+static const struct field interface_priority_table[] = {
+	FIELD(struct oci_interface_priority, "name", STRING, name),
+	FIELD_ALWAYS(struct oci_interface_priority, "priority", U32, priority),
+};
+static const struct fields interface_priority_fields =
+	FIELDS(struct oci_interface_priority, interface_priority_table);
+
+static const struct field network_table[] = {
+	FIELD(struct oci_network, "classID", OPT_U32, class_id),
+	FIELD_OBJECTS(struct oci_network, "priorities", priorities, &interface_priority_fields),
+};
+static const struct fields network_fields = FIELDS(struct oci_network, network_table);
+
+static const struct field rdma_table[] = {
+	FIELD(struct oci_rdma, "hcaHandles", OPT_U32, hca_handles),
+	FIELD(struct oci_rdma, "hcaObjects", OPT_U32, hca_objects),
+};
+static const struct fields rdma_fields = FIELDS(struct oci_rdma, rdma_table);
+
 static const struct field resources_table[] = {
 	FIELD_OBJECTS(struct oci_resources, "devices", devices, &device_rule_fields),
 	FIELD_OBJECT(struct oci_resources, "memory", OBJECT, memory, &memory_fields),
 	FIELD_OBJECT(struct oci_resources, "cpu", OBJECT, cpu, &cpu_fields),
 	FIELD_OBJECT(struct oci_resources, "pids", OBJECT, pids, &pids_fields),
+	FIELD_OBJECT(struct oci_resources, "blockIO", OBJECT, block_io, &block_io_fields),
+	FIELD_OBJECTS(struct oci_resources, "hugepageLimits", hugepages, &hugepage_fields),
+	FIELD_OBJECT(struct oci_resources, "network", OBJECT, network, &network_fields),
+	FIELD_KEYED(struct oci_resources, "rdma", rdma, &rdma_fields, struct oci_rdma, device),
 	FIELD(struct oci_resources, "unified", MAP, unified),
 };
 const struct fields oci_resources_fields = FIELDS(struct oci_resources, resources_table);
@@ -153,6 +214,77 @@ static const struct field seccomp_table[] = {
 static const struct fields seccomp_fields =
 	FIELDS_INIT(struct oci_seccomp, seccomp_table, init_seccomp);
 
+static const struct field time_offset_table[] = {
+	FIELD_ALWAYS(struct oci_time_offset, "secs", I64, secs),
+	FIELD_ALWAYS(struct oci_time_offset, "nanosecs", U32, nanosecs),
+};
+static const struct fields time_offset_fields = FIELDS(struct oci_time_offset, time_offset_table);
+
+static const struct field time_offsets_table[] = {
+	FIELD_OBJECT(struct oci_time_offsets, "monotonic", OPT_OBJECT, monotonic,
+		     &time_offset_fields),
+	FIELD_OBJECT(struct oci_time_offsets, "boottime", OPT_OBJECT, boottime,
+		     &time_offset_fields),
+};
+static const struct fields time_offsets_fields =
+	FIELDS(struct oci_time_offsets, time_offsets_table);
+
+static const struct field net_device_table[] = {
+	FIELD(struct oci_net_device, "name", STRING, name),
+};
+static const struct fields net_device_fields = FIELDS(struct oci_net_device, net_device_table);
+
+static const struct field intel_rdt_table[] = {
+	FIELD(struct oci_intel_rdt, "closID", STRING, clos_id),
+	FIELD(struct oci_intel_rdt, "schemata", STRINGS, schemata),
+	FIELD(struct oci_intel_rdt, "l3CacheSchema", STRING, l3_cache_schema),
+	FIELD(struct oci_intel_rdt, "memBwSchema", STRING, mem_bw_schema),
+	FIELD(struct oci_intel_rdt, "enableMonitoring", BOOL, enable_monitoring),
+};
+static const struct fields intel_rdt_fields = FIELDS(struct oci_intel_rdt, intel_rdt_table);
+
+static const char *const memory_policy_words[] = {
+	[OCI_MPOL_DEFAULT] = "MPOL_DEFAULT",
+	[OCI_MPOL_BIND] = "MPOL_BIND",
+	[OCI_MPOL_INTERLEAVE] = "MPOL_INTERLEAVE",
+	[OCI_MPOL_WEIGHTED_INTERLEAVE] = "MPOL_WEIGHTED_INTERLEAVE",
+	[OCI_MPOL_PREFERRED] = "MPOL_PREFERRED",
+	[OCI_MPOL_PREFERRED_MANY] = "MPOL_PREFERRED_MANY",
+	[OCI_MPOL_LOCAL] = "MPOL_LOCAL",
+};
+const struct names oci_memory_policy_names = NAMES(memory_policy_words);
+
+static void init_memory_policy(void *obj)
+{
+	((struct oci_memory_policy *)obj)->mode = OCI_UNSET;
+}
+
+static const struct field memory_policy_table[] = {
+	FIELD_ENUM(struct oci_memory_policy, "mode", mode, &oci_memory_policy_names),
+	FIELD(struct oci_memory_policy, "nodes", STRING, nodes),
+	FIELD(struct oci_memory_policy, "flags", STRINGS, flags),
+};
+static const struct fields memory_policy_fields =
+	FIELDS_INIT(struct oci_memory_policy, memory_policy_table, init_memory_policy);
+
+static const char *const personality_words[] = {
+	[OCI_PERSONALITY_LINUX] = "LINUX",
+	[OCI_PERSONALITY_LINUX32] = "LINUX32",
+};
+const struct names oci_personality_names = NAMES(personality_words);
+
+static void init_personality(void *obj)
+{
+	((struct oci_personality *)obj)->domain = OCI_UNSET;
+}
+
+static const struct field personality_table[] = {
+	FIELD_ENUM(struct oci_personality, "domain", domain, &oci_personality_names),
+	FIELD(struct oci_personality, "flags", STRINGS, flags),
+};
+static const struct fields personality_fields =
+	FIELDS_INIT(struct oci_personality, personality_table, init_personality);
+
 static const struct field linux_table[] = {
 	FIELD_OBJECTS(struct oci_linux, "uidMappings", uid_mappings, &oci_id_mapping_fields),
 	FIELD_OBJECTS(struct oci_linux, "gidMappings", gid_mappings, &oci_id_mapping_fields),
@@ -166,5 +298,13 @@ static const struct field linux_table[] = {
 	FIELD(struct oci_linux, "maskedPaths", STRINGS, masked_paths),
 	FIELD(struct oci_linux, "readonlyPaths", STRINGS, readonly_paths),
 	FIELD(struct oci_linux, "mountLabel", STRING, mount_label),
+	FIELD_OBJECT(struct oci_linux, "timeOffsets", OPT_OBJECT, time_offsets,
+		     &time_offsets_fields),
+	FIELD_KEYED(struct oci_linux, "netDevices", net_devices, &net_device_fields,
+		    struct oci_net_device, host_name),
+	FIELD_OBJECT(struct oci_linux, "intelRdt", OPT_OBJECT, intel_rdt, &intel_rdt_fields),
+	FIELD_OBJECT(struct oci_linux, "memoryPolicy", OPT_OBJECT, memory_policy,
+		     &memory_policy_fields),
+	FIELD_OBJECT(struct oci_linux, "personality", OPT_OBJECT, personality, &personality_fields),
 };
 const struct fields oci_linux_fields = FIELDS(struct oci_linux, linux_table);

@@ -24,9 +24,20 @@ static const struct field image_table[] = {
 };
 static const struct fields image_fields = FIELDS(struct oci_vm_image, image_table);
 
+static const struct field io_memory_table[] = {
+	FIELD(struct oci_vm_io_memory, "firstGFN", OPT_U64, first_gfn),
+	FIELD_ALWAYS(struct oci_vm_io_memory, "firstMFN", U64, first_mfn),
+	FIELD_ALWAYS(struct oci_vm_io_memory, "nrMFNs", U64, count),
+};
+static const struct fields io_memory_fields = FIELDS(struct oci_vm_io_memory, io_memory_table);
+
 static const struct field hw_config_table[] = {
+	FIELD(struct oci_vm_hw_config, "deviceTree", STRING, device_tree),
 	FIELD(struct oci_vm_hw_config, "vcpus", OPT_U32, vcpus),
 	FIELD(struct oci_vm_hw_config, "memory", OPT_U64, memory),
+	FIELD(struct oci_vm_hw_config, "dtdevs", STRINGS, dt_devs),
+	FIELD_OBJECTS(struct oci_vm_hw_config, "iomems", io_memory, &io_memory_fields),
+	FIELD_U32S(struct oci_vm_hw_config, "irqs", irqs),
 };
 static const struct fields hw_config_fields = FIELDS(struct oci_vm_hw_config, hw_config_table);
 

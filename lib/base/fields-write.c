@@ -49,6 +49,7 @@ static bool is_absent(const struct field *f, char *base)
 		return !MEMBER(struct string_map, base, f).count;
 	case FIELD_KIND_U32S:
 	case FIELD_KIND_OBJECTS:
+	case FIELD_KIND_KEYED:
 		return !*count_of(f, base);
 	case FIELD_KIND_OBJECT:
 		return is_empty(f->object, base + f->offset);
@@ -73,6 +74,16 @@ static void write_array(const struct field *f, struct json_writer *w, char *base
 		}
 	}
 	json_close_array(w);
+}
+
+static void write_keyed(const struct field *f, struct json_writer *w, char *base)
+{
+	json_open_map(w);
+	for (size_t i = 0; i < *count_of(f, base); i++) {
+		json_key(w, *key_of(f, base, i));
+		fields_write(f->object, w, MEMBER(char *, base, f) + i * f->object->size);
+	}
+	json_close_map(w);
 }
 
 static void write_map(const struct string_map *map, struct json_writer *w)
@@ -120,6 +131,9 @@ static void write_value(const struct field *f, struct json_writer *w, char *base
 		break;
 	case FIELD_KIND_MAP:
 		write_map(&MEMBER(struct string_map, base, f), w);
+		break;
+	case FIELD_KIND_KEYED:
+		write_keyed(f, w, base);
 		break;
 	case FIELD_KIND_OBJECT:
 		fields_write(f->object, w, base + f->offset);
@@ -190,6 +204,7 @@ static void own_field(const struct field *f, char *base)
 		break;
 	case FIELD_KIND_U32S:
 	case FIELD_KIND_OBJECTS:
+	case FIELD_KIND_KEYED:
 		count = *count_of(f, base);
 		if (!count) {
 			MEMBER(void *, base, f) = NULL;
@@ -200,6 +215,8 @@ static void own_field(const struct field *f, char *base)
 		MEMBER(void *, base, f) = items;
 		for (size_t i = 0; f->object && i < count; i++)
 			own_fields(f->object, items + i * size);
+		for (size_t i = 0; f->kind == FIELD_KIND_KEYED && i < count; i++)
+			*key_of(f, base, i) = xstrdup(*key_of(f, base, i));
 		break;
 	default:
 		break;

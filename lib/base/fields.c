@@ -12,16 +12,16 @@
  * A frame for each open JSON container. SKIP frames swallow what nobody asked for. A frame of an
  * array appends to the field's storage as its elements arrive.
  */
-enum frame_kind { FRAME_SKIP, FRAME_OBJECT, FRAME_ARRAY, FRAME_MAP };
+enum frame_kind { FRAME_SKIP, FRAME_OBJECT, FRAME_ARRAY, FRAME_MAP, FRAME_KEYED };
 
 struct frame {
 	enum frame_kind kind;
 	const struct fields *object; /* OBJECT: its table */
-	char *base;                  /* OBJECT: the struct; ARRAY, MAP: the struct of .field */
-	const struct field *field;   /* ARRAY, MAP: being filled; OBJECT: of the last key */
-	char *key;                   /* last key seen */
-	size_t index;                /* ARRAY: of the next element */
-	size_t cap;                  /* ARRAY: allocated elements */
+	char *base;		     /* OBJECT: the struct; others: the struct of .field */
+	const struct field *field;   /* OBJECT: of the last key; others: being filled */
+	char *key;		     /* last key seen */
+	size_t index;		     /* ARRAY: of the next element */
+	size_t cap;		     /* ARRAY, KEYED: allocated elements */
 };
 
 struct reader {
@@ -278,10 +278,13 @@ static void clear_field(const struct field *f, char *base)
 		MEMBER(void *, base, f) = NULL;
 		break;
 	case FIELD_KIND_OBJECTS:
+	case FIELD_KIND_KEYED:
 		count = count_of(f, base);
 		while (*count) {
 			char *items = MEMBER(char *, base, f);
 
+			if (f->kind == FIELD_KIND_KEYED)
+				free(*key_of(f, base, *count - 1));
 			fields_release(f->object, items + --*count * f->object->size);
 		}
 		free(MEMBER(void *, base, f));
@@ -290,6 +293,31 @@ static void clear_field(const struct field *f, char *base)
 	default:
 		break;
 	}
+}
+
+/* As in a map of strings, a key that comes again replaces the earlier one. */
+static void drop_repeated_items(const struct field *f, char *base)
+{
+	size_t *count = count_of(f, base);
+	cleanup_free char **keys = xcalloc(*count, sizeof(*keys));
+	cleanup_free bool *is_repeated = NULL;
+	char *items = MEMBER(char *, base, f);
+	size_t size = f->object->size;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *count; i++)
+		keys[i] = *key_of(f, base, i);
+	is_repeated = find_repeated(keys, *count);
+
+	for (size_t i = 0; i < *count; i++) {
+		if (is_repeated[i]) {
+			free(keys[i]);
+			fields_release(f->object, items + i * size);
+		} else if (i != kept++) {
+			memcpy(items + (kept - 1) * size, items + i * size, size);
+		}
+	}
+	*count = kept;
 }
 
 static struct frame *push(struct reader *r, enum frame_kind kind)
@@ -310,13 +338,14 @@ static void push_object(struct reader *r, const struct fields *object, void *bas
 	f->base = base;
 }
 
-static void push_container(struct reader *r, enum frame_kind kind, const struct field *field,
-			   char *base)
+static struct frame *push_container(struct reader *r, enum frame_kind kind,
+				    const struct field *field, char *base)
 {
 	struct frame *f = push(r, kind);
 
 	f->field = field;
 	f->base = base;
+	return f;
 }
 
 /* A '{' or '[' as the value of field @f of the struct at @base. */
@@ -345,6 +374,11 @@ static int open_field(struct reader *r, const struct field *f, char *base,
 			break;
 		push_container(r, FRAME_MAP, f, base);
 		return 0;
+	case FIELD_KIND_KEYED:
+		if (!is_map)
+			break;
+		push_container(r, FRAME_KEYED, f, base)->cap = *count_of(f, base);
+		return 0;
 	case FIELD_KIND_STRINGS:
 	case FIELD_KIND_U32S:
 	case FIELD_KIND_OBJECTS:
@@ -362,12 +396,24 @@ static int open_field(struct reader *r, const struct field *f, char *base,
 	return store(r, f, base, event, err);
 }
 
+/* One more item of an array of objects, or of a map of them. */
+static void *append_object(struct frame *top)
+{
+	const struct field *f = top->field;
+	size_t *count = count_of(f, top->base);
+	void *item;
+
+	item = append(&MEMBER(void *, top->base, f), count, &top->cap, f->object->size, 0);
+	fields_init(f->object, item);
+	if (f->kind == FIELD_KIND_KEYED)
+		*key_of(f, top->base, *count - 1) = xstrdup(top->key);
+	return item;
+}
+
 static int on_start(struct reader *r, const struct json_event *event, struct error *err)
 {
 	struct frame *top = &r->frames[r->depth];
 	const struct field *f = top->field;
-	size_t count;
-	void *item;
 
 	if (r->depth == 0) {
 		if (event->type != JSON_MAP_START)
@@ -383,11 +429,12 @@ static int on_start(struct reader *r, const struct json_event *event, struct err
 	case FRAME_ARRAY:
 		if (f->kind != FIELD_KIND_OBJECTS || event->type != JSON_MAP_START)
 			return store_element(r, top, event, err);
-		count = top->index;
-		item = append(&MEMBER(void *, top->base, f), &count, &top->cap, f->object->size, 0);
-		fields_init(f->object, item);
-		*count_of(f, top->base) = count;
-		push_object(r, f->object, item);
+		push_object(r, f->object, append_object(top));
+		return 0;
+	case FRAME_KEYED:
+		if (event->type != JSON_MAP_START)
+			return refuse(r, err, "not an object", event);
+		push_object(r, f->object, append_object(top));
 		return 0;
 	case FRAME_MAP:
 		return refuse(r, err, "not a string", event);
@@ -407,6 +454,8 @@ static void on_end(struct reader *r)
 	done->key = NULL;
 	if (done->kind == FRAME_MAP)
 		string_map_drop_repeated(&MEMBER(struct string_map, done->base, done->field));
+	if (done->kind == FRAME_KEYED)
+		drop_repeated_items(done->field, done->base);
 	if (top->kind == FRAME_ARRAY && r->depth)
 		top->index++;
 }
@@ -429,6 +478,10 @@ static int on_scalar(struct reader *r, const struct json_event *event, struct er
 
 	if (r->depth == 0)
 		return error_set(err, -EINVAL, "not a JSON object");
+	if (event->type == JSON_NULL && top->kind == FRAME_KEYED) {
+		append_object(top); /* as Go does: the key alone says something */
+		return 0;
+	}
 	if (event->type == JSON_NULL && top->kind != FRAME_ARRAY)
 		return 0;
 	switch (top->kind) {
@@ -436,6 +489,8 @@ static int on_scalar(struct reader *r, const struct json_event *event, struct er
 		return top->field ? store(r, top->field, top->base, event, err) : 0;
 	case FRAME_ARRAY:
 		return store_element(r, top, event, err);
+	case FRAME_KEYED:
+		return refuse(r, err, "not an object", event);
 	case FRAME_MAP:
 		if (event->type != JSON_STRING)
 			return refuse(r, err, "not a string", event);

@@ -56,6 +56,8 @@ enum field_kind {
 	FIELD_KIND_OBJECT,   /* an embedded struct described by .object; omitted when empty */
 	FIELD_KIND_OPT_OBJECT, /* a pointer to one, NULL when absent */
 	FIELD_KIND_OBJECTS,  /* a pointer to an array of them and a size_t count at count_offset */
+	FIELD_KIND_KEYED,    /* the same for a JSON object whose values are objects: each one's key
+				is the char * at key_offset, which the table itself does not name */
 	FIELD_KIND_COUNT,
 };
 
@@ -66,6 +68,7 @@ struct field {
 	enum field_kind kind;
 	size_t offset;
 	size_t count_offset;
+	size_t key_offset; /* in .object's struct */
 	const struct fields *object;
 	const struct names *names;
 	bool is_always_written; /* also when false, 0 or empty; default: omitted */
@@ -96,6 +99,10 @@ struct fields {
 #define FIELD_OBJECTS(type, json, member, object_)                                                 \
 	{ .name = json, .kind = FIELD_KIND_OBJECTS, .offset = offsetof(type, member),              \
 	  .count_offset = offsetof(type, member##_count), .object = object_ }
+#define FIELD_KEYED(type, json, member, object_, item_type, key)                                   \
+	{ .name = json, .kind = FIELD_KIND_KEYED, .offset = offsetof(type, member),                \
+	  .count_offset = offsetof(type, member##_count),                                          \
+	  .key_offset = offsetof(item_type, key), .object = object_ }
 #define FIELDS(type, array)                                                                        \
 	{ .fields = array, .count = ARRAY_SIZE(array), .size = sizeof(type) }
 #define FIELDS_INIT(type, array, init_)                                                            \

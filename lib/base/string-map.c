@@ -42,26 +42,37 @@ void string_map_set(struct string_map *map, const char *key, const char *value)
 }
 
 /* By key, and the later entry first among equal ones. */
-static int compare_pairs(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
-	const struct string_pair *x = *(struct string_pair *const *)a;
-	const struct string_pair *y = *(struct string_pair *const *)b;
-	int r = strcmp(x->key, y->key);
+	char *const *x = *(char *const *const *)a;
+	char *const *y = *(char *const *const *)b;
+	int r = strcmp(*x, *y);
 
 	return r ? r : (y > x) - (y < x);
 }
 
+bool *find_repeated(char *const *keys, size_t count)
+{
+	cleanup_free char *const **sorted = xcalloc(count, sizeof(*sorted));
+	bool *is_repeated = xcalloc(count, sizeof(*is_repeated));
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &keys[i];
+	qsort(sorted, count, sizeof(*sorted), compare_keys);
+	for (size_t i = 1; i < count; i++)
+		is_repeated[sorted[i] - keys] = streq(*sorted[i], *sorted[i - 1]);
+	return is_repeated;
+}
+
 void string_map_drop_repeated(struct string_map *map)
 {
-	cleanup_free struct string_pair **sorted = xcalloc(map->count, sizeof(*sorted));
-	cleanup_free bool *is_repeated = xcalloc(map->count, sizeof(*is_repeated));
+	cleanup_free char **keys = xcalloc(map->count, sizeof(*keys));
+	cleanup_free bool *is_repeated = NULL;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < map->count; i++)
-		sorted[i] = &map->items[i];
-	qsort(sorted, map->count, sizeof(*sorted), compare_pairs);
-	for (size_t i = 1; i < map->count; i++)
-		is_repeated[sorted[i] - map->items] = streq(sorted[i]->key, sorted[i - 1]->key);
+		keys[i] = map->items[i].key;
+	is_repeated = find_repeated(keys, map->count);
 
 	for (size_t i = 0; i < map->count; i++) {
 		if (is_repeated[i]) {

@@ -20,6 +20,12 @@ struct leaf {
 	uint32_t size;
 };
 
+struct fruit {
+	char *tree; /* the key */
+	char *taste;
+	uint32_t size;
+};
+
 struct tree {
 	bool truth;
 	struct opt_bool opt_truth;
@@ -39,6 +45,8 @@ struct tree {
 	struct leaf *opt_leaf;
 	struct leaf *leaves;
 	size_t leaves_count;
+	struct fruit *fruits;
+	size_t fruits_count;
 	bool always;
 };
 
@@ -53,6 +61,17 @@ static const struct field leaf_table[] = {
 	FIELD(struct leaf, "size", U32, size),
 };
 static const struct fields leaf_fields = FIELDS_INIT(struct leaf, leaf_table, init_leaf);
+
+static void init_fruit(void *obj)
+{
+	((struct fruit *)obj)->size = 1;
+}
+
+static const struct field fruit_table[] = {
+	FIELD(struct fruit, "taste", STRING, taste),
+	FIELD_ALWAYS(struct fruit, "size", U32, size),
+};
+static const struct fields fruit_fields = FIELDS_INIT(struct fruit, fruit_table, init_fruit);
 
 static void init_tree(void *obj)
 {
@@ -76,6 +95,7 @@ static const struct field tree_table[] = {
 	FIELD_OBJECT(struct tree, "leaf", OBJECT, leaf, &leaf_fields),
 	FIELD_OBJECT(struct tree, "optLeaf", OPT_OBJECT, opt_leaf, &leaf_fields),
 	FIELD_OBJECTS(struct tree, "leaves", leaves, &leaf_fields),
+	FIELD_KEYED(struct tree, "fruits", fruits, &fruit_fields, struct fruit, tree),
 	FIELD_ALWAYS(struct tree, "always", BOOL, always),
 };
 static const struct fields tree_fields = FIELDS_INIT(struct tree, tree_table, init_tree);
@@ -122,6 +142,7 @@ static const char full[] =
 	"\"string\":\"s\",\"colour\":\"blue\",\"strings\":[\"a\",\"\"],\"numbers\":[1,2,3],"
 	"\"map\":{\"k\":\"v\",\"\":\"empty key\"},\"leaf\":{\"name\":\"one\"},"
 	"\"optLeaf\":{\"colour\":\"red\"},\"leaves\":[{\"size\":1},{},{\"name\":\"three\"}],"
+	"\"fruits\":{\"apple\":{\"taste\":\"sweet\",\"size\":2},\"\":{\"size\":1}},"
 	"\"always\":false}";
 
 static void every_kind_is_stored(void **state)
@@ -154,6 +175,11 @@ static void every_kind_is_stored(void **state)
 	assert_int_equal(t->leaves[0].size, 1);
 	assert_int_equal(t->leaves[1].colour, -1);
 	assert_string_equal(t->leaves[2].name, "three");
+	assert_int_equal(t->fruits_count, 2);
+	assert_string_equal(t->fruits[0].tree, "apple");
+	assert_string_equal(t->fruits[0].taste, "sweet");
+	assert_string_equal(t->fruits[1].tree, "");
+	assert_int_equal(t->fruits[1].size, 1);
 }
 
 static void what_is_written_is_what_was_read(void **state)
@@ -305,6 +331,43 @@ static void a_repeated_object_merges_with_the_earlier_one(void **state)
 	assert_int_equal(t->opt_leaf->size, 3);
 }
 
+static void of_repeated_keys_of_objects_the_last_one_stays(void **state)
+{
+	struct tree *t = *state;
+
+	parse(t,
+	      "{\"fruits\":{\"fig\":{\"taste\":\"old\",\"size\":9},\"kiwi\":{\"taste\":\"sour\"},"
+	      "\"fig\":{\"taste\":\"new\"}},\"fruits\":{\"kiwi\":{\"size\":3},\"date\":null}}");
+	assert_int_equal(t->fruits_count, 3);
+	assert_string_equal(t->fruits[0].tree, "fig");
+	assert_string_equal(t->fruits[0].taste, "new");
+	assert_int_equal(t->fruits[0].size, 1);
+	assert_string_equal(t->fruits[1].tree, "kiwi");
+	assert_null(t->fruits[1].taste);
+	assert_int_equal(t->fruits[1].size, 3);
+	assert_string_equal(t->fruits[2].tree, "date");
+}
+
+static void maps_of_objects_grow_past_their_first_allocation(void **state)
+{
+	struct tree *t = *state;
+
+	for (int half = 0; half < 2; half++) {
+		cleanup_strbuf struct strbuf sb = STRBUF_INIT;
+
+		strbuf_addstr(&sb, "{\"fruits\":{");
+		for (int i = 0; i < 40; i++)
+			strbuf_addf(&sb, "%s\"f%d\":{\"size\":%d,\"taste\":\"t\"}", i ? "," : "",
+				    half * 20 + i, i);
+		strbuf_addstr(&sb, "}}");
+		parse(t, sb.buf);
+	}
+	assert_int_equal(t->fruits_count, 60);
+	assert_string_equal(t->fruits[0].tree, "f0");
+	assert_string_equal(t->fruits[59].tree, "f59");
+	assert_int_equal(t->fruits[59].size, 39);
+}
+
 static void wrong_values_are_refused_with_their_place(void **state)
 {
 	static const struct {
@@ -350,6 +413,12 @@ static void wrong_values_are_refused_with_their_place(void **state)
 		{ "{\"leaves\":{}}", "t.json:1: leaves: not an array: an object" },
 		{ "{\"leaves\":[{},7]}", "t.json:1: leaves[1]: not an object: 7" },
 		{ "{\"leaves\":[[]]}", "t.json:1: leaves[0]: not an object: an array" },
+		{ "{\"fruits\":[]}", "t.json:1: fruits: not an object: an array" },
+		{ "{\"fruits\":7}", "t.json:1: fruits: not an object: 7" },
+		{ "{\"fruits\":{\"fig\":7}}", "t.json:1: fruits.fig: not an object: 7" },
+		{ "{\"fruits\":{\"fig\":[]}}", "t.json:1: fruits.fig: not an object: an array" },
+		{ "{\"fruits\":{\"a.b\":{\n\"size\":-1}}}",
+		  "t.json:2: fruits.a.b.size: must not be negative: -1" },
 		{ "{\"leaves\":[{},{\n\"name\":{}}]}",
 		  "t.json:2: leaves[1].name: not a string: an object" },
 	};
@@ -429,6 +498,8 @@ int main(void)
 		test_tree(a_repeated_key_replaces_the_earlier_value),
 		test_tree(of_many_repeated_keys_the_last_one_stays),
 		test_tree(a_repeated_object_merges_with_the_earlier_one),
+		test_tree(of_repeated_keys_of_objects_the_last_one_stays),
+		test_tree(maps_of_objects_grow_past_their_first_allocation),
 		cmocka_unit_test(wrong_values_are_refused_with_their_place),
 		test_tree(a_long_value_is_cut_in_the_message),
 		test_tree(a_copy_owns_all_that_it_holds),
