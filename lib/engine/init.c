@@ -39,7 +39,8 @@ struct work {
 static int begin(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
-	int keep[OCI_NS_COUNT + 2];
+	const struct rootfs_sources *sources = w->rootfs.sources;
+	cleanup_free int *keep = xcalloc(OCI_NS_COUNT + 2 + sources->mounts_count, sizeof(*keep));
 	size_t count = 0;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -48,6 +49,8 @@ static int begin(void *ctx, struct error *err)
 		keep[count++] = w->plan->namespaces.joins[i].fd;
 	keep[count++] = w->c->console_socket;
 	keep[count++] = w->c->start_fd;
+	for (size_t i = 0; i < sources->mounts_count; i++)
+		keep[count++] = sources->mounts[i];
 	return process_begin(&w->process, keep, count, err);
 }
 
@@ -283,6 +286,7 @@ void init_main(struct init *init)
 
 	w.rootfs.c = w.c;
 	w.rootfs.plan = w.plan;
+	w.rootfs.sources = init->sources;
 	w.process.plan = &w.plan->process;
 	w.process.sync = &w.sync;
 	w.process.has_new_keyring = !w.c->no_new_keyring;

@@ -5,6 +5,7 @@
 #include "lib/engine/sync.h"
 
 struct engine_container;
+struct rootfs_sources;
 
 /*
  * The container's init: a child of the caller's in the new namespaces, with the rights of the
@@ -17,6 +18,7 @@ struct engine_container;
 struct init {
 	const struct engine_container *c;
 	const struct container_plan *plan;
+	const struct rootfs_sources *sources;
 	struct sync sync;
 };
 

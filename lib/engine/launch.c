@@ -15,6 +15,7 @@
 #include "lib/engine/hooks.h"
 #include "lib/engine/init.h"
 #include "lib/engine/plan.h"
+#include "lib/engine/rootfs.h"
 #include "lib/linux/caps.h"
 
 /*
@@ -25,6 +26,7 @@
 struct launch {
 	const struct engine_container *c;
 	struct container_plan plan;
+	struct rootfs_sources sources;
 	struct child child;
 	struct init init;
 	struct helper helper;
@@ -69,6 +71,13 @@ static int check(void *ctx, struct error *err)
 	return container_plan_check(l->c, &l->plan, err);
 }
 
+static int open_sources(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+
+	return rootfs_open_sources(l->c, &l->plan, &l->sources, err);
+}
+
 static int join_pid_namespace(void *ctx, struct error *err)
 {
 	struct launch *l = ctx;
@@ -90,6 +99,7 @@ static void run(void *ctx, int sync_fd)
 	l->init = (struct init){
 		.c = l->c,
 		.plan = &l->plan,
+		.sources = &l->sources,
 		.sync = { .fd = sync_fd, .peer = "caller" },
 	};
 	if (!l->plan.namespaces.needs_helper)
@@ -177,6 +187,7 @@ static const struct step create_steps[] = {
 	{ NULL, plan, NULL },
 	{ "linux.namespaces", open_namespaces, NULL },
 	{ NULL, check, NULL },
+	{ NULL, open_sources, NULL },
 	{ "start init", start, NULL },
 	{ NULL, record, NULL },
 	{ NULL, build_filter, NULL },
@@ -198,6 +209,7 @@ int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error
 	if (r == 0)
 		*ret_pid = steal_pid(&l.child.pid);
 	child_done(&l.child);
+	rootfs_close_sources(&l.sources);
 	namespaces_close(&l.plan.namespaces);
 	container_plan_done(&l.plan);
 	return r;

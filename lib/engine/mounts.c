@@ -111,9 +111,12 @@ static int clone_source(const struct rootfs *rootfs, const struct mount_plan *pl
 			struct error *err)
 {
 	const char *source = plan->mount->source;
+	size_t index = (size_t)(plan - rootfs->plan->mounts);
 	cleanup_free char *joined = NULL;
 	int fd;
 
+	if (index < rootfs->sources->mounts_count && rootfs->sources->mounts[index] >= 0)
+		return steal_fd(&rootfs->sources->mounts[index]);
 	if (*source != '/')
 		source = joined = xasprintf("%s/%s", rootfs->c->bundle, source);
 	fd = mount_clone(AT_FDCWD, source, plan->is_recursive);

@@ -11,6 +11,22 @@ struct error;
 /*
  * Which namespaces a container gets, and by whom. The plan is pure; opening what is joined is the
  * caller's work, before anything is cloned.
+ *
+ * A user namespace comes first: the others are owned by the one that their maker is in. But what
+ * is owned by another than that can only be joined with the rights that are lost by entering it,
+ * and what the host has (bind sources, device nodes, a raised limit) wants those rights too. So:
+ *
+ *   caller   opens what is joined, and clones the trees that are bound (rootfs_open_sources())
+ *   helper   with the caller's rights: cgroup, oom_score_adj, joins whose owner is not the user
+ *            namespace; then enters that, new or joined
+ *   caller   writes the mappings of a new one (id-map.h)
+ *   helper   makes a time namespace and writes its offsets, joins the pid namespace, and clones
+ *            init with all other new ones, which the user namespace therefore owns
+ *   init     joins the rest; attaches the root, still with the caller's user id, which may search
+ *            directories that root of the user namespace may not; becomes that root; mounts
+ *
+ * "Has a user namespace" is private_flags & CLONE_NEWUSER, once namespaces_open() has looked: one
+ * that is joined and is the caller's own changes nothing.
  */
 struct namespace_join {
 	int type;         /* enum oci_namespace_type */

@@ -27,8 +27,6 @@
 #include "lib/linux/seccomp.h"
 #include "lib/linux/signals.h"
 
-#define KEEP_MAX 32
-
 /* While /proc is still the host's, which is what the value has to get past. */
 static int set_oom_score(const struct process_plan *plan, struct error *err)
 {
@@ -46,12 +44,10 @@ static int set_oom_score(const struct process_plan *plan, struct error *err)
  * so is a lock that would be held for as long as the container runs. */
 static int close_foreign(const struct process *p, const int *keep, size_t count, struct error *err)
 {
-	int all[KEEP_MAX];
+	cleanup_free int *all = xcalloc(count + 5, sizeof(*all));
 	size_t n = 0;
 	int r;
 
-	if (count > KEEP_MAX - 8)
-		return error_set(err, -EMFILE, "too many descriptors to keep");
 	for (size_t i = 0; i < count; i++)
 		all[n++] = keep[i];
 	for (int i = 0; i < 3; i++)

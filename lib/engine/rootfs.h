@@ -9,6 +9,22 @@
 struct error;
 
 /*
+ * What the host has and a container with a user namespace gets, cloned by the caller before init
+ * is: root of the user namespace may not be able to search the way there, nor to clone a part of a
+ * tree that became one piece when it was copied for another user namespace. Init inherits the
+ * descriptors. Each tree is detached, and cut from the host's propagation.
+ */
+struct rootfs_sources {
+	int *mounts; /* by index in the plan's mounts: the tree that is bound, or -1 */
+	size_t mounts_count;
+};
+
+/* sources.c. Does nothing, and leaves @ret empty, without a user namespace. */
+int rootfs_open_sources(const struct engine_container *c, const struct container_plan *plan,
+			struct rootfs_sources *ret, struct error *err);
+void rootfs_close_sources(struct rootfs_sources *sources);
+
+/*
  * The container's tree, while init builds it: attached in init's mount namespace and reached by
  * descriptor only. What is beneath it belongs to the container and is hostile; what the host has
  * (bind sources, /dev/null) is looked up by name until rootfs_change().
@@ -16,6 +32,7 @@ struct error;
 struct rootfs {
 	const struct engine_container *c;
 	const struct container_plan *plan;
+	const struct rootfs_sources *sources; /* empty: init reaches them by name itself */
 	int fd;      /* its "/", or -1 */
 	int null_fd; /* the host's /dev/null, known to be one, or -1 */
 
