@@ -35,6 +35,12 @@ const struct agent_method_info agent_methods[AGENT_METHOD_COUNT] = {
 		AGENT(GetGuestDetails, GuestDetailsRequest, GuestDetailsResponse),
 	[AGENT_SET_GUEST_DATE_TIME] = AGENT(SetGuestDateTime, SetGuestDateTimeRequest, Empty),
 	[AGENT_RESEED_RANDOM_DEV] = AGENT(ReseedRandomDev, ReseedRandomDevRequest, Empty),
+	[AGENT_PAUSE_CONTAINER] = AGENT(PauseContainer, PauseContainerRequest, Empty),
+	[AGENT_RESUME_CONTAINER] = AGENT(ResumeContainer, ResumeContainerRequest, Empty),
+	[AGENT_UPDATE_CONTAINER] = AGENT(UpdateContainer, UpdateContainerRequest, Empty),
+	[AGENT_STATS_CONTAINER] =
+		AGENT(StatsContainer, StatsContainerRequest, StatsContainerResponse),
+	[AGENT_LIST_PROCESSES] = AGENT(ListProcesses, ListProcessesRequest, ListProcessesResponse),
 };
 /* clang-format on */
 

@@ -42,6 +42,9 @@ static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_GET_GUEST_DETAILS] = guest_details,
 	[AGENT_SET_GUEST_DATE_TIME] = guest_set_time,
 	[AGENT_RESEED_RANDOM_DEV] = guest_reseed,
+	[AGENT_PAUSE_CONTAINER] = control_pause,
+	[AGENT_RESUME_CONTAINER] = control_resume,
+	[AGENT_LIST_PROCESSES] = control_list,
 };
 /* clang-format on */
 

@@ -191,6 +191,12 @@ int container_create(struct rpc_call *call, const void *request, void *response,
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err);
 int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err);
 
+/* control.c: what is asked of a container that lives */
+
+int control_pause(struct rpc_call *call, const void *request, void *response, struct error *err);
+int control_resume(struct rpc_call *call, const void *request, void *response, struct error *err);
+int control_list(struct rpc_call *call, const void *request, void *response, struct error *err);
+
 /* storage.c */
 
 struct storage {

@@ -59,6 +59,32 @@ int backend_make_cgroup(struct container *c, const struct oci_resources *resourc
 	return 0;
 }
 
+static void list_first(const struct container *c, pid_t **ret, size_t *ret_count)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	if (pidfd < 0)
+		return;
+	*ret = xmalloc(sizeof(**ret));
+	**ret = (pid_t)c->record.pid;
+	*ret_count = 1;
+}
+
+int backend_pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = backend_open_cgroup(c, &cg, err);
+
+	if (r < 0)
+		return r;
+	if (cg)
+		return cgroup_pids(cg, ret, ret_count, err);
+	*ret = NULL;
+	*ret_count = 0;
+	list_first(c, ret, ret_count);
+	return 0;
+}
+
 int backend_signal_process(const struct container *c, int sig, struct error *err)
 {
 	cleanup_fd int pidfd = record_pidfd(&c->record);

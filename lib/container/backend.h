@@ -33,6 +33,12 @@ struct container_backend {
 	/* *ret_pid: a child of ours that ends with the process's status. Returns once it runs. */
 	int (*exec)(struct container *c, const struct container_exec_request *request,
 		    int console_fd, pid_t *ret_pid, struct error *err);
+	/* All of its processes, of a container that runs or is created. */
+	int (*freeze)(struct container *c, bool frozen, struct error *err);
+	/* In the outermost pid namespace of the kernel that they run on. *ret: free(3). */
+	int (*pids)(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err);
+	/* As a table with a header line, of which the caller frees the text. */
+	int (*ps)(const struct container *c, char *const *args, char **ret, struct error *err);
 	/* Kills what runs, releases all but the state directory, from any half-made state. */
 	int (*destroy)(struct container *c, struct error *err);
 };
@@ -52,6 +58,9 @@ int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct e
  * in it is ours to kill, so one that is in use by then is refused before. */
 int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
 			struct cgroup **ret, struct error *err);
+
+/* Its processes as the host's cgroup lists them, or without a cgroup its first one. */
+int backend_pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err);
 
 /* -ESRCH: it has ended. */
 int backend_signal_process(const struct container *c, int sig, struct error *err);

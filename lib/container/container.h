@@ -70,6 +70,19 @@ struct container_exec_request {
 int container_exec(const struct container_exec_request *request, int *ret_status,
 		   struct error *err);
 
+/* Freezes every process of one that runs or is created: else "container not running"; and lets them
+ * go on: "container not paused". */
+int container_pause(const char *root, const char *id, struct error *err);
+int container_resume(const char *root, const char *id, struct error *err);
+
+/* Its processes by their pids on the host, or in the guest's outermost pid namespace; none for what
+ * has ended. *ret: free(3). */
+int container_pids(const char *root, const char *id, pid_t **ret, size_t *ret_count,
+		   struct error *err);
+/* The same as a table, of which @args are the ps(1) options; NULL or empty: "-ef". free(3) it. */
+int container_ps(const char *root, const char *id, char *const *args, char **ret,
+		 struct error *err);
+
 /* What `state` and `list` show. Strings are owned; container_info_done(). */
 struct container_info {
 	struct record record;

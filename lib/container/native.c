@@ -10,6 +10,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
+#include "lib/container/ps.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
 #include "oci/config.h"
@@ -199,6 +200,27 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	return engine_exec(&engine, ret_pid, err);
 }
 
+static int freeze(struct container *c, bool frozen, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = backend_open_cgroup(c, &cg, err);
+
+	if (r < 0)
+		return r;
+	if (!cg)
+		return error_set(err, -EOPNOTSUPP, "it has no cgroup of its own to be frozen in");
+	return cgroup_freeze(cg, frozen, err);
+}
+
+static int ps(const struct container *c, char *const *args, char **ret, struct error *err)
+{
+	cleanup_free pid_t *pids = NULL;
+	size_t count = 0;
+	int r = backend_pids(c, &pids, &count, err);
+
+	return r < 0 ? r : ps_run(args, pids, count, ret, err);
+}
+
 static int destroy(struct container *c, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
@@ -217,5 +239,8 @@ const struct container_backend native_backend = {
 	.status = status,
 	.kill = kill_container,
 	.exec = exec,
+	.freeze = freeze,
+	.pids = backend_pids,
+	.ps = ps,
 	.destroy = destroy,
 };

@@ -5,13 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/client/client.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
-#include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/container/handle.h"
+#include "lib/container/vm-agent.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
 #include "lib/sandbox/launch.h"
@@ -28,14 +27,9 @@
 
 /* The shim bounds each of its steps itself; this is for a shim that hangs. */
 #define SHIM_TIMEOUT_MS 180000
-#define AGENT_TIMEOUT_MS 10000
 
 DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
 #define cleanup_cgroup CLEANUP(cgroup_free_p)
-DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
-#define cleanup_loop CLEANUP(loop_free_p)
-DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
-#define cleanup_agent_client CLEANUP(agent_client_free_p)
 
 static int enter_cgroup(void *ctx, struct error *err)
 {
@@ -48,8 +42,7 @@ static int enter_cgroup(void *ctx, struct error *err)
 static int run_hooks(const struct container *c, struct error *err)
 {
 	const struct oci_hooks *hooks = &c->config->hooks;
-	struct hooks_context context =
-		container_hooks_context(c, "prestart", OCI_STATUS_CREATED);
+	struct hooks_context context = container_hooks_context(c, "prestart", OCI_STATUS_CREATED);
 	int r = hooks_run(&context, hooks->prestart, hooks->prestart_count, err);
 
 	context.kind = "createRuntime";
@@ -167,54 +160,18 @@ static int status(const struct container *c, enum oci_status *ret, struct error 
 {
 	bool waits = faccessat(state_dir_fd(c->dir), SHIM_START_SOCKET, F_OK, 0) == 0;
 
-	*ret = waits ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
+	if (c->record.is_paused)
+		*ret = OCI_STATUS_PAUSED;
+	else
+		*ret = waits ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
 	return 0;
-}
-
-static int connect_agent(const struct container *c, struct loop *loop, struct agent_client **ret,
-			 struct error *err)
-{
-	int fd, r;
-
-	if (!c->record.agent_address)
-		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
-	r = agent_dial(loop, c->record.agent_address, AGENT_PORT_RPC, AGENT_TIMEOUT_MS, &fd, NULL,
-		       err);
-	if (r < 0)
-		return r;
-	r = agent_client_new(loop, fd, ret);
-	return r < 0 ? error_sys(err, r, "use the agent's connection") : 0;
-}
-
-/* The agent takes an empty exec id for every process of the container. */
-static int signal_guest(const struct container *c, int sig, bool all, struct error *err)
-{
-	const grpc_SignalProcessRequest request = {
-		.container_id = c->id,
-		.exec_id = all ? (char *)"" : c->id,
-		.signal = (uint32_t)sig,
-	};
-	cleanup_loop struct loop *loop = NULL;
-	cleanup_agent_client struct agent_client *client = NULL;
-	grpc_Empty response;
-	int r = loop_new(&loop);
-
-	if (r < 0)
-		return error_sys(err, r, "make the event loop");
-	r = connect_agent(c, loop, &client, err);
-	if (r == 0)
-		r = agent_call(client, AGENT_SIGNAL_PROCESS, &request, &response, AGENT_TIMEOUT_MS,
-			       err);
-	if (r == 0)
-		agent_response_release(AGENT_SIGNAL_PROCESS, &response);
-	return r;
 }
 
 /* SIGKILL works whatever the guest thinks of it: one that does not answer loses its VM. */
 static int kill_container(struct container *c, int sig, bool all, struct error *err)
 {
 	struct error reason = ERROR_INIT;
-	int r = signal_guest(c, sig, all, &reason);
+	int r = vm_agent_signal(c, sig, all, &reason);
 
 	if (r < 0 && sig == SIGKILL) {
 		log_debug("kill: %s: ending the virtual machine", reason.msg);
@@ -284,6 +241,45 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	return r < 0 ? r : launch_exec(c, process_fd, console_fd, cg, ret_pid, err);
 }
 
+/* The guest cannot be asked whether it is paused, so the record says so: before it may be true, and
+ * until it cannot be any more. Whoever is killed in between leaves a container that `resume` cures. */
+static int mark_paused(struct container *c, bool is_paused, struct error *err)
+{
+	c->record.is_paused = is_paused;
+	return container_save(c, err);
+}
+
+static int freeze(struct container *c, bool frozen, struct error *err)
+{
+	int r = frozen ? mark_paused(c, true, err) : 0;
+
+	if (r < 0)
+		return r;
+	r = vm_agent_freeze(c, frozen, err);
+	if (r == 0)
+		return frozen ? 0 : mark_paused(c, false, err);
+	if (frozen)
+		(void)mark_paused(c, false, NULL); /* the first error counts */
+	return r;
+}
+
+static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	int r = vm_agent_list(c, "json", &text, err);
+
+	return r < 0 ? r : vm_agent_parse_pids(text, ret, ret_count, err);
+}
+
+/* The guest has no ps program, and what the host's shows is a shim and a VMM. */
+static int ps(const struct container *c, char *const *args, char **ret, struct error *err)
+{
+	if (args && args[0] && !(streq(args[0], "-ef") && !args[1]))
+		return error_set(err, -EOPNOTSUPP,
+				 "ps options mean nothing in a virtual machine: '%s'", args[0]);
+	return vm_agent_list(c, "table", ret, err);
+}
+
 /* The VMM and all the rest die with the shim, and what does not is in the cgroup. */
 static int destroy(struct container *c, struct error *err)
 {
@@ -306,5 +302,8 @@ const struct container_backend vm_backend = {
 	.status = status,
 	.kill = kill_container,
 	.exec = exec,
+	.freeze = freeze,
+	.pids = pids,
+	.ps = ps,
 	.destroy = destroy,
 };

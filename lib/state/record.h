@@ -55,6 +55,7 @@ struct record {
 	uint64_t pid_start; /* clock ticks since boot */
 	bool has_terminal;
 	char *sandbox;       /* vm: id of the container whose shim owns the VM */
+	bool is_paused;	     /* vm: pause was asked for */
 	char *agent_address; /* vm: "unix:///…/vm/agent.sock" or "vsock://CID"; see client.h */
 };
 

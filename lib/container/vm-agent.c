@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/container/vm-agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agent/client/client.h"
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "lib/base/loop.h"
+#include "lib/base/str.h"
+#include "lib/container/backend.h"
+
+#define AGENT_TIMEOUT_MS 10000
+#define PROCESSES_MAX (1u << 22) /* as many as Linux can have */
+
+DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
+#define cleanup_loop CLEANUP(loop_free_p)
+DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
+#define cleanup_agent_client CLEANUP(agent_client_free_p)
+
+static int connect_agent(const struct container *c, struct loop *loop, struct agent_client **ret,
+			 struct error *err)
+{
+	int fd, r;
+
+	if (!c->record.agent_address)
+		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
+	r = agent_dial(loop, c->record.agent_address, AGENT_PORT_RPC, AGENT_TIMEOUT_MS, &fd, NULL,
+		       err);
+	if (r < 0)
+		return r;
+	r = agent_client_new(loop, fd, ret);
+	return r < 0 ? error_sys(err, r, "use the agent's connection") : 0;
+}
+
+/* On success *@response wants agent_response_release(). */
+static int call(const struct container *c, enum agent_method method, const void *request,
+		void *response, struct error *err)
+{
+	cleanup_loop struct loop *loop = NULL;
+	cleanup_agent_client struct agent_client *client = NULL;
+	int r = loop_new(&loop);
+
+	if (r < 0)
+		return error_sys(err, r, "make the event loop");
+	r = connect_agent(c, loop, &client, err);
+	return r < 0 ? r : agent_call(client, method, request, response, AGENT_TIMEOUT_MS, err);
+}
+
+/* For answers that say nothing but yes. */
+static int command(const struct container *c, enum agent_method method, const void *request,
+		   struct error *err)
+{
+	grpc_Empty response;
+	int r = call(c, method, request, &response, err);
+
+	if (r == 0)
+		agent_response_release(method, &response);
+	return r;
+}
+
+/* The agent takes an empty exec id for every process of the container. */
+int vm_agent_signal(const struct container *c, int sig, bool all, struct error *err)
+{
+	const grpc_SignalProcessRequest request = {
+		.container_id = c->id,
+		.exec_id = all ? (char *)"" : c->id,
+		.signal = (uint32_t)sig,
+	};
+
+	return command(c, AGENT_SIGNAL_PROCESS, &request, err);
+}
+
+int vm_agent_freeze(const struct container *c, bool frozen, struct error *err)
+{
+	const grpc_PauseContainerRequest pause = { .container_id = c->id };
+	const grpc_ResumeContainerRequest resume = { .container_id = c->id };
+
+	return frozen ? command(c, AGENT_PAUSE_CONTAINER, &pause, err)
+		      : command(c, AGENT_RESUME_CONTAINER, &resume, err);
+}
+
+/* A terminal shows it, and lines are all that it may be made of. */
+static char *copy_printable(const struct agent_bytes *bytes)
+{
+	char *text = xstrndup((const char *)bytes->data, bytes->size);
+
+	for (char *c = text; *c; c++)
+		if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7f)
+			*c = '?';
+	return text;
+}
+
+int vm_agent_list(const struct container *c, const char *format, char **ret, struct error *err)
+{
+	const grpc_ListProcessesRequest request = {
+		.container_id = c->id,
+		.format = (char *)format,
+	};
+	grpc_ListProcessesResponse response;
+	int r = call(c, AGENT_LIST_PROCESSES, &request, &response, err);
+
+	if (r < 0)
+		return r;
+	*ret = response.process_list.size ? copy_printable(&response.process_list) : xstrdup("");
+	agent_response_release(AGENT_LIST_PROCESSES, &response);
+	return 0;
+}
+
+struct pids {
+	pid_t *items;
+	size_t count;
+	unsigned int depth;
+};
+
+static int take_pid(void *ctx, const struct json_event *event, struct error *err)
+{
+	struct pids *pids = ctx;
+	uint32_t pid;
+
+	if (event->type == JSON_ARRAY_START && pids->depth++ == 0)
+		return 0;
+	if (event->type == JSON_ARRAY_END)
+		return 0;
+	if (event->type != JSON_NUMBER || !pids->depth || parse_u32(event->text, &pid) < 0 ||
+	    pid > INT32_MAX)
+		return error_set(err, -EBADMSG, "not an array of pids");
+	pids->items = xrealloc(pids->items, pids->count + 1, sizeof(*pids->items));
+	pids->items[pids->count++] = (pid_t)pid;
+	return 0;
+}
+
+int vm_agent_parse_pids(const char *text, pid_t **ret, size_t *ret_count, struct error *err)
+{
+	static const struct json_limits limits = {
+		.max_bytes = 16 * PROCESSES_MAX,
+		.max_depth = 1,
+		.max_values = PROCESSES_MAX,
+	};
+	struct pids pids = { 0 };
+	int r = json_parse("the guest's list of processes", text, strlen(text), &limits, take_pid,
+			   &pids, err);
+
+	if (r < 0) {
+		free(pids.items);
+		return r;
+	}
+	*ret = pids.items;
+	*ret_count = pids.count;
+	return 0;
+}

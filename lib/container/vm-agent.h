@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct container;
+struct error;
+
+/*
+ * What the guest's agent is asked about a container, one call each. The guest is hostile: numbers
+ * and texts that come back are checked here.
+ */
+
+int vm_agent_signal(const struct container *c, int sig, bool all, struct error *err);
+int vm_agent_freeze(const struct container *c, bool frozen, struct error *err);
+
+/* Its processes: @format "json", an array of pids, or "table", printable text. free(3) it. */
+int vm_agent_list(const struct container *c, const char *format, char **ret, struct error *err);
+/* Pure. */
+int vm_agent_parse_pids(const char *text, pid_t **ret, size_t *ret_count, struct error *err);
