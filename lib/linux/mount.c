@@ -12,17 +12,27 @@
 /* The kernel copies at most this much of a value that fsconfig(2) is given, its NUL included. */
 #define FSCONFIG_VALUE_MAX 256
 
-int mount_clone(int dirfd, const char *path, bool is_recursive)
+static int clone_tree(int dirfd, const char *path, bool is_recursive, unsigned int flags)
 {
-	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	int fd;
 
+	flags |= OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	if (!*path)
 		flags |= AT_EMPTY_PATH;
 	if (is_recursive)
 		flags |= AT_RECURSIVE;
 	fd = open_tree(dirfd, path, flags);
 	return fd < 0 ? -errno : fd;
+}
+
+int mount_clone(int dirfd, const char *path, bool is_recursive)
+{
+	return clone_tree(dirfd, path, is_recursive, 0);
+}
+
+int mount_clone_nofollow(int dirfd, const char *path, bool is_recursive)
+{
+	return clone_tree(dirfd, path, is_recursive, AT_SYMLINK_NOFOLLOW);
 }
 
 bool mount_change_is_empty(const struct mount_change *change)
@@ -41,6 +51,19 @@ int mount_change(int fd, const struct mount_change *change, bool is_recursive)
 
 	if (mount_change_is_empty(change))
 		return 0;
+	if (is_recursive)
+		flags |= AT_RECURSIVE;
+	return mount_setattr(fd, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mount_set_idmap(int fd, int userns_fd, bool is_recursive)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_IDMAP,
+		.userns_fd = (unsigned int)userns_fd,
+	};
+	unsigned int flags = AT_EMPTY_PATH;
+
 	if (is_recursive)
 		flags |= AT_RECURSIVE;
 	return mount_setattr(fd, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;

@@ -14,6 +14,8 @@
 /* A detached copy of what is mounted at @path (AT_EMPTY_PATH: @path ""), with everything below
  * it when @is_recursive. The source must be in this process's mount namespace. */
 int mount_clone(int dirfd, const char *path, bool is_recursive);
+/* The same of @path itself, if that is a symbolic link. */
+int mount_clone_nofollow(int dirfd, const char *path, bool is_recursive);
 
 struct mount_change {
 	uint64_t set;         /* MOUNT_ATTR_… */
@@ -23,6 +25,10 @@ struct mount_change {
 bool mount_change_is_empty(const struct mount_change *change);
 /* Changes the mount whose root @fd is; a change that is empty costs nothing. */
 int mount_change(int fd, const struct mount_change *change, bool is_recursive);
+
+/* Shows the files of a detached tree with the ids of user namespace @userns_fd. -EINVAL: a file
+ * system in it has no support for that, or is mapped already. */
+int mount_set_idmap(int fd, int userns_fd, bool is_recursive);
 
 /* Attaches a detached mount. @target_fd: O_PATH is enough. @mount_fd then is its root. */
 int mount_attach(int mount_fd, int target_fd);
