@@ -25,7 +25,8 @@ enum word_kind {
 	WORD_BIND,
 	WORD_RBIND,
 	WORD_REMOUNT,
-	WORD_UNSUPPORTED,
+	WORD_COPY_UP,
+	WORD_LINK,        /* what a symbolic link as source or destination means */
 };
 
 struct word {
@@ -39,12 +40,14 @@ static const struct word words[] = {
 	{ "async",          WORD_SB_CLEAR,        MS_SYNCHRONOUS },
 	{ "atime",          WORD_ATIME,           MOUNT_ATTR_RELATIME },
 	{ "bind",           WORD_BIND,            0 },
+	{ "copy-symlink",   WORD_LINK,            MOUNT_LINK_COPIED },
 	{ "defaults",       WORD_NOTHING,         0 },
+	{ "dest-nofollow",  WORD_LINK,            MOUNT_LINK_COVERED },
 	{ "dev",            WORD_CLEAR,           MOUNT_ATTR_NODEV },
 	{ "diratime",       WORD_CLEAR,           MOUNT_ATTR_NODIRATIME },
 	{ "dirsync",        WORD_SB_SET,          MS_DIRSYNC },
 	{ "exec",           WORD_CLEAR,           MOUNT_ATTR_NOEXEC },
-	{ "idmap",          WORD_UNSUPPORTED,     0 },
+	{ "idmap",          WORD_NOTHING,         0 }, /* these two: see mount-idmap.h */
 	{ "iversion",       WORD_SB_SET,          MS_I_VERSION },
 	{ "lazytime",       WORD_SB_SET,          MS_LAZYTIME },
 	{ "loud",           WORD_NOTHING,         0 },
@@ -61,18 +64,22 @@ static const struct word words[] = {
 	{ "nosuid",         WORD_SET,             MOUNT_ATTR_NOSUID },
 	{ "nosymfollow",    WORD_SET,             MOUNT_ATTR_NOSYMFOLLOW },
 	{ "private",        WORD_PROPAGATION,     MS_PRIVATE },
+	{ "rasync",         WORD_SB_CLEAR,        MS_SYNCHRONOUS },
 	{ "ratime",         WORD_ATIME_ALL,       MOUNT_ATTR_RELATIME },
 	{ "rbind",          WORD_RBIND,           0 },
 	{ "rdev",           WORD_CLEAR_ALL,       MOUNT_ATTR_NODEV },
 	{ "rdiratime",      WORD_CLEAR_ALL,       MOUNT_ATTR_NODIRATIME },
+	{ "rdirsync",       WORD_SB_SET,          MS_DIRSYNC },
 	{ "relatime",       WORD_ATIME,           MOUNT_ATTR_RELATIME },
 	{ "remount",        WORD_REMOUNT,         0 },
 	{ "rexec",          WORD_CLEAR_ALL,       MOUNT_ATTR_NOEXEC },
-	{ "ridmap",         WORD_UNSUPPORTED,     0 },
+	{ "ridmap",         WORD_NOTHING,         0 },
+	{ "rmand",          WORD_SB_SET,          MS_MANDLOCK },
 	{ "rnoatime",       WORD_ATIME_ALL,       MOUNT_ATTR_NOATIME },
 	{ "rnodev",         WORD_SET_ALL,         MOUNT_ATTR_NODEV },
 	{ "rnodiratime",    WORD_SET_ALL,         MOUNT_ATTR_NODIRATIME },
 	{ "rnoexec",        WORD_SET_ALL,         MOUNT_ATTR_NOEXEC },
+	{ "rnomand",        WORD_SB_CLEAR,        MS_MANDLOCK },
 	{ "rnorelatime",    WORD_NOTHING,         0 },
 	{ "rnostrictatime", WORD_NOTHING,         0 },
 	{ "rnosuid",        WORD_SET_ALL,         MOUNT_ATTR_NOSUID },
@@ -87,16 +94,18 @@ static const struct word words[] = {
 	{ "rstrictatime",   WORD_ATIME_ALL,       MOUNT_ATTR_STRICTATIME },
 	{ "rsuid",          WORD_CLEAR_ALL,       MOUNT_ATTR_NOSUID },
 	{ "rsymfollow",     WORD_CLEAR_ALL,       MOUNT_ATTR_NOSYMFOLLOW },
+	{ "rsync",          WORD_SB_SET,          MS_SYNCHRONOUS },
 	{ "runbindable",    WORD_PROPAGATION_ALL, MS_UNBINDABLE },
 	{ "rw",             WORD_CLEAR,           MOUNT_ATTR_RDONLY },
 	{ "shared",         WORD_PROPAGATION,     MS_SHARED },
 	{ "silent",         WORD_NOTHING,         0 },
 	{ "slave",          WORD_PROPAGATION,     MS_SLAVE },
+	{ "src-nofollow",   WORD_LINK,            MOUNT_LINK_SOURCE },
 	{ "strictatime",    WORD_ATIME,           MOUNT_ATTR_STRICTATIME },
 	{ "suid",           WORD_CLEAR,           MOUNT_ATTR_NOSUID },
 	{ "symfollow",      WORD_CLEAR,           MOUNT_ATTR_NOSYMFOLLOW },
 	{ "sync",           WORD_SB_SET,          MS_SYNCHRONOUS },
-	{ "tmpcopyup",      WORD_UNSUPPORTED,     0 },
+	{ "tmpcopyup",      WORD_COPY_UP,         0 },
 	{ "unbindable",     WORD_PROPAGATION,     MS_UNBINDABLE },
 };
 
@@ -144,7 +153,7 @@ static void set_atime(struct mount_change *change, uint64_t mode)
 	change->set = (change->set & ~(uint64_t)MOUNT_ATTR__ATIME) | mode;
 }
 
-static int apply_word(struct mount_plan *plan, const struct word *word, struct error *err)
+static void apply_word(struct mount_plan *plan, const struct word *word)
 {
 	switch (word->kind) {
 	case WORD_NOTHING:
@@ -189,28 +198,20 @@ static int apply_word(struct mount_plan *plan, const struct word *word, struct e
 	case WORD_REMOUNT:
 		plan->kind = MOUNT_REMOUNT;
 		break;
-	case WORD_UNSUPPORTED:
-		return error_set(err, -EOPNOTSUPP, "mounts[%zu].options: '%s' is not supported",
-				 plan->index, word->name);
+	case WORD_COPY_UP:
+		plan->copies_up = true;
+		break;
+	case WORD_LINK:
+		plan->links |= (unsigned int)word->value;
+		break;
 	}
-	return 0;
 }
 
-/* Only strings of the configuration get here, which outlives the plan. */
-static void add_data(struct mount_plan *plan, char *option)
-{
-	size_t count = strv_len(plan->data);
-
-	plan->data = xrealloc(plan->data, count + 2, sizeof(char *));
-	plan->data[count] = option;
-	plan->data[count + 1] = NULL;
-}
-
-static void choose_kind(struct mount_plan *plan, bool *ret_has_device)
+static void choose_kind(struct mount_plan *plan)
 {
 	const char *type = plan->mount->type;
 
-	*ret_has_device = true;
+	plan->may_have_device = true;
 	plan->kind = MOUNT_FS;
 	if (type && (streq(type, "bind") || streq(type, "rbind"))) {
 		plan->kind = MOUNT_BIND;
@@ -221,7 +222,7 @@ static void choose_kind(struct mount_plan *plan, bool *ret_has_device)
 		if (!streq(type, types[i].type))
 			continue;
 		plan->kind = types[i].kind;
-		*ret_has_device = types[i].has_device;
+		plan->may_have_device = types[i].has_device;
 	}
 }
 
@@ -244,48 +245,89 @@ static int check_plan(const struct mount_plan *plan, struct error *err)
 		return error_set(err, -EINVAL, "mounts[%zu].source: missing", plan->index);
 	if (plan->kind != MOUNT_BIND && plan->kind != MOUNT_REMOUNT && (!m->type || !*m->type))
 		return error_set(err, -EINVAL, "mounts[%zu].type: missing", plan->index);
-	if (m->uid_mappings_count || m->gid_mappings_count)
-		return error_set(err, -EOPNOTSUPP,
-				 "mounts[%zu].uidMappings: id-mapped mounts are not supported",
+	if (plan->kind != MOUNT_BIND && plan->idmap.is_wanted)
+		return error_set(err, -EINVAL,
+				 "mounts[%zu]: id-mapped mounts are only supported for bind-mounts",
+				 plan->index);
+	if (plan->kind != MOUNT_TMPFS && plan->copies_up)
+		return error_set(err, -EINVAL,
+				 "mounts[%zu].options: 'tmpcopyup' is only for a tmpfs",
 				 plan->index);
 	return 0;
 }
 
-int mount_plan(const struct oci_mount *mount, size_t index, struct mount_plan *ret,
-	       struct error *err)
+/* Words become flags; the last of idmap's forms that is given is returned. */
+static const char *read_options(struct mount_plan *plan)
 {
-	struct mount_plan plan = { .mount = mount, .index = index };
-	bool has_device;
-	int r = 0;
+	const char *idmap = NULL;
 
-	choose_kind(&plan, &has_device);
-	strv_each(option, mount->options) {
+	strv_each(option, plan->mount->options) {
 		const struct word *word = find_word(option);
 
-		if (!word)
-			add_data(&plan, option);
-		else if (r == 0)
-			r = apply_word(&plan, word, err);
+		if (mount_idmap_is_option(option)) {
+			idmap = option;
+			plan->idmap.is_wanted = true;
+		} else if (word) {
+			apply_word(plan, word);
+		} else {
+			strv_push(&plan->data, xstrdup(option));
+		}
 	}
-	if (r == 0)
-		r = check_plan(&plan, err);
+	if (plan->mount->uid_mappings_count || plan->mount->gid_mappings_count)
+		plan->idmap.is_wanted = true;
+	return idmap;
+}
+
+/* Files of a message queue's file system can be labelled, but it takes no option for that; those of
+ * proc, sysfs and cgroups have labels of the policy's choice. */
+static void add_label(struct mount_plan *plan, const struct mount_context *context)
+{
+	if (!context->label || (plan->kind != MOUNT_FS && plan->kind != MOUNT_TMPFS))
+		return;
+	if (streq(plan->mount->type, "mqueue"))
+		plan->xattr_label = context->label;
+	else
+		strv_pushf(&plan->data, "%s=%s", context->label_option, context->label);
+}
+
+static void place_read_only(struct mount_plan *plan)
+{
+	if (!(plan->change.set & MOUNT_ATTR_RDONLY))
+		return;
+	if (plan->kind == MOUNT_FS && plan->may_have_device)
+		plan->sb_flags |= MS_RDONLY;
+	if (plan->kind == MOUNT_TMPFS) {
+		plan->change.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		plan->is_read_only_late = true;
+	}
+}
+
+int mount_plan(const struct mount_context *context, const struct oci_mount *mount, size_t index,
+	       struct mount_plan *ret, struct error *err)
+{
+	struct mount_plan plan = { .mount = mount, .index = index };
+	const char *idmap;
+	int r;
+
+	choose_kind(&plan);
+	idmap = read_options(&plan);
+	r = check_plan(&plan, err);
+	if (r == 0 && plan.idmap.is_wanted)
+		r = mount_idmap_plan(mount, idmap, context->linux_, index, &plan.idmap, err);
 	if (r < 0) {
 		mount_plan_done(&plan);
 		return r;
 	}
-	if (plan.kind == MOUNT_FS && has_device && plan.change.set & MOUNT_ATTR_RDONLY)
-		plan.sb_flags |= MS_RDONLY;
-	if (plan.kind == MOUNT_TMPFS && plan.change.set & MOUNT_ATTR_RDONLY) {
-		plan.change.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-		plan.is_read_only_late = true;
-	}
+	add_label(&plan, context);
+	place_read_only(&plan);
 	*ret = plan;
 	return 0;
 }
 
 void mount_plan_done(struct mount_plan *plan)
 {
-	free(plan->data);
+	mount_idmap_done(&plan->idmap);
+	strv_free(plan->data);
 	plan->data = NULL;
 }
 
@@ -332,8 +374,7 @@ const char *const *mount_option_words(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (words[i].kind != WORD_UNSUPPORTED)
-			list[n++] = words[i].name;
+		list[n++] = words[i].name;
 	list[n] = NULL;
 	return list;
 }

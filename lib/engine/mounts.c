@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "lib/base/beneath.h"
@@ -14,7 +16,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
-#include "lib/engine/engine.h"
+#include "lib/engine/copy-up.h"
 #include "lib/linux/mount.h"
 
 /*
@@ -22,6 +24,8 @@
  * mount attached to that descriptor: links in an image or in a shared volume, swapped at whatever
  * moment, lead to another place in the container, and never out of it (CVE-2021-30465).
  */
+
+#define LINK_MAX_BYTES 4096
 
 /* What tools like lxcfs stand in for, and /proc itself. */
 static const char *const places_in_proc[] = {
@@ -66,6 +70,8 @@ static int open_target(const struct rootfs *rootfs, const struct mount_plan *pla
 				    : beneath_mkdirs(rootfs->fd, destination, 0755);
 	int r;
 
+	if (fd == -ENOTDIR && !is_file)
+		return error_set(err, fd, "mount point '%s' is not a directory", destination);
 	if (fd < 0)
 		return error_sys(err, fd, "make mount point '%s'", destination);
 	r = check_place(fd, destination, err);
@@ -95,132 +101,264 @@ static int open_ordinary_dir(const struct rootfs *rootfs, const struct mount_pla
 	return fd < 0 ? error_sys(err, fd, "open mount point '%s'", destination) : fd;
 }
 
-/* What holds for every mount that was attached as it is: flags of this one, of all below it. */
-static int change_both(int fd, const struct mount_plan *plan, const struct mount_change *own,
-		       struct error *err)
+/* The tree that the caller has made for it already, or -1. */
+static int take_source(const struct rootfs *rootfs, const struct mount_plan *plan)
 {
-	int r = mount_change(fd, &plan->recursive, true);
+	size_t index = (size_t)(plan - rootfs->plan->mounts);
 
-	if (r == 0)
-		r = mount_change(fd, own, false);
-	return r < 0 ? error_sys(err, r, "set flags of '%s'", plan->mount->destination) : 0;
+	if (index >= rootfs->sources->mounts_count)
+		return -1;
+	return steal_fd(&rootfs->sources->mounts[index]);
 }
 
-/* The tree at a host path; relative ones start at the bundle. */
-static int clone_source(const struct rootfs *rootfs, const struct mount_plan *plan,
-			struct error *err)
+/* copy-symlink: whether the source is a link, which is then made again in the container. */
+static int copy_link(struct rootfs *rootfs, const struct mount_plan *plan, bool *ret_is_link,
+		     struct error *err)
 {
-	const char *source = plan->mount->source;
-	size_t index = (size_t)(plan - rootfs->plan->mounts);
-	cleanup_free char *joined = NULL;
+	const char *destination = plan->mount->destination;
+	char target[LINK_MAX_BYTES], there[LINK_MAX_BYTES];
+	cleanup_free char *name = NULL;
+	cleanup_fd int parent = -1;
+	ssize_t n = readlink(plan->mount->source, target, sizeof(target) - 1);
+
+	*ret_is_link = n >= 0;
+	if (n < 0)
+		return 0;
+	target[n] = '\0';
+	parent = beneath_parent(rootfs->fd, destination, 0755, &name);
+	if (parent < 0)
+		return error_sys(err, parent, "make directory of link '%s'", destination);
+	if (symlinkat(target, parent, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return error_sys(err, errno, "make link '%s'", destination);
+	n = readlinkat(parent, name, there, sizeof(there));
+	if (n != (ssize_t)strlen(target) || memcmp(there, target, (size_t)n) != 0)
+		return error_set(err, -EEXIST, "make link '%s': something else is there",
+				 destination);
+	return 0;
+}
+
+/* dest-nofollow covers a link that is there, and follows none on the way that is made. */
+static int open_bind_target(struct rootfs *rootfs, const struct mount_plan *plan, int source,
+			    struct error *err)
+{
+	cleanup_free char *clean = NULL;
+	struct stat st;
 	int fd;
 
-	if (index < rootfs->sources->mounts_count && rootfs->sources->mounts[index] >= 0)
-		return steal_fd(&rootfs->sources->mounts[index]);
-	if (*source != '/')
-		source = joined = xasprintf("%s/%s", rootfs->c->bundle, source);
-	fd = mount_clone(AT_FDCWD, source, plan->is_recursive);
-	return fd < 0 ? error_sys(err, fd, "bind source '%s'", source) : fd;
+	if (fstat(source, &st) < 0)
+		return error_sys(err, errno, "stat '%s'", plan->mount->source);
+	if (plan->links & MOUNT_LINK_COVERED) {
+		clean = path_clean(plan->mount->destination);
+		fd = beneath_open(rootfs->fd, clean, O_PATH | O_NOFOLLOW, 0);
+		if (fd >= 0)
+			return fd;
+	}
+	return open_target(rootfs, plan, !S_ISDIR(st.st_mode), err);
 }
 
 static int mount_bind(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
 	const char *destination = plan->mount->destination;
-	cleanup_fd int source = clone_source(rootfs, plan, err);
+	cleanup_fd int source = take_source(rootfs, plan);
 	cleanup_fd int target = -1;
-	struct stat st;
-	int r;
+	bool is_link = false;
+	int r = 0;
 
+	if (plan->links & MOUNT_LINK_COPIED)
+		r = copy_link(rootfs, plan, &is_link, err);
+	if (r < 0 || is_link)
+		return r;
+	if (source < 0)
+		source = rootfs_clone_source(rootfs->c, plan, 0, err);
 	if (source < 0)
 		return source;
-	if (fstat(source, &st) < 0)
-		return error_sys(err, errno, "stat '%s'", plan->mount->source);
-	target = open_target(rootfs, plan, !S_ISDIR(st.st_mode), err);
+	target = open_bind_target(rootfs, plan, source, err);
 	if (target < 0)
 		return target;
-	r = change_both(source, plan, &plan->change, err);
-	if (r < 0)
-		return r;
 	r = mount_attach(source, target);
-	if (r < 0)
-		return error_sys(err, r, "bind '%s' on '%s'", plan->mount->source, destination);
+	if (r == -ENOTDIR)
+		return error_set(err, r,
+				 "bind '%s' on '%s': one is a directory, and the other is not",
+				 plan->mount->source, destination);
+	return r < 0 ? error_sys(err, r, "bind '%s' on '%s'", plan->mount->source, destination) : 0;
+}
+
+/* SELinux: what has no mount option for it has its root directory labelled. */
+static int set_label(int fd, const struct mount_plan *plan, struct error *err)
+{
+	const char *label = plan->xattr_label;
+	cleanup_fd int dir = -1;
+
+	if (!label)
+		return 0;
+	dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || fsetxattr(dir, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		return error_sys(err, errno, "label '%s'", plan->mount->destination);
 	return 0;
 }
 
-static int report(int code, const struct mount_plan *plan, const char *reason, struct error *err)
+/* What a new file system @fd starts with; @target is the directory that it covers. */
+static int fill_fs(const struct mount_plan *plan, int fd, int target, struct error *err)
 {
-	error_sys(err, code, "mount '%s' on '%s'", plan->mount->type, plan->mount->destination);
-	if (*reason && err)
-		error_set(err, code, "mount '%s' on '%s': %s", plan->mount->type,
-			  plan->mount->destination, reason);
-	return code;
+	int r = set_label(fd, plan, err);
+
+	if (r == 0 && plan->copies_up) {
+		r = copy_up(target, fd, err);
+		if (r < 0)
+			r = error_wrap(err, r, "tmpcopyup of '%s'", plan->mount->destination);
+	}
+	return r;
 }
 
-static int mount_old_way(struct rootfs *rootfs, const struct mount_plan *plan,
-			 const struct mount_fs *fs, int target, const char *reason,
-			 struct error *err)
+/* By mount(2), for what the newer calls cannot express and drivers that were not converted to them.
+ * @target is below what was just mounted then, so its root has to be looked up again. */
+static int mount_old_way(struct rootfs *rootfs, const struct mount_plan *plan, char *const *data,
+			 int target, struct error *err)
 {
+	const struct mount_fs fs = rootfs_describe_fs(plan, data);
+	const struct mount_change rest = { .propagation = plan->change.propagation };
 	cleanup_fd int fd = -1;
-	int r = mount_make_legacy(fs, 0, target);
+	int r = mount_make_legacy(&fs, 0, target);
 
 	if (r < 0)
-		return report(r, plan, reason, err);
-	/* @target is below what was just mounted, so its root has to be looked up again. */
+		return error_sys(err, r, "mount '%s' on '%s'", fs.type, plan->mount->destination);
 	fd = beneath_open(rootfs->fd, plan->mount->destination, O_PATH, 0);
 	if (fd < 0)
 		return error_sys(err, fd, "open '%s'", plan->mount->destination);
-	return change_both(fd, plan,
-			   &(struct mount_change){ .propagation = plan->change.propagation }, err);
+	r = rootfs_change_flags(fd, plan, &rest, err);
+	return r < 0 ? r : fill_fs(plan, fd, target, err);
+}
+
+/* Only mount(2)'s failure is told where that of the newer calls says nothing more. */
+static int make_or_mount(struct rootfs *rootfs, const struct mount_plan *plan, char *const *data,
+			 int target, int *ret_fd, struct error *err)
+{
+	const struct mount_fs fs = rootfs_describe_fs(plan, data);
+	struct error reason = ERROR_INIT;
+	int r;
+
+	*ret_fd = -1;
+	if (mount_fs_is_legacy(&fs))
+		return mount_old_way(rootfs, plan, data, target, err);
+	*ret_fd = rootfs_make_fs(plan, data, &reason);
+	if (*ret_fd >= 0)
+		return 0;
+	r = reason.code;
+	if (r == -EINVAL && plan->kind == MOUNT_FS &&
+	    mount_old_way(rootfs, plan, data, target, NULL) == 0)
+		return 0;
+	return error_set(err, r, "%s", reason.msg);
 }
 
 static int mount_fs_on(struct rootfs *rootfs, const struct mount_plan *plan, char *const *data,
 		       int target, struct error *err)
 {
 	const struct oci_mount *m = plan->mount;
-	const struct mount_fs fs = {
-		.type = m->type,
-		.source = m->source && *m->source ? m->source : m->type,
-		.options = data,
-		.sb_flags = plan->sb_flags,
-		.attrs = plan->change.set,
-	};
-	/* Attributes came with the mount; only its propagation is left. */
-	const struct mount_change rest = { .propagation = plan->change.propagation };
-	char reason[MOUNT_REASON_MAX] = "";
-	cleanup_fd int fd = -1;
-	int r;
+	cleanup_fd int fd = take_source(rootfs, plan);
+	int r = 0;
 
-	if (mount_fs_is_legacy(&fs))
-		return mount_old_way(rootfs, plan, &fs, target, "", err);
-	fd = mount_make(&fs, reason);
-	/* Drivers that were not converted to fsopen(2) may still know the option. */
-	if (fd == -EINVAL && plan->kind == MOUNT_FS)
-		return mount_old_way(rootfs, plan, &fs, target, reason, err);
 	if (fd < 0)
-		return report(fd, plan, reason, err);
-	r = change_both(fd, plan, &rest, err);
+		r = make_or_mount(rootfs, plan, data, target, &fd, err);
+	if (r < 0 || fd < 0)
+		return r;
+	r = fill_fs(plan, fd, target, err);
 	if (r < 0)
 		return r;
 	r = mount_attach(fd, target);
 	if (r < 0)
-		return report(r, plan, "", err);
+		return error_sys(err, r, "mount '%s' on '%s'", m->type, m->destination);
 	if (plan->is_read_only_late)
 		rootfs_add_late(rootfs, steal_fd(&fd), m->destination);
 	return 0;
+}
+
+/* clang-format off */
+static const struct {
+	const char *type;
+	const char *source; /* the host's own */
+	int flag;           /* only where the container shares this namespace with it; 0: anyway */
+} stand_ins[] = {
+	{ "mqueue", "/dev/mqueue", CLONE_NEWIPC },
+	{ "proc",   "/proc",       CLONE_NEWPID },
+	{ "sysfs",  "/sys",        0 },
+};
+/* clang-format on */
+
+/* Root of a user namespace may mount these only if their namespace belongs to it. Without that the
+ * host's are bound; they keep what is mounted in them (cgroup …), so all of it becomes
+ * read-only (CVE-2023-25809), but for what the container's namespace is anyway. */
+static int bind_stand_in(struct rootfs *rootfs, const struct mount_plan *plan, int target)
+{
+	struct mount_change own = plan->change;
+	cleanup_fd int fd = -1;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(stand_ins) && fd < 0; i++) {
+		if (!streq(plan->mount->type, stand_ins[i].type) ||
+		    rootfs->plan->namespaces.private_flags & stand_ins[i].flag)
+			continue;
+		fd = mount_clone(AT_FDCWD, stand_ins[i].source, true);
+		if (fd < 0)
+			return fd;
+		if (!stand_ins[i].flag) {
+			static const struct mount_change read_only = { .set = MOUNT_ATTR_RDONLY };
+
+			r = mount_change(fd, &read_only, true);
+			if (r < 0)
+				return r;
+			own.clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		}
+	}
+	if (fd < 0)
+		return -EPERM;
+	r = rootfs_change_flags(fd, plan, &own, NULL);
+	return r < 0 ? r : mount_attach(fd, target);
+}
+
+static bool is_in_userns(const struct rootfs *rootfs)
+{
+	return rootfs->plan->namespaces.private_flags & CLONE_NEWUSER;
+}
+
+/* A group that the user namespace has no number for cannot own terminals. */
+static int mount_without_gid(struct rootfs *rootfs, const struct mount_plan *plan, int target,
+			     struct error *err)
+{
+	cleanup_strv char **data = NULL;
+
+	strv_each(option, plan->data)
+		if (!str_after(option, "gid="))
+			strv_push(&data, xstrdup(option));
+	return mount_fs_on(rootfs, plan, data, target, err);
+}
+
+static int mount_on(struct rootfs *rootfs, const struct mount_plan *plan, int target,
+		    struct error *err)
+{
+	struct error reason = ERROR_INIT;
+	int r = mount_fs_on(rootfs, plan, plan->data, target, &reason);
+
+	if (r == -EPERM && bind_stand_in(rootfs, plan, target) == 0)
+		return 0;
+	if (r == -EINVAL && is_in_userns(rootfs) && streq(plan->mount->type, "devpts"))
+		return mount_without_gid(rootfs, plan, target, err);
+	return r < 0 ? error_set(err, r, "%s", reason.msg) : 0;
 }
 
 static int mount_plain(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
 	cleanup_fd int target = open_target_dir(rootfs, plan, err);
 
-	return target < 0 ? target : mount_fs_on(rootfs, plan, plan->data, target, err);
+	return target < 0 ? target : mount_on(rootfs, plan, target, err);
 }
 
 static int mount_kernel(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
 	cleanup_fd int target = open_ordinary_dir(rootfs, plan, err);
 
-	return target < 0 ? target : mount_fs_on(rootfs, plan, plan->data, target, err);
+	return target < 0 ? target : mount_on(rootfs, plan, target, err);
 }
 
 static bool has_key(char *const *options, const char *key)
@@ -229,6 +367,14 @@ static bool has_key(char *const *options, const char *key)
 		if (str_after(option, key))
 			return true;
 	return false;
+}
+
+/* What a user namespace has no number for is shown as this one (proc_sys_kernel(5)). */
+#define OVERFLOW_ID 65534
+
+static bool is_owner(const struct rootfs *rootfs, unsigned int id)
+{
+	return id && !(id == OVERFLOW_ID && is_in_userns(rootfs));
 }
 
 /* Without a mode of its own a tmpfs gets that of the directory it covers, instead of 1777. */
@@ -246,9 +392,9 @@ static int mount_tmpfs(struct rootfs *rootfs, const struct mount_plan *plan, str
 		return error_sys(err, errno, "stat '%s'", plan->mount->destination);
 	options = strv_copy(plan->data);
 	strv_pushf(&options, "mode=%o", st.st_mode & 07777);
-	if (!has_key(plan->data, "uid=") && st.st_uid)
+	if (!has_key(plan->data, "uid=") && is_owner(rootfs, st.st_uid))
 		strv_pushf(&options, "uid=%u", st.st_uid);
-	if (!has_key(plan->data, "gid=") && st.st_gid)
+	if (!has_key(plan->data, "gid=") && is_owner(rootfs, st.st_gid))
 		strv_pushf(&options, "gid=%u", st.st_gid);
 	return mount_fs_on(rootfs, plan, options, target, err);
 }
@@ -263,12 +409,7 @@ static int mount_cgroup(struct rootfs *rootfs, const struct mount_plan *plan, st
 static int remount(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
 	const char *destination = plan->mount->destination;
-	const struct mount_fs fs = {
-		.type = plan->mount->type,
-		.options = plan->data,
-		.sb_flags = plan->sb_flags,
-		.attrs = plan->change.set,
-	};
+	const struct mount_fs fs = rootfs_describe_fs(plan, plan->data);
 	cleanup_fd int fd = beneath_open(rootfs->fd, destination, O_PATH, 0);
 	int r;
 
@@ -279,7 +420,7 @@ static int remount(struct rootfs *rootfs, const struct mount_plan *plan, struct 
 		if (r < 0)
 			return error_sys(err, r, "remount '%s'", destination);
 	}
-	return change_both(fd, plan, &plan->change, err);
+	return rootfs_change_flags(fd, plan, &plan->change, err);
 }
 
 /* clang-format off */

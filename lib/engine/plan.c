@@ -22,12 +22,42 @@ static int plan_rootfs(const struct engine_container *c, struct container_plan *
 	return 0;
 }
 
+/* As crun has it: where SELinux is not in force a label has no meaning, and is none. */
+static int plan_label(const struct oci_config *config, struct mount_context *context,
+		      struct error *err)
+{
+	static const char key[] = "run.oci.mount_context_type";
+	static const char *const options[] = { "context", "fscontext", "defcontext",
+					       "rootcontext" };
+	const char *wanted = string_map_get(&config->annotations, key);
+	const char *label = config->linux_.mount_label;
+
+	if (!label || !*label)
+		return 0;
+	if (!lsm_has_selinux()) {
+		log_warning("linux.mountLabel: SELinux is not enabled, ignored");
+		return 0;
+	}
+	context->label = label;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (!wanted || streq(options[i], wanted)) {
+			context->label_option = options[i];
+			return 0;
+		}
+	return error_set(err, -EINVAL, "annotations: %s: unknown value '%s'", key, wanted);
+}
+
 static int plan_mounts(const struct oci_config *config, struct container_plan *plan,
 		       struct error *err)
 {
+	struct mount_context context = { .linux_ = &config->linux_ };
+	int label = plan_label(config, &context, err);
+
+	if (label < 0)
+		return label;
 	plan->mounts = xcalloc(config->mounts_count + 1, sizeof(*plan->mounts));
 	for (size_t i = 0; i < config->mounts_count; i++) {
-		int r = mount_plan(&config->mounts[i], i, &plan->mounts[i], err);
+		int r = mount_plan(&context, &config->mounts[i], i, &plan->mounts[i], err);
 
 		if (r < 0)
 			return r;
@@ -45,18 +75,6 @@ static int check_terminal(const struct engine_container *c, struct error *err)
 	if (!wants && c->console_socket >= 0)
 		return error_set(err, -EINVAL,
 				 "process.terminal: console socket given, but no terminal wanted");
-	return 0;
-}
-
-static int check_label(const struct oci_config *config, struct error *err)
-{
-	const char *label = config->linux_.mount_label;
-
-	if (!label || !*label)
-		return 0;
-	if (lsm_has_selinux())
-		return error_set(err, -EOPNOTSUPP, "linux.mountLabel: not supported");
-	log_warning("linux.mountLabel: SELinux is not enabled, ignored");
 	return 0;
 }
 
@@ -81,8 +99,6 @@ int container_plan(const struct engine_container *c, uint64_t available, struct 
 		r = devices_plan(config, &ret->devices, err);
 	if (r == 0)
 		r = check_terminal(c, err);
-	if (r == 0)
-		r = check_label(config, err);
 	if (r == 0)
 		r = process_plan(config->process, config->process ? l->seccomp : NULL, available,
 				 &ret->process, err);

@@ -9,20 +9,38 @@
 struct error;
 
 /*
- * What the host has and a container with a user namespace gets, cloned by the caller before init
- * is: root of the user namespace may not be able to search the way there, nor to clone a part of a
- * tree that became one piece when it was copied for another user namespace. Init inherits the
- * descriptors. Each tree is detached, and cut from the host's propagation.
+ * What is mounted, made by the caller before init is cloned where init could not do it itself:
+ *
+ * - trees to bind, for a container with a user namespace: root of that may not be able to search
+ *   the way there, to map ids, or to clone a part of a tree that became one piece when it was
+ *   copied for another user namespace;
+ * - file systems on block devices: init's cgroup, and its user namespace, may have no access to
+ *   the device.
+ *
+ * Init inherits the descriptors. Each tree is detached, has its flags, and is cut from the host's
+ * propagation.
  */
 struct rootfs_sources {
-	int *mounts; /* by index in the plan's mounts: the tree that is bound, or -1 */
+	int *mounts; /* by index in the plan's mounts: the tree, or -1 */
 	size_t mounts_count;
 };
 
-/* sources.c. Does nothing, and leaves @ret empty, without a user namespace. */
+/* sources.c: */
 int rootfs_open_sources(const struct engine_container *c, const struct container_plan *plan,
 			struct rootfs_sources *ret, struct error *err);
 void rootfs_close_sources(struct rootfs_sources *sources);
+/* The detached tree of a bind mount with its flags and ids. @host_propagation: what it is to be
+ * cut from the host with, 0 where the mount namespace is. A source that is relative starts at the
+ * bundle. -ENOENT: it is not there. */
+int rootfs_clone_source(const struct engine_container *c, const struct mount_plan *mount,
+			uint64_t host_propagation, struct error *err);
+/* A new file system, detached, with its flags. -EINVAL: perhaps only mount(2) can do it. */
+int rootfs_make_fs(const struct mount_plan *mount, char *const *data, struct error *err);
+/* Flags of all below @fd, then those of @own for itself. */
+int rootfs_change_flags(int fd, const struct mount_plan *mount, const struct mount_change *own,
+			struct error *err);
+/* The words that mount(2) would take. */
+struct mount_fs rootfs_describe_fs(const struct mount_plan *mount, char *const *data);
 
 /*
  * The container's tree, while init builds it: attached in init's mount namespace and reached by
@@ -33,18 +51,21 @@ struct rootfs {
 	const struct engine_container *c;
 	const struct container_plan *plan;
 	const struct rootfs_sources *sources; /* empty: init reaches them by name itself */
-	int fd;      /* its "/", or -1 */
-	int null_fd; /* the host's /dev/null, known to be one, or -1 */
+	int fd;				      /* its "/", or -1 */
+	int null_fd;			      /* the host's /dev/null, known to be one, or -1 */
 
 	/* Mounts that become read-only once nothing is to be made in them any more. */
 	struct {
 		int fd;
 		const char *destination;
-	} *late;
+	} * late;
 	size_t late_count;
 };
 
-#define ROOTFS_INIT { .fd = -1, .null_fd = -1 }
+#define ROOTFS_INIT                                                                                \
+	{                                                                                          \
+		.fd = -1, .null_fd = -1                                                            \
+	}
 void rootfs_done(struct rootfs *rootfs);
 
 /* In order. rootfs.c: */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -13,18 +14,32 @@
 #include "lib/engine/engine.h"
 #include "lib/linux/mount.h"
 
-/* What init's own mount namespace would have done to it: nothing that is mounted in the container
- * shows up on the host. Across user namespaces the kernel never lets a tree stay shared. */
-static int cut(int fd, const struct container_plan *plan)
+int rootfs_change_flags(int fd, const struct mount_plan *mount, const struct mount_change *own,
+			struct error *err)
 {
-	uint64_t host = plan->propagation.host;
-	const struct mount_change change = { .propagation = host ? host : MS_SLAVE };
+	int r = mount_change(fd, &mount->recursive, true);
 
-	return mount_change(fd, &change, true);
+	if (r == 0)
+		r = mount_change(fd, own, false);
+	/* mount_namespaces(7): what a more privileged one made read-only, nosuid … stays so. */
+	if (r == -EPERM && (own->clear || mount->recursive.clear))
+		return error_set(err, r, "set flags of '%s': cannot clear locked flags",
+				 mount->mount->destination);
+	return r < 0 ? error_sys(err, r, "set flags of '%s'", mount->mount->destination) : 0;
 }
 
-static int open_source(const struct engine_container *c, const struct container_plan *plan,
-		       const struct mount_plan *mount, int *ret, struct error *err)
+/* What init's own mount namespace would have done to it: nothing that is mounted in the container
+ * shows up on the host. */
+static int cut(int fd, const struct mount_plan *mount, uint64_t propagation)
+{
+	const struct mount_change change = { .propagation = propagation };
+
+	/* One that is recursive, too, comes anyway. */
+	return mount->recursive.propagation ? 0 : mount_change(fd, &change, true);
+}
+
+int rootfs_clone_source(const struct engine_container *c, const struct mount_plan *mount,
+			uint64_t host_propagation, struct error *err)
 {
 	const char *source = mount->mount->source;
 	cleanup_free char *joined = NULL;
@@ -33,34 +48,111 @@ static int open_source(const struct engine_container *c, const struct container_
 
 	if (*source != '/')
 		source = joined = xasprintf("%s/%s", c->bundle, source);
-	fd = mount_clone(AT_FDCWD, source, mount->is_recursive);
-	/* Perhaps an earlier mount of the container's makes it. */
-	if (fd == -ENOENT)
-		return 0;
+	fd = mount->links & MOUNT_LINK_SOURCE
+		     ? mount_clone_nofollow(AT_FDCWD, source, mount->is_recursive)
+		     : mount_clone(AT_FDCWD, source, mount->is_recursive);
 	if (fd < 0)
 		return error_sys(err, fd, "bind source '%s'", source);
-	r = cut(fd, plan);
+	r = cut(fd, mount, host_propagation);
 	if (r < 0)
 		return error_sys(err, r, "cut '%s' from the host", source);
-	*ret = steal_fd(&fd);
-	return 0;
+	if (mount->idmap.is_wanted) {
+		r = mount_idmap_apply(&mount->idmap, fd, source, err);
+		if (r < 0)
+			return r;
+	}
+	r = rootfs_change_flags(fd, mount, &mount->change, err);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+struct mount_fs rootfs_describe_fs(const struct mount_plan *mount, char *const *data)
+{
+	const struct oci_mount *m = mount->mount;
+
+	return (struct mount_fs){
+		.type = m->type,
+		.source = m->source && *m->source ? m->source : m->type,
+		.options = data,
+		.sb_flags = mount->sb_flags,
+		.attrs = mount->change.set,
+	};
+}
+
+int rootfs_make_fs(const struct mount_plan *mount, char *const *data, struct error *err)
+{
+	const struct mount_fs fs = rootfs_describe_fs(mount, data);
+	/* Attributes come with the mount; only its propagation is left. */
+	const struct mount_change rest = { .propagation = mount->change.propagation };
+	char reason[MOUNT_REASON_MAX] = "";
+	cleanup_fd int fd = mount_make(&fs, reason);
+	int r;
+
+	if (fd < 0 && *reason)
+		return error_set(err, fd, "mount '%s' on '%s': %s", fs.type,
+				 mount->mount->destination, reason);
+	if (fd < 0)
+		return error_sys(err, fd, "mount '%s' on '%s'", fs.type, mount->mount->destination);
+	r = rootfs_change_flags(fd, mount, &rest, err);
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+/* Whether it is init who has to look: a link that is copied is not bound. */
+static bool is_copied_link(const struct mount_plan *mount)
+{
+	struct stat st;
+
+	return mount->links & MOUNT_LINK_COPIED && lstat(mount->mount->source, &st) == 0 &&
+	       S_ISLNK(st.st_mode);
+}
+
+static bool is_on_block_device(const struct mount_plan *mount)
+{
+	const char *source = mount->mount->source;
+	struct stat st;
+
+	struct mount_fs fs = rootfs_describe_fs(mount, mount->data);
+
+	return mount->kind == MOUNT_FS && mount->may_have_device && source && *source == '/' &&
+	       stat(source, &st) == 0 && S_ISBLK(st.st_mode) && !mount_fs_is_legacy(&fs);
+}
+
+static bool is_bound_for_userns(const struct container_plan *plan, const struct mount_plan *mount)
+{
+	return plan->namespaces.private_flags & CLONE_NEWUSER && mount->kind == MOUNT_BIND &&
+	       !is_copied_link(mount);
+}
+
+/* @excuse: the error that leaves it to init. */
+static int open_one(const struct engine_container *c, const struct container_plan *plan,
+		    const struct mount_plan *mount, int *excuse, struct error *err)
+{
+	uint64_t host = plan->propagation.host;
+
+	if (is_bound_for_userns(plan, mount)) {
+		*excuse = -ENOENT; /* perhaps an earlier mount of the container's makes it */
+		/* Across user namespaces the kernel never lets a tree stay shared. */
+		return rootfs_clone_source(c, mount, host ? host : MS_SLAVE, err);
+	}
+	*excuse = -EINVAL; /* perhaps only mount(2) can do it */
+	return is_on_block_device(mount) ? rootfs_make_fs(mount, mount->data, err) : -EINVAL;
 }
 
 int rootfs_open_sources(const struct engine_container *c, const struct container_plan *plan,
 			struct rootfs_sources *ret, struct error *err)
 {
-	if (!(plan->namespaces.private_flags & CLONE_NEWUSER))
-		return 0;
 	ret->mounts = xcalloc(plan->mounts_count + 1, sizeof(*ret->mounts));
 	for (size_t i = 0; i < plan->mounts_count; i++)
 		ret->mounts[ret->mounts_count++] = -1;
 	for (size_t i = 0; i < plan->mounts_count; i++) {
-		int r = 0;
+		struct error reason = ERROR_INIT;
+		int excuse;
+		int fd = open_one(c, plan, &plan->mounts[i], &excuse, &reason);
 
-		if (plan->mounts[i].kind == MOUNT_BIND)
-			r = open_source(c, plan, &plan->mounts[i], &ret->mounts[i], err);
-		if (r < 0)
-			return error_wrap(err, r, "mounts[%zu]", plan->mounts[i].index);
+		if (fd >= 0)
+			ret->mounts[i] = fd;
+		else if (fd != excuse)
+			return error_set(err, fd, "mounts[%zu]: %s", plan->mounts[i].index,
+					 reason.msg);
 	}
 	return 0;
 }
