@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/bpf.h>
-#include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -15,157 +14,78 @@
 #include "lib/linux/cgroup-bpf.h"
 #include "oci/config.h"
 
-/* The file written last stays open: devices.allow takes a dozen lines, one a write. */
-struct writer {
-	const struct cgroup *cg;
-	const char *file;
-	int fd;
-};
-
-static void writer_done(struct writer *w)
+static bool read_number(const struct cgroup *cg, const struct cgroup_hierarchy *h, const char *file,
+			uint64_t *ret)
 {
-	close_fdp(&w->fd);
+	cleanup_free char *text = NULL;
+
+	return cgroupfs_read(h->root_fd, cgroup_relative(cg), file, &text) == 0 &&
+	       parse_u64(text, ret) == 0;
 }
 
-static int open_knob(struct writer *w, const struct cgroup_hierarchy *h, const char *file)
+static int check_limit(const struct opt_i64 *limit, uint64_t usage, const char *config,
+		       struct error *err)
 {
-	cleanup_free char *path = NULL;
-
-	if (w->file && streq(w->file, file))
+	if (!limit->is_set || limit->value <= 0 || usage <= (uint64_t)limit->value)
 		return 0;
-	close_fdp(&w->fd);
-	w->file = NULL;
-	path = xasprintf("%s/%s", cgroup_relative(w->cg), file);
-	w->fd = openat(h->root_fd, path, O_WRONLY | O_CLOEXEC);
-	if (w->fd < 0)
-		return -errno;
-	w->file = file;
-	return 0;
+	return error_set(err, -EBUSY,
+			 "cgroup: linux.resources.memory.%s: %" PRId64 " is less than the %" PRIu64
+			 " in use (checkBeforeUpdate)",
+			 config, limit->value, usage);
 }
 
-static int no_controller(const struct cgroup_knob *knob, struct error *err)
-{
-	return error_set(err, -EOPNOTSUPP,
-			 "cgroup: controller '%s' is not available on this host: %s",
-			 knob->controller, knob->config);
-}
-
-static int write_knob(struct writer *w, const struct cgroup_knob *knob, struct error *err)
-{
-	const struct cgroup_hierarchy *h = cgroup_find(w->cg, knob->controller);
-	int r;
-
-	if (!h)
-		return knob->is_optional ? 0 : no_controller(knob, err);
-	r = open_knob(w, h, knob->file);
-	if (r == 0)
-		r = write_all(w->fd, knob->value, strlen(knob->value));
-	if (r == -ENOENT && knob->is_optional)
-		return 0;
-	if (r == -ENOENT)
-		return error_set(err, -EOPNOTSUPP, "cgroup: this kernel has no '%s': %s",
-				 knob->file, knob->config);
-	if (r < 0)
-		return error_sys(err, r, "cgroup: write '%s' to '%s' (%s)", knob->value, knob->file,
-				 knob->config);
-	return 0;
-}
-
-/* *ret_waits: the kernel does not take it before some other one. */
-static int write_or_wait(struct writer *w, const struct cgroup_knob *knob, bool *ret_waits,
-			 struct error *err)
-{
-	struct error reason = ERROR_INIT;
-	int r = write_knob(w, knob, &reason);
-
-	*ret_waits = r == -EINVAL && knob->may_wait;
-	return r < 0 && !*ret_waits ? error_set(err, r, "%s", reason.msg) : 0;
-}
-
-/* Again and again, until nothing moves any more. */
-static int write_waiting(struct writer *w, const struct cgroup_knob **waiting, size_t count,
-			 struct error *err)
-{
-	while (count) {
-		size_t left = 0;
-
-		for (size_t i = 0; i < count; i++) {
-			bool waits;
-			int r = write_or_wait(w, waiting[i], &waits, err);
-
-			if (r < 0)
-				return r;
-			if (waits)
-				waiting[left++] = waiting[i];
-		}
-		if (left == count)
-			return write_knob(w, waiting[0], err);
-		count = left;
-	}
-	return 0;
-}
-
-static int write_plan(const struct cgroup *cg, const struct cgroup_plan *plan, struct error *err)
-{
-	CLEANUP(writer_done) struct writer w = { .cg = cg, .fd = -1 };
-	cleanup_free const struct cgroup_knob **waiting = xcalloc(plan->count, sizeof(*waiting));
-	size_t waiting_count = 0;
-
-	for (size_t i = 0; i < plan->count; i++) {
-		bool waits;
-		int r = write_or_wait(&w, &plan->knobs[i], &waits, err);
-
-		if (r < 0)
-			return r;
-		if (waits)
-			waiting[waiting_count++] = &plan->knobs[i];
-	}
-	return write_waiting(&w, waiting, waiting_count, err);
-}
-
-/* memory.checkBeforeUpdate: the kernel would kill to get below a lower limit. */
+/* memory.checkBeforeUpdate: to get below a lower limit the kernel would kill. */
 static int check_usage(const struct cgroup *cg, const struct oci_memory *m, struct error *err)
 {
 	const struct cgroup_hierarchy *h = cgroup_find(cg, "memory");
-	cleanup_free char *text = NULL;
-	uint64_t usage;
+	uint64_t usage, swap;
+	int r;
 
 	if (!h || !m->check_before_update.is_set || !m->check_before_update.value ||
-	    !m->limit.is_set || m->limit.value <= 0)
+	    !read_number(cg, h, h->mount.is_v2 ? "memory.current" : "memory.usage_in_bytes",
+			 &usage))
 		return 0;
-	if (cgroupfs_read(h->root_fd, cgroup_relative(cg),
-			  h->mount.is_v2 ? "memory.current" : "memory.usage_in_bytes", &text) < 0 ||
-	    parse_u64(text, &usage) < 0 || usage <= (uint64_t)m->limit.value)
-		return 0;
-	return error_set(err, -EBUSY,
-			 "cgroup: linux.resources.memory.limit: %" PRId64
-			 " is less than the %" PRIu64 " in use",
-			 m->limit.value, usage);
+	r = check_limit(&m->limit, usage, "limit", err);
+	if (r < 0)
+		return r;
+	if (!h->mount.is_v2)
+		return read_number(cg, h, "memory.memsw.usage_in_bytes", &swap)
+			       ? check_limit(&m->swap, swap, "swap", err)
+			       : 0;
+	return read_number(cg, h, "memory.swap.current", &swap)
+		       ? check_limit(&m->swap, usage + swap, "swap", err)
+		       : 0;
 }
 
-static int apply_limits(const struct cgroup *cg, const struct oci_resources *resources,
-			struct error *err)
+static int apply_limits(struct cgroup *cg, const struct oci_resources *resources, struct error *err)
 {
 	cleanup_cgroup_plan struct cgroup_plan plan = { NULL, 0 };
 	int r = cgroup_plan_resources(cg->layout, resources, &plan, err);
 
 	if (r < 0)
 		return r;
-	if (!cg->is_new) {
-		r = check_usage(cg, &resources->memory, err);
-		if (r < 0)
-			return r;
-	}
-	return write_plan(cg, &plan, err);
+	for (size_t i = 0; i < plan.count; i++)
+		cg->is_limited |= !plan.knobs[i].is_optional;
+	r = check_usage(cg, &resources->memory, err);
+	return r < 0 ? r : cgroup_write_plan(cg, &plan, err);
 }
 
+/* On a new cgroup everything is set; later only what differs, so that no device is denied for a
+ * moment which is allowed before and after. */
 static int filter_lines(const struct cgroup *cg, const struct device_rule *rules, size_t count,
 			struct error *err)
 {
+	const struct cgroup_hierarchy *h = cgroup_v1(cg, "devices");
 	cleanup_cgroup_plan struct cgroup_plan plan = { NULL, 0 };
-	int r = cgroup_devices_lines(rules, count, &plan, err);
+	cleanup_free char *present = NULL;
+	int r = h->is_made
+			? 0
+			: cgroupfs_read(h->root_fd, cgroup_relative(cg), "devices.list", &present);
 
-	return r < 0 ? r : write_plan(cg, &plan, err);
+	if (r < 0)
+		return error_sys(err, r, "cgroup: read 'devices.list'");
+	r = cgroup_devices_lines(rules, count, present, &plan, err);
+	return r < 0 ? r : cgroup_write_plan(cg, &plan, err);
 }
 
 static int filter_program(const struct cgroup *cg, const struct device_rule *rules, size_t count,
@@ -182,13 +102,17 @@ static int filter_program(const struct cgroup *cg, const struct device_rule *rul
 	return r < 0 ? error_sys(err, r, "cgroup: attach the device filter") : 0;
 }
 
-static bool is_in_user_namespace(void)
+/* Who may not filter, in a user namespace or without rights over cgroups, may neither make device
+ * nodes nor use those that the host's permissions do not give. */
+static bool may_be_without_filter(const struct cgroup *cg)
 {
 	cleanup_free char *map = NULL;
 
+	if (cg->is_lenient)
+		return true;
 	if (read_file_at(AT_FDCWD, "/proc/self/uid_map", 4096, &map, NULL) < 0)
 		return false;
-	/* The first one has every id, and nobody can give all of them to another. */
+	/* The first user namespace has every id, and nobody can give all of them to another. */
 	return !str_ends_with(map, " 4294967295\n");
 }
 
@@ -197,26 +121,26 @@ static int apply_devices(const struct cgroup *cg, const struct oci_resources *re
 			 struct error *err)
 {
 	cleanup_free struct device_rule *rules = NULL;
+	struct error reason = ERROR_INIT;
 	size_t count;
 	int r = cgroup_devices_rules(resources, &rules, &count, err);
 
 	if (r < 0)
 		return r;
 	if (cgroup_v1(cg, "devices"))
-		r = filter_lines(cg, rules, count, err);
+		r = filter_lines(cg, rules, count, &reason);
 	else if (cg->v2_fd >= 0)
-		r = filter_program(cg, rules, count, err);
+		r = filter_program(cg, rules, count, &reason);
 	else
 		r = error_set(
-			err, -EOPNOTSUPP,
+			&reason, -EOPNOTSUPP,
 			"cgroup: controller 'devices' is not available on this host: linux.resources.devices");
-	/* The owner of a user namespace may not filter, but neither make device nodes nor use those
-	 * that the host's permissions do not give. */
-	if ((r == -EPERM || r == -EACCES) && is_in_user_namespace()) {
-		log_debug("cgroup: devices are not filtered in a user namespace");
+	if ((r == -EPERM || r == -EACCES || (r == -EOPNOTSUPP && cg->is_lenient)) &&
+	    may_be_without_filter(cg)) {
+		log_debug("%s: ignored without rights over cgroups", reason.msg);
 		return 0;
 	}
-	return r;
+	return r < 0 ? error_set(err, r, "%s", reason.msg) : 0;
 }
 
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err)
@@ -229,4 +153,37 @@ int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struc
 	if (r == 0)
 		cg->keeps_devices = true;
 	return r;
+}
+
+/* What is missing in an update means "as it is", which v2 has to be told where one file holds two
+ * of the configuration's numbers, or the configuration's is the sum of two. */
+static void complete(const struct cgroup *cg, struct oci_resources *resources)
+{
+	const struct cgroup_hierarchy *h = cgroup_v2(cg);
+	struct oci_cpu *cpu = &resources->cpu;
+	struct oci_memory *m = &resources->memory;
+	cleanup_free char *max = NULL;
+	uint64_t limit;
+
+	if (!(m->limit.is_set && m->limit.value) && m->swap.is_set && m->swap.value > 0 &&
+	    read_number(cg, h, "memory.max", &limit) && limit <= INT64_MAX)
+		m->limit = (struct opt_i64){ (int64_t)limit, true };
+	if ((cpu->quota.is_set && cpu->quota.value) || !cpu->period.is_set || !cpu->period.value ||
+	    cgroupfs_read(h->root_fd, cgroup_relative(cg), "cpu.max", &max) < 0)
+		return;
+	max[strcspn(max, " ")] = '\0';
+	cpu->quota.is_set = parse_i64(max, &cpu->quota.value) == 0;
+}
+
+int cgroup_update(struct cgroup *cg, const struct oci_resources *resources, struct error *err)
+{
+	struct oci_resources completed = *resources;
+	int r;
+
+	if (!cgroup_exists(cg))
+		return error_set(err, -ENOENT, "cgroup: '%s' does not exist", cg->path);
+	if (cg->layout == CGROUP_LAYOUT_V2)
+		complete(cg, &completed);
+	r = apply_limits(cg, &completed, err);
+	return r < 0 || !resources->devices_count ? r : apply_devices(cg, resources, err);
 }

@@ -200,27 +200,109 @@ static void add_line(struct cgroup_plan *plan, bool allow, char *value)
 			      });
 }
 
-int cgroup_devices_lines(const struct device_rule *rules, size_t count, struct cgroup_plan *plan,
-			 struct error *err)
+static int collect(const struct device_rule *rules, size_t count, struct devices_state *s,
+		   struct error *err)
 {
-	struct devices_state s = { .allow = false };
-
 	for (size_t i = 0; i < count; i++) {
-		int r = apply_rule(&s, &rules[i]);
+		int r = apply_rule(s, &rules[i]);
 
 		/* What a default would take back stays as it was asked for. */
-		if (r < 0 && !rules[i].is_default) {
-			free(s.exceptions);
+		if (r < 0 && !rules[i].is_default)
 			return error_set(
 				err, r,
 				"cgroup: linux.resources.devices[%zu]: cgroup v1 cannot take back a part of an earlier rule",
 				i);
-		}
 	}
-	add_line(plan, s.allow, xstrdup("a"));
-	for (size_t i = 0; i < s.count; i++)
-		add_line(plan, !s.allow, exception_text(&s.exceptions[i]));
-	free(s.exceptions);
+	return 0;
+}
+
+static int parse_present_number(const char *s, int64_t *ret)
+{
+	*ret = DEVICE_ANY;
+	return streq(s, "*") ? 0 : parse_i64(s, ret);
+}
+
+/* "c 136:* rwm" */
+static int parse_exception(char *line, struct device_rule *ret)
+{
+	char *type = strsep(&line, " ");
+	char *major = strsep(&line, ":");
+	char *minor = strsep(&line, " ");
+
+	if (!line || strlen(type) != 1 || parse_present_number(major, &ret->major) < 0 ||
+	    parse_present_number(minor, &ret->minor) < 0)
+		return -EINVAL;
+	ret->type = *type;
+	return parse_access(line, &ret->access);
+}
+
+/* What devices.list shows. Its "a *:* rwm" stands for a cgroup that may use all devices, and hides
+ * exceptions from that; what is not understood is treated likewise. */
+static void parse_present(const char *text, struct devices_state *s)
+{
+	cleanup_strv char **lines = strv_split(text, '\n');
+
+	strv_each(line, lines) {
+		cleanup_free char *copy = xstrdup(line);
+		struct device_rule e = { .allow = true };
+
+		if (!*line)
+			continue;
+		if (parse_exception(copy, &e) < 0 || e.type == 'a') {
+			s->allow = true;
+			return;
+		}
+		add_exception(s, &e);
+	}
+}
+
+static unsigned int access_in(const struct devices_state *s, const struct device_rule *rule)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct device_rule *e = &s->exceptions[i];
+
+		if (e->type == rule->type && e->major == rule->major && e->minor == rule->minor)
+			return e->access;
+	}
+	return 0;
+}
+
+/* Lines for what @s has beyond @other. */
+static void add_difference(struct cgroup_plan *plan, const struct devices_state *s,
+			   const struct devices_state *other, bool allow)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct device_rule e = s->exceptions[i];
+
+		e.access &= ~access_in(other, &e);
+		if (e.access)
+			add_line(plan, allow, exception_text(&e));
+	}
+}
+
+static void devices_state_done(struct devices_state *s)
+{
+	free(s->exceptions);
+}
+
+int cgroup_devices_lines(const struct device_rule *rules, size_t count, const char *present,
+			 struct cgroup_plan *plan, struct error *err)
+{
+	CLEANUP(devices_state_done) struct devices_state s = { .allow = false };
+	CLEANUP(devices_state_done) struct devices_state old = { .allow = false };
+	int r = collect(rules, count, &s, err);
+
+	if (r < 0)
+		return r;
+	if (present)
+		parse_present(present, &old);
+	if (!present || s.allow || old.allow) {
+		add_line(plan, s.allow, xstrdup("a"));
+		devices_state_done(&old);
+		old = (struct devices_state){ .allow = s.allow };
+	}
+	add_difference(plan, &s, &old, !s.allow);
+	add_difference(plan, &old, &s, s.allow);
 	return 0;
 }
 

@@ -36,11 +36,12 @@ struct device_rule {
 int cgroup_devices_rules(const struct oci_resources *resources, struct device_rule **ret,
 			 size_t *ret_count, struct error *err);
 
-/* Adds devices.deny and devices.allow lines with the same effect for a new cgroup. v1 knows a
- * default and exceptions from it, no order: rules that take back a part of an earlier exception
- * cannot be said and are refused. */
-int cgroup_devices_lines(const struct device_rule *rules, size_t count, struct cgroup_plan *plan,
-			 struct error *err);
+/* Adds devices.deny and devices.allow lines with the same effect. v1 knows a default and exceptions
+ * from it, no order: rules that take back a part of an earlier exception cannot be said and are
+ * refused. @present: devices.list of a cgroup that is in use, whose exceptions are added to first
+ * and taken from then; NULL: a new one. */
+int cgroup_devices_lines(const struct device_rule *rules, size_t count, const char *present,
+			 struct cgroup_plan *plan, struct error *err);
 
 /* A program of type BPF_PROG_TYPE_CGROUP_DEVICE; returns how many instructions. *ret: free(3). */
 size_t cgroup_devices_program(const struct device_rule *rules, size_t count, struct bpf_insn **ret);

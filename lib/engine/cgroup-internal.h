@@ -18,8 +18,18 @@ struct cgroup_hierarchy {
 	int root_fd;	    /* O_PATH, opened when it is first needed, or -1 */
 	bool is_missing;    /* covered by another mount */
 	bool is_made;	    /* the directory, by us */
+	int refusal;	    /* why a lenient caller may make nothing here (then is_missing), or 0 */
+	char *joined;	    /* what a process joins, relative to the root; NULL: our path */
 	char **controllers; /* v2: of our cgroup, read when they are first asked for */
 };
+
+struct cgroup_plan;
+
+/* A cgroup object on given hierarchies; takes @mounts. */
+struct cgroup *cgroup_new(const char *path, struct cgroupfs_mount *mounts, size_t count);
+
+/* Writes all of it; what a host cannot give and nobody needs is left out. */
+int cgroup_write_plan(const struct cgroup *cg, const struct cgroup_plan *plan, struct error *err);
 
 /* Our path without its first '/': relative to a hierarchy's root. */
 const char *cgroup_relative(const struct cgroup *cg);
@@ -45,6 +55,13 @@ int cgroup_v1_make(struct cgroup_hierarchy *h, const char *path);
 int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers);
 /* mkdir -p; 1 when the last directory is new, else 0 or -errno. */
 int cgroup_make_path(int root_fd, const char *path);
+
+/* Pure: the path in a text of /proc/PID/cgroup's v2 line, below @root of the hierarchy; NULL: it has
+ * none there. free(3) it. */
+char *cgroup_find_v2_path(const char *proc_cgroup, const char *root);
+
+/* Whether @code (-errno) says that the caller has no rights here. */
+bool cgroup_is_about_rights(int code);
 
 /* Reads h->controllers. */
 void cgroup_v2_read_controllers(struct cgroup_hierarchy *h, const char *path);

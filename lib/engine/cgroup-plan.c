@@ -8,15 +8,8 @@
 #include "lib/base/error.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup-plan-internal.h"
 #include "oci/config.h"
-
-#define RESOURCES "linux.resources."
-
-struct planner {
-	bool is_v2;
-	struct cgroup_plan plan;
-	struct error *err;
-};
 
 char *cgroup_plan_path(const char *cgroups_path, const char *id)
 {
@@ -40,15 +33,16 @@ void cgroup_plan_done(struct cgroup_plan *plan)
 		free(plan->knobs[i].controller);
 		free(plan->knobs[i].file);
 		free(plan->knobs[i].value);
+		free(plan->knobs[i].else_file);
+		free(plan->knobs[i].else_value);
 		free(plan->knobs[i].config);
 	}
 	free(plan->knobs);
 	*plan = (struct cgroup_plan){ NULL, 0 };
 }
 
-/* Adds FILE=VALUE for the configuration's linux.resources.CONFIG; its controller is what stands in
- * front of the file's dot. Takes @value. */
-static struct cgroup_knob *add(struct planner *p, const char *file, char *value, const char *config)
+struct cgroup_knob *planner_add(struct planner *p, const char *file, char *value,
+				const char *config)
 {
 	cgroup_plan_add(&p->plan, (struct cgroup_knob){
 					  .controller = xstrndup(file, strcspn(file, ".")),
@@ -69,95 +63,30 @@ static char *unsigned_number(uint64_t value)
 	return xasprintf("%" PRIu64, value);
 }
 
-/* -1 is "no limit" everywhere in the configuration, and on v1. */
-static char *limit_text(const struct planner *p, int64_t value)
+struct cgroup_knob *planner_add_limit(struct planner *p, const char *file, int64_t value,
+				      const char *config)
 {
-	return value == -1 && p->is_v2 ? xstrdup("max") : number(value);
-}
-
-static void add_limit(struct planner *p, const char *file, int64_t value, const char *config)
-{
-	struct cgroup_knob *knob = add(p, file, limit_text(p, value), config);
+	bool is_max = value == -1 && p->is_v2;
+	struct cgroup_knob *knob =
+		planner_add(p, file, is_max ? xstrdup("max") : number(value), config);
 
 	knob->is_optional = value == -1;
+	return knob;
 }
 
-/* What a limit of 0 means is "none given", since that is what an absent number is for the
- * programs that generate configurations. */
-static int64_t given(const struct opt_i64 *opt)
+int64_t planner_given(const struct opt_i64 *opt)
 {
 	return opt->is_set ? opt->value : 0;
 }
 
-static uint64_t given_u64(const struct opt_u64 *opt)
+uint64_t planner_given_u64(const struct opt_u64 *opt)
 {
 	return opt->is_set ? opt->value : 0;
 }
 
-static int refuse(struct planner *p, const char *config, const char *reason)
+int planner_refuse(struct planner *p, const char *config, const char *reason)
 {
 	return error_set(p->err, -EINVAL, "cgroup: " RESOURCES "%s: %s", config, reason);
-}
-
-/* memory.swap of the configuration (and of v1) counts memory and swap together; v2 counts swap
- * alone. Unlimited memory without a word about swap means unlimited swap. */
-static int plan_swap(struct planner *p, int64_t limit, int64_t swap)
-{
-	if (limit == -1 && swap == 0)
-		swap = -1;
-	if (swap == 0)
-		return 0;
-	if (swap > 0 && limit > 0 && swap < limit)
-		return refuse(p, "memory.swap", "memory and swap together are less than memory");
-	if (!p->is_v2) {
-		add_limit(p, "memory.memsw.limit_in_bytes", swap, "memory.swap");
-		return 0;
-	}
-	if (swap > 0 && limit <= 0)
-		return refuse(p, "memory.swap", "unable to set swap limit without memory limit");
-	add_limit(p, "memory.swap.max", swap > 0 ? swap - limit : swap, "memory.swap");
-	/* Without swap accounting there is no swap to be used either. */
-	p->plan.knobs[p->plan.count - 1].is_optional |= swap == limit;
-	return 0;
-}
-
-static int plan_memory_v1(struct planner *p, const struct oci_memory *m)
-{
-	if (given(&m->kernel_tcp))
-		add_limit(p, "memory.kmem.tcp.limit_in_bytes", m->kernel_tcp.value,
-			  "memory.kernelTCP");
-	if (m->swappiness.is_set) {
-		if (m->swappiness.value > 100)
-			return refuse(p, "memory.swappiness", "is not a number from 0 to 100");
-		add(p, "memory.swappiness", unsigned_number(m->swappiness.value),
-		    "memory.swappiness");
-	}
-	if (m->disable_oom_killer.is_set && m->disable_oom_killer.value)
-		add(p, "memory.oom_control", xstrdup("1"), "memory.disableOOMKiller");
-	return 0;
-}
-
-/* Swappiness, kernel memory and the OOM killer have no knob on v2; peers ignore them there. */
-static int plan_memory(struct planner *p, const struct oci_memory *m)
-{
-	int64_t limit = given(&m->limit);
-	int r;
-
-	/* v1 holds "memory <= memory and swap" at every moment, so which of them has to be written
-	 * first depends on the values there. */
-	if (limit && !p->is_v2) {
-		add_limit(p, "memory.limit_in_bytes", limit, "memory.limit");
-		p->plan.knobs[p->plan.count - 1].may_wait = true;
-	}
-	r = plan_swap(p, limit, given(&m->swap));
-	if (r < 0)
-		return r;
-	if (limit && p->is_v2)
-		add_limit(p, "memory.max", limit, "memory.limit");
-	if (given(&m->reservation))
-		add_limit(p, p->is_v2 ? "memory.low" : "memory.soft_limit_in_bytes",
-			  m->reservation.value, "memory.reservation");
-	return p->is_v2 ? 0 : plan_memory_v1(p, m);
 }
 
 unsigned int cgroup_plan_weight(unsigned long long shares)
@@ -176,18 +105,18 @@ unsigned int cgroup_plan_weight(unsigned long long shares)
 
 static void plan_shares(struct planner *p, const struct oci_cpu *cpu)
 {
-	uint64_t shares = given_u64(&cpu->shares);
+	uint64_t shares = planner_given_u64(&cpu->shares);
 
 	if (cpu->idle.is_set)
-		add(p, "cpu.idle", number(cpu->idle.value), "cpu.idle")->is_optional =
+		planner_add(p, "cpu.idle", number(cpu->idle.value), "cpu.idle")->is_optional =
 			cpu->idle.value == 0;
 	/* An idle group has the least weight, and the kernel refuses to give it another. */
 	if (!shares || (cpu->idle.is_set && cpu->idle.value == 1))
 		return;
 	if (p->is_v2)
-		add(p, "cpu.weight", number(cgroup_plan_weight(shares)), "cpu.shares");
+		planner_add(p, "cpu.weight", number(cgroup_plan_weight(shares)), "cpu.shares");
 	else
-		add(p, "cpu.shares", unsigned_number(shares), "cpu.shares");
+		planner_add(p, "cpu.shares", unsigned_number(shares), "cpu.shares");
 }
 
 /* Without a period the kernel keeps the present one: at first its default, 100000. */
@@ -202,44 +131,47 @@ static char *cpu_max(int64_t quota, uint64_t period)
  * they must fit into the parent's. */
 static void plan_bandwidth(struct planner *p, const struct oci_cpu *cpu)
 {
-	uint64_t period = given_u64(&cpu->period);
-	int64_t quota = given(&cpu->quota);
+	uint64_t period = planner_given_u64(&cpu->period);
+	int64_t quota = planner_given(&cpu->quota);
 
 	if (cpu->burst.is_set) {
-		struct cgroup_knob *knob = add(p, p->is_v2 ? "cpu.max.burst" : "cpu.cfs_burst_us",
-					       unsigned_number(cpu->burst.value), "cpu.burst");
+		struct cgroup_knob *knob =
+			planner_add(p, p->is_v2 ? "cpu.max.burst" : "cpu.cfs_burst_us",
+				    unsigned_number(cpu->burst.value), "cpu.burst");
 
 		knob->may_wait = true;
 		knob->is_optional = cpu->burst.value == 0;
 	}
 	if (p->is_v2) {
 		if (quota || period)
-			add(p, "cpu.max", cpu_max(quota, period),
-			    quota ? "cpu.quota" : "cpu.period");
+			planner_add(p, "cpu.max", cpu_max(quota, period),
+				    quota ? "cpu.quota" : "cpu.period");
 		return;
 	}
 	if (period)
-		add(p, "cpu.cfs_period_us", unsigned_number(period), "cpu.period")->may_wait = true;
+		planner_add(p, "cpu.cfs_period_us", unsigned_number(period), "cpu.period")
+			->may_wait = true;
 	if (quota)
-		add(p, "cpu.cfs_quota_us", number(quota < 0 ? -1 : quota), "cpu.quota")->may_wait =
-			true;
+		planner_add(p, "cpu.cfs_quota_us", number(quota < 0 ? -1 : quota), "cpu.quota")
+			->may_wait = true;
 }
 
 static int plan_realtime(struct planner *p, const struct oci_cpu *cpu)
 {
-	uint64_t period = given_u64(&cpu->realtime_period);
-	int64_t runtime = given(&cpu->realtime_runtime);
+	uint64_t period = planner_given_u64(&cpu->realtime_period);
+	int64_t runtime = planner_given(&cpu->realtime_runtime);
 
 	if (p->is_v2) {
 		if (period || runtime)
-			return refuse(p, period ? "cpu.realtimePeriod" : "cpu.realtimeRuntime",
-				      "cgroup v2 has no real-time limits");
+			return planner_refuse(p,
+					      period ? "cpu.realtimePeriod" : "cpu.realtimeRuntime",
+					      "cgroup v2 has no real-time limits");
 		return 0;
 	}
 	if (period)
-		add(p, "cpu.rt_period_us", unsigned_number(period), "cpu.realtimePeriod");
+		planner_add(p, "cpu.rt_period_us", unsigned_number(period), "cpu.realtimePeriod");
 	if (runtime)
-		add(p, "cpu.rt_runtime_us", number(runtime), "cpu.realtimeRuntime");
+		planner_add(p, "cpu.rt_runtime_us", number(runtime), "cpu.realtimeRuntime");
 	return 0;
 }
 
@@ -248,9 +180,9 @@ static int plan_cpu(struct planner *p, const struct oci_cpu *cpu)
 	plan_shares(p, cpu);
 	plan_bandwidth(p, cpu);
 	if (cpu->cpus && *cpu->cpus)
-		add(p, "cpuset.cpus", xstrdup(cpu->cpus), "cpu.cpus");
+		planner_add(p, "cpuset.cpus", xstrdup(cpu->cpus), "cpu.cpus");
 	if (cpu->mems && *cpu->mems)
-		add(p, "cpuset.mems", xstrdup(cpu->mems), "cpu.mems");
+		planner_add(p, "cpuset.mems", xstrdup(cpu->mems), "cpu.mems");
 	return plan_realtime(p, cpu);
 }
 
@@ -262,8 +194,8 @@ static void plan_pids(struct planner *p, const struct oci_pids *pids)
 	if (!pids->limit.is_set)
 		return;
 	/* 0 forbids every process, the first too; the least that works is 1. */
-	knob = add(p, "pids.max", limit < 0 ? xstrdup("max") : number(limit ? limit : 1),
-		   "pids.limit");
+	knob = planner_add(p, "pids.max", limit < 0 ? xstrdup("max") : number(limit ? limit : 1),
+			   "pids.limit");
 	knob->is_optional = limit < 0;
 }
 
@@ -273,17 +205,19 @@ static int plan_unified(struct planner *p, const struct string_pair *pair)
 	cleanup_free char *config = xasprintf("unified[\"%s\"]", pair->key);
 	cleanup_strv char **lines = strv_split(pair->value, '\n');
 
-	if (strchr(pair->key, '/') || !strchr(pair->key, '.') || *pair->key == '.')
-		return refuse(p, config, "is not the name of a controller's file");
+	if (strchr(pair->key, '/'))
+		return planner_refuse(p, config, "must be a file name (no slashes)");
+	if (!strchr(pair->key, '.') || *pair->key == '.')
+		return planner_refuse(p, config, "must be in the form CONTROLLER.PARAMETER");
 	strv_each(line, lines)
 		if (*line || streq(pair->value, ""))
-			add(p, pair->key, xstrdup(line), config);
+			planner_add(p, pair->key, xstrdup(line), config);
 	return 0;
 }
 
 static int plan_all(struct planner *p, const struct oci_resources *resources)
 {
-	int r = plan_memory(p, &resources->memory);
+	int r = cgroup_plan_memory(p, &resources->memory);
 
 	if (r < 0)
 		return r;
@@ -291,8 +225,11 @@ static int plan_all(struct planner *p, const struct oci_resources *resources)
 	if (r < 0)
 		return r;
 	plan_pids(p, &resources->pids);
+	r = cgroup_plan_devices_io(p, resources);
+	if (r < 0)
+		return r;
 	if (resources->unified.count && !p->is_v2)
-		return refuse(p, "unified", "this host has cgroup v1");
+		return planner_refuse(p, "unified", "this host has cgroup v1");
 	/* Last, because they have the last word (config-linux.md#unified). */
 	for (size_t i = 0; i < resources->unified.count; i++) {
 		r = plan_unified(p, &resources->unified.items[i]);

@@ -18,6 +18,8 @@ struct cgroup_knob {
 	char *controller; /* "memory"; "cgroup" is the core of v2, which is always there */
 	char *file;	  /* "memory.max" */
 	char *value;
+	char *else_file; /* written instead where the kernel has no such file, or NULL */
+	char *else_value;
 	char *config;	  /* where the configuration asks for it: "linux.resources.memory.limit" */
 	bool is_optional; /* asks for nothing that a host without it does not give */
 	bool may_wait;	  /* Depends on present values of others. What is refused with EINVAL is
@@ -39,3 +41,5 @@ void cgroup_plan_done(struct cgroup_plan *plan);
 
 /* cpu.shares of v1 as cpu.weight of v2: 2, 1024 and 262144 are 1, 100 and 10000. */
 unsigned int cgroup_plan_weight(unsigned long long shares);
+/* blkio.weight of v1 (10 to 1000) as io.weight of v2 (1 to 10000). */
+unsigned int cgroup_plan_io_weight(unsigned int weight);

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup-internal.h"
@@ -68,40 +68,6 @@ struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *contro
 	return strv_has(h->controllers, controller) ? h : NULL;
 }
 
-static void take_mounts(struct cgroup *cg, struct cgroupfs_mount *mounts, size_t count)
-{
-	cg->hierarchies = xcalloc(count, sizeof(*cg->hierarchies));
-	cg->hierarchies_count = count;
-	for (size_t i = 0; i < count; i++) {
-		cg->hierarchies[i].mount = mounts[i];
-		cg->hierarchies[i].root_fd = -1;
-	}
-	free(mounts);
-}
-
-/* A host with v2 only has it at the one place where everybody looks; asking there saves reading
- * the list of all mounts. */
-static int find_hierarchies(struct cgroup *cg)
-{
-	struct cgroupfs_mount *mounts;
-	size_t count;
-	int fd = cgroupfs_open_v2_only();
-	int r;
-
-	if (fd >= 0) {
-		mounts = xcalloc(1, sizeof(*mounts));
-		mounts->is_v2 = true;
-		mounts->mount_point = xstrdup(CGROUPFS_DIR);
-		take_mounts(cg, mounts, 1);
-		cg->hierarchies->root_fd = fd;
-		return 0;
-	}
-	r = cgroupfs_read_mounts(&mounts, &count);
-	if (r == 0)
-		take_mounts(cg, mounts, count);
-	return r;
-}
-
 static enum cgroup_layout find_layout(const struct cgroup *cg)
 {
 	bool has_v2 = cgroup_v2(cg);
@@ -117,30 +83,72 @@ static void open_v2_dir(struct cgroup *cg)
 	const struct cgroup_hierarchy *h = cgroup_v2(cg);
 
 	close_fdp(&cg->v2_fd);
+	cg->v2_fd = -1;
 	if (h)
 		cg->v2_fd =
 			openat(h->root_fd, cgroup_relative(cg), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
-
-int cgroup_open(const char *path, struct cgroup **ret, struct error *err)
+struct cgroup *cgroup_new(const char *path, struct cgroupfs_mount *mounts, size_t count)
 {
-	CLEANUP(cgroup_free_p) struct cgroup *cg = xcalloc(1, sizeof(*cg));
-	int r;
+	struct cgroup *cg = xcalloc(1, sizeof(*cg));
 
 	cg->v2_fd = -1;
 	cg->path = path_clean(path);
-	if (streq(cg->path, "/"))
+	cg->hierarchies = xcalloc(count, sizeof(*cg->hierarchies));
+	cg->hierarchies_count = count;
+	for (size_t i = 0; i < count; i++) {
+		cg->hierarchies[i].mount = mounts[i];
+		cg->hierarchies[i].root_fd = -1;
+	}
+	free(mounts);
+	cg->layout = find_layout(cg);
+	open_v2_dir(cg);
+	return cg;
+}
+
+/* A host with v2 only has it at the one place where everybody looks; asking there saves reading
+ * the list of all mounts. */
+static int find_hierarchies(struct cgroupfs_mount **ret, size_t *ret_count)
+{
+	int r = cgroupfs_find_v2_only(ret);
+
+	*ret_count = 1;
+	return r == -ENOENT ? cgroupfs_read_mounts(ret, ret_count) : r;
+}
+
+/* "SLICE:PREFIX:NAME", as callers write it who have systemd make the cgroup: what they mean is no
+ * directory of that name. */
+static bool is_for_systemd(const char *path)
+{
+	const char *first = strchr(path, ':');
+	const char *second = first ? strchr(first + 1, ':') : NULL;
+	cleanup_free char *slice = xstrndup(path + 1, first ? (size_t)(first - path - 1) : 0);
+
+	return second && !strchr(second + 1, ':') && !strchr(path + 1, '/') &&
+	       (!*slice || streq(slice, "-") || str_ends_with(slice, ".slice"));
+}
+
+int cgroup_open(const char *path, struct cgroup **ret, struct error *err)
+{
+	cleanup_free char *clean = path_clean(path);
+	struct cgroupfs_mount *mounts;
+	size_t count;
+	int r;
+
+	if (streq(clean, "/"))
 		return error_set(err, -EINVAL, "cgroup: '%s' is not a container's", path);
-	r = find_hierarchies(cg);
+	if (is_for_systemd(clean))
+		return error_set(
+			err, -EINVAL,
+			"cgroup: linux.cgroupsPath: '%s' names a unit of systemd, and --systemd-cgroup is not given",
+			clean + 1);
+	r = find_hierarchies(&mounts, &count);
 	if (r == -ENOENT)
 		return error_set(err, r, "cgroup: no hierarchy is mounted on this host");
 	if (r < 0)
 		return error_sys(err, r, "cgroup: read /proc/self/mountinfo");
-	cg->layout = find_layout(cg);
-	open_v2_dir(cg);
-	*ret = steal_ptr(&cg);
+	*ret = cgroup_new(clean, mounts, count);
 	return 0;
 }
 
@@ -153,6 +161,7 @@ void cgroup_free(struct cgroup *cg)
 		cgroupfs_mount_done(&h->mount);
 		close_fdp(&h->root_fd);
 		strv_free(h->controllers);
+		free(h->joined);
 	}
 	free(cg->hierarchies);
 	close_fdp(&cg->v2_fd);
@@ -182,6 +191,29 @@ int cgroup_make_path(int root_fd, const char *path)
 	return errno == EEXIST ? 0 : -errno;
 }
 
+bool cgroup_exists(const struct cgroup *cg)
+{
+	cgroup_each(h, cg)
+	{
+		if (cgroup_hierarchy_open(h) &&
+		    faccessat(h->root_fd, cgroup_relative(cg), F_OK, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int make_in(const struct cgroup *cg, struct cgroup_hierarchy *h)
+{
+	if (h->mount.is_v2)
+		return cgroup_v2_make(h, cgroup_relative(cg), cg->layout == CGROUP_LAYOUT_V2);
+	return cgroup_v1_make(h, cgroup_relative(cg));
+}
+
+bool cgroup_is_about_rights(int code)
+{
+	return code == -EPERM || code == -EACCES || code == -EROFS;
+}
+
 static int make_all(struct cgroup *cg, bool *ret_is_used, struct error *err)
 {
 	bool is_any = false;
@@ -193,15 +225,21 @@ static int make_all(struct cgroup *cg, bool *ret_is_used, struct error *err)
 
 		if (!cgroup_hierarchy_open(h))
 			continue;
-		if (h->mount.is_v2)
-			r = cgroup_v2_make(h, cgroup_relative(cg), cg->layout == CGROUP_LAYOUT_V2);
-		else
-			r = cgroup_v1_make(h, cgroup_relative(cg));
+		is_any = true;
+		r = make_in(cg, h);
+		if (cgroup_is_about_rights(r) && cg->is_lenient) {
+			log_debug("cgroup: make '%s' in '%s': %s; left out", cg->path,
+				  h->mount.mount_point, strerror(-r));
+			h->refusal = r;
+			h->is_missing = true;
+			close_fdp(&h->root_fd);
+			h->root_fd = -1;
+			continue;
+		}
 		if (r < 0)
 			return error_sys(err, r, "cgroup: make '%s' in '%s'", cg->path,
 					 h->mount.mount_point);
 		*ret_is_used |= !h->is_made;
-		is_any = true;
 	}
 	return is_any ? 0 : error_set(err, -ENOENT, "cgroup: no hierarchy is mounted on this host");
 }
@@ -256,36 +294,4 @@ int cgroup_create(struct cgroup *cg, struct error *err)
 	open_v2_dir(cg);
 	cg->is_new = true;
 	return 0;
-}
-
-static int join(const struct cgroup *cg, const struct cgroup_hierarchy *h, pid_t pid)
-{
-	bool is_self_on_v1 = pid == 0 && !h->mount.is_v2;
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	return cgroupfs_write(h->root_fd, cgroup_relative(cg),
-			      is_self_on_v1 ? "tasks" : "cgroup.procs", text);
-}
-
-int cgroup_attach(const struct cgroup *cg, pid_t pid, bool is_in_v2, struct error *err)
-{
-	bool is_in_any = is_in_v2;
-
-	cgroup_each(h, cg)
-	{
-		int r;
-
-		if ((h->mount.is_v2 && is_in_v2) || !cgroup_hierarchy_open(h))
-			continue;
-		r = join(cg, h, pid);
-		/* A hierarchy that was mounted after the container was made. */
-		if (r == -ENOENT && !cg->is_new)
-			continue;
-		if (r < 0)
-			return error_sys(err, r, "cgroup: join '%s' in '%s'", cg->path,
-					 h->mount.mount_point);
-		is_in_any = true;
-	}
-	return is_in_any ? 0 : error_set(err, -ENOENT, "cgroup: '%s' does not exist", cg->path);
 }

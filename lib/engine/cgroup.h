@@ -31,6 +31,7 @@ struct cgroup {
 	/* Set by the caller for a runtime without rights over cgroups (rootless): hierarchies in
 	 * which nothing may be made are left out, as long as no limit needs them. */
 	bool is_lenient;
+	bool is_limited; /* cgroup_apply() had limits to write: who runs elsewhere escapes them */
 };
 
 /* Pure: linux.cgroupsPath and the container's id to the path in each hierarchy. Relative and
@@ -63,14 +64,13 @@ int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struc
 int cgroup_update(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
 
 /*
- * `exec --cgroup`: the cgroup that a process of a running container joins. @specs: NULL, or
- * "[CONTROLLER[,CONTROLLER]…:]PATH", PATH below the container's cgroup, where it must exist; on v2
- * without a controller. What they leave out, and all without @specs, is the container's own cgroup;
- * on v2 @init_pid's where that has become an inner node, which cannot have processes (then never
- * with a PATH). *ret: only for engine_exec(); cgroup_free() it.
+ * Where a process that is executed in a running container joins: from now on cgroup_attach() and
+ * v2_fd mean that place, and @cg is good for nothing else. @specs (`exec --cgroup`): NULL, or
+ * "[CONTROLLER[,CONTROLLER]…:]PATH" with PATH below the container's cgroup, where it must exist; on
+ * v2 without a controller. What they leave out stays the container's own cgroup; on v2, without
+ * @specs, @init_pid's where that has become an inner node, which cannot have processes.
  */
-int cgroup_open_for_exec(const struct cgroup *cg, char *const *specs, pid_t init_pid,
-			 struct cgroup **ret, struct error *err);
+int cgroup_aim_exec(struct cgroup *cg, char *const *specs, pid_t init_pid, struct error *err);
 
 /*
  * Moves a process in: every hierarchy, or, with @is_in_v2, all but the v2 one.

@@ -56,7 +56,7 @@ static int parse_dev(char *s, dev_t *ret)
 }
 
 /* ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [OPTIONAL…] - TYPE SOURCE SUPER-OPTIONS */
-enum { FIELD_DEV = 2, FIELD_POINT = 4, FIELDS_BEFORE = 6 };
+enum { FIELD_DEV = 2, FIELD_ROOT, FIELD_POINT, FIELDS_BEFORE = 6 };
 enum { FIELD_TYPE, FIELD_SUPER = 2, FIELDS_BEHIND };
 
 static size_t split_words(char *s, char **words, size_t max)
@@ -91,15 +91,26 @@ static int parse_line(const char *line, size_t len, struct cgroupfs_mount *ret)
 		return -EINVAL;
 	ret->dev = dev;
 	ret->mount_point = unescape(first[FIELD_POINT]);
+	ret->root = unescape(first[FIELD_ROOT]);
 	ret->options = strv_split(second[FIELD_SUPER], ',');
 	return 0;
 }
 
-static bool is_known(const struct cgroupfs_mount *mounts, size_t count, dev_t dev)
+/* A part of a hierarchy is mounted for some container, and mostly read-only. Takes @mount if it is
+ * better than what is known. */
+static bool is_known(struct cgroupfs_mount *mounts, size_t count, struct cgroupfs_mount *mount)
 {
-	for (size_t i = 0; i < count; i++)
-		if (mounts[i].dev == dev)
-			return true;
+	for (size_t i = 0; i < count; i++) {
+		struct cgroupfs_mount known = mounts[i];
+
+		if (known.dev != mount->dev)
+			continue;
+		if (!streq(known.root, "/") && streq(mount->root, "/")) {
+			mounts[i] = *mount;
+			*mount = known;
+		}
+		return true;
+	}
 	return false;
 }
 
@@ -116,7 +127,7 @@ int cgroupfs_parse_mounts(const char *mountinfo, struct cgroupfs_mount **ret, si
 		mountinfo += len + (line[len] == '\n');
 		if (parse_line(line, len, &mount) < 0)
 			continue;
-		if (is_known(mounts, count, mount.dev)) {
+		if (is_known(mounts, count, &mount)) {
 			cgroupfs_mount_done(&mount);
 			continue;
 		}
@@ -142,6 +153,7 @@ int cgroupfs_read_mounts(struct cgroupfs_mount **ret, size_t *ret_count)
 void cgroupfs_mount_done(struct cgroupfs_mount *mount)
 {
 	free(mount->mount_point);
+	free(mount->root);
 	strv_free(mount->options);
 	*mount = (struct cgroupfs_mount){ 0 };
 }
@@ -165,16 +177,22 @@ int cgroupfs_open_mount(const struct cgroupfs_mount *mount)
 	return st.st_dev == mount->dev ? steal_fd(&fd) : -ENOENT;
 }
 
-int cgroupfs_open_v2_only(void)
+int cgroupfs_find_v2_only(struct cgroupfs_mount **ret)
 {
-	cleanup_fd int fd = open(CGROUPFS_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
+	struct stat st;
 
-	if (fd < 0)
+	if (statfs(CGROUPFS_DIR, &fs) < 0 || stat(CGROUPFS_DIR, &st) < 0)
 		return -errno;
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
-	return fs.f_type == CGROUP2_SUPER_MAGIC ? steal_fd(&fd) : -ENOENT;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return -ENOENT;
+	*ret = xcalloc(1, sizeof(**ret));
+	**ret = (struct cgroupfs_mount){
+		.mount_point = xstrdup(CGROUPFS_DIR),
+		.dev = st.st_dev,
+		.is_v2 = true,
+	};
+	return 0;
 }
 
 static char *join(const char *path, const char *file)

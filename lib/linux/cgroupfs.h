@@ -18,13 +18,15 @@
 
 struct cgroupfs_mount {
 	char *mount_point;
+	char *root;	/* the cgroup that is mounted there, as mountinfo has it; NULL: not known */
 	char **options; /* of the superblock; on v1 they name the controllers, or "name=systemd" */
 	dev_t dev;
 	bool is_v2;
 };
 
-/* The cgroup mounts in a text of proc_pid_mountinfo(5), each hierarchy once, in their order. Lines
- * that are not understood are left out. -ENOENT: none. */
+/* The cgroup mounts in a text of proc_pid_mountinfo(5), each hierarchy once, in their order; of
+ * several mounts of one the first that shows its root. Lines that are not understood are left
+ * out. -ENOENT: none. */
 int cgroupfs_parse_mounts(const char *mountinfo, struct cgroupfs_mount **ret, size_t *ret_count);
 /* The same for this process. */
 int cgroupfs_read_mounts(struct cgroupfs_mount **ret, size_t *ret_count);
@@ -33,8 +35,9 @@ void cgroupfs_free_mounts(struct cgroupfs_mount *mounts, size_t count);
 
 /* An O_PATH descriptor of its root. -ENOENT when something else covers the mount point. */
 int cgroupfs_open_mount(const struct cgroupfs_mount *mount);
-/* The one mount of a host that has v2 only, at CGROUPFS_DIR. -ENOENT on all others. */
-int cgroupfs_open_v2_only(void);
+/* The one mount of a host that has v2 only, at CGROUPFS_DIR; *ret is an array of one. -ENOENT on
+ * all others. */
+int cgroupfs_find_v2_only(struct cgroupfs_mount **ret);
 
 /* A short file of cgroup @path ("" for @dirfd itself), without the newline at its end. */
 int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret);

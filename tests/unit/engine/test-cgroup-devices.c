@@ -25,7 +25,7 @@ static const char defaults[] =
 	"allow c 136:* rwm\nallow c 10:200 rwm\n";
 
 /* "allow c 1:3 rwm" and the like, one a line. */
-static char *lines(struct oci_device_rule *given, size_t given_count)
+static char *lines_after(struct oci_device_rule *given, size_t given_count, const char *present)
 {
 	const struct oci_resources resources = { .devices = given, .devices_count = given_count };
 	cleanup_cgroup_plan struct cgroup_plan plan = { NULL, 0 };
@@ -35,12 +35,17 @@ static char *lines(struct oci_device_rule *given, size_t given_count)
 	size_t count;
 
 	if (cgroup_devices_rules(&resources, &rules, &count, &err) < 0 ||
-	    cgroup_devices_lines(rules, count, &plan, &err) < 0)
+	    cgroup_devices_lines(rules, count, present, &plan, &err) < 0)
 		return xstrdup(err.msg);
 	for (size_t i = 0; i < plan.count; i++)
 		strbuf_addf(&sb, "%s %s\n", str_after(plan.knobs[i].file, "devices."),
 			    plan.knobs[i].value);
 	return strbuf_steal(&sb);
+}
+
+static char *lines(struct oci_device_rule *given, size_t given_count)
+{
+	return lines_after(given, given_count, NULL);
 }
 
 static void test_without_rules_there_are_the_defaults(void **state)
@@ -111,6 +116,39 @@ static void test_a_part_of_a_rule_cannot_be_taken_back_on_v1(void **state)
 	assert_string_equal(
 		got,
 		"cgroup: linux.resources.devices[1]: cgroup v1 cannot take back a part of an earlier rule");
+}
+
+/* As devices.list shows the defaults, and with them 8:0 and 1:11. */
+static const char present_list[] = "c *:* m\nb *:* m\nc 1:3 rwm\nc 1:5 rwm\nc 1:7 rwm\nc 1:8 rwm\n"
+				   "c 1:9 rwm\nc 5:0 rwm\nc 5:2 rwm\nc 136:* rwm\nc 10:200 rwm\n"
+				   "b 8:0 rwm\nc 1:11 r\n";
+
+static void test_an_update_adds_first_and_takes_away_then(void **state)
+{
+	struct oci_device_rule rules[] = {
+		{ .allow = true,
+		  .type = (char *)"b",
+		  .major = SET(8),
+		  .minor = SET(0),
+		  .access = (char *)"r" },
+		{ .allow = true, .type = (char *)"c", .major = SET(10), .minor = SET(229) },
+	};
+	cleanup_free char *got = lines_after(rules, ARRAY_SIZE(rules), present_list);
+	cleanup_free char *back = lines_after(NULL, 0, present_list);
+
+	assert_string_equal(got, "allow c 10:229 rwm\ndeny b 8:0 wm\ndeny c 1:11 r\n");
+	assert_string_equal(back, "deny b 8:0 rwm\ndeny c 1:11 r\n");
+}
+
+static void test_an_update_of_what_may_use_everything_starts_anew(void **state)
+{
+	struct oci_device_rule everything = { .allow = true };
+	cleanup_free char *got = lines_after(NULL, 0, "a *:* rwm\n");
+	cleanup_free char *expected = xasprintf("deny a\n%s", defaults);
+	cleanup_free char *opened = lines_after(&everything, 1, present_list);
+
+	assert_string_equal(got, expected);
+	assert_string_equal(opened, "allow a\n");
 }
 
 static void test_nonsense_is_refused(void **state)
@@ -290,6 +328,8 @@ int main(void)
 		cmocka_unit_test(test_a_later_rule_takes_back_an_earlier_one),
 		cmocka_unit_test(test_everything_but_one_device),
 		cmocka_unit_test(test_a_part_of_a_rule_cannot_be_taken_back_on_v1),
+		cmocka_unit_test(test_an_update_adds_first_and_takes_away_then),
+		cmocka_unit_test(test_an_update_of_what_may_use_everything_starts_anew),
 		cmocka_unit_test(test_nonsense_is_refused),
 		cmocka_unit_test(test_the_program_decides_as_the_rules_say),
 		cmocka_unit_test(test_the_program_compares_whole_numbers),

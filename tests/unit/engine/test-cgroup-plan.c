@@ -16,7 +16,7 @@
 		.value = (v), .is_set = true                                                       \
 	}
 
-/* "FILE=VALUE" for each, one a line; '?' in front of optional ones, '~' of those that may wait. */
+/* "FILE=VALUE[ else FILE=VALUE]" for each, one a line; '?' in front of optional ones, '~' of those that may wait. */
 static char *plan_text(enum cgroup_layout layout, const struct oci_resources *resources)
 {
 	cleanup_cgroup_plan struct cgroup_plan plan = { NULL, 0 };
@@ -30,8 +30,11 @@ static char *plan_text(enum cgroup_layout layout, const struct oci_resources *re
 
 		assert_non_null(str_after(k->config, "linux.resources."));
 		assert_non_null(str_after(k->file, k->controller));
-		strbuf_addf(&sb, "%s%s%s=%s\n", k->is_optional ? "?" : "", k->may_wait ? "~" : "",
+		strbuf_addf(&sb, "%s%s%s=%s", k->is_optional ? "?" : "", k->may_wait ? "~" : "",
 			    k->file, k->value);
+		if (k->else_file)
+			strbuf_addf(&sb, " else %s=%s", k->else_file, k->else_value);
+		strbuf_addch(&sb, '\n');
 	}
 	return strbuf_steal(&sb);
 }
@@ -276,9 +279,133 @@ static void test_unified_names_no_file_elsewhere(void **state)
 		struct string_pair pair = { (char *)bad[i], (char *)"1" };
 		const struct oci_resources resources = { .unified = { &pair, 1 } };
 		cleanup_free char *text = plan_text(CGROUP_LAYOUT_V2, &resources);
+		bool is_slashed = strchr(bad[i], '/');
 
-		assert_non_null(strstr(text, "is not the name of a controller's file"));
+		assert_non_null(strstr(text, is_slashed
+						     ? "must be a file name (no slashes)"
+						     : "must be in the form CONTROLLER.PARAMETER"));
 	}
+}
+
+static void test_block_devices_have_weights_and_rates(void **state)
+{
+	struct oci_weight_device weights[] = {
+		{ .major = 8, .minor = 0, .weight = SET(500), .leaf_weight = SET(300) },
+		{ .major = 8, .minor = 16, .leaf_weight = SET(10) },
+	};
+	struct oci_throttle_device rates[] = { { 8, 0, 1048576 }, { 8, 16, 0 } };
+	const struct oci_resources resources = {
+		.block_io = {
+			.weight = SET(100),
+			.leaf_weight = SET(1000),
+			.weight_devices = weights,
+			.weight_devices_count = ARRAY_SIZE(weights),
+			.read_bps = rates,
+			.read_bps_count = 2,
+			.write_bps = rates,
+			.write_bps_count = 1,
+			.read_iops = rates,
+			.read_iops_count = 1,
+			.write_iops = rates,
+			.write_iops_count = 1,
+		},
+	};
+
+	assert_plan(&resources,
+		    "blkio.weight=100 else blkio.bfq.weight=100\n"
+		    "blkio.leaf_weight=1000\n"
+		    "blkio.weight_device=8:0 500 else blkio.bfq.weight_device=8:0 500\n"
+		    "blkio.leaf_weight_device=8:0 300\n"
+		    "blkio.leaf_weight_device=8:16 10\n"
+		    "blkio.throttle.read_bps_device=8:0 1048576\n"
+		    "blkio.throttle.read_bps_device=8:16 0\n"
+		    "blkio.throttle.write_bps_device=8:0 1048576\n"
+		    "blkio.throttle.read_iops_device=8:0 1048576\n"
+		    "blkio.throttle.write_iops_device=8:0 1048576\n",
+		    "io.bfq.weight=100 else io.weight=910\n"
+		    "io.bfq.weight=8:0 500 else io.weight=8:0 4950\n"
+		    "io.max=8:0 rbps=1048576\n"
+		    "io.max=8:16 rbps=max\n"
+		    "io.max=8:0 wbps=1048576\n"
+		    "io.max=8:0 riops=1048576\n"
+		    "io.max=8:0 wiops=1048576\n");
+}
+
+static void test_a_weight_of_block_devices_has_a_range(void **state)
+{
+	static const unsigned int bad[] = { 1, 9, 1001 };
+	static const char refusal[] =
+		"cgroup: linux.resources.blockIO.weight: is not a number from 10 to 1000";
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_plan(&(struct oci_resources){ .block_io.weight = SET(bad[i]) }, refusal,
+			    refusal);
+	assert_plan(&(struct oci_resources){ .block_io.weight = SET(0) }, "", "");
+	assert_int_equal(cgroup_plan_io_weight(10), 1);
+	assert_int_equal(cgroup_plan_io_weight(1000), 10000);
+}
+
+static void test_huge_pages_are_limited_in_use_and_reserved(void **state)
+{
+	struct oci_hugepage_limit limits[] = { { (char *)"2MB", 4194304 }, { (char *)"1GB", 0 } };
+	const struct oci_resources resources = { .hugepages = limits, .hugepages_count = 2 };
+
+	assert_plan(&resources,
+		    "hugetlb.2MB.limit_in_bytes=4194304\n?hugetlb.2MB.rsvd.limit_in_bytes=4194304\n"
+		    "hugetlb.1GB.limit_in_bytes=0\n?hugetlb.1GB.rsvd.limit_in_bytes=0\n",
+		    "hugetlb.2MB.max=4194304\n?hugetlb.2MB.rsvd.max=4194304\n"
+		    "hugetlb.1GB.max=0\n?hugetlb.1GB.rsvd.max=0\n");
+}
+
+static void test_a_size_of_huge_pages_is_no_path(void **state)
+{
+	static const char *const bad[] = { "../2MB", "MB", "2M", "2mb", "2TB", "2MBx", "", NULL };
+	static const char refusal[] =
+		"cgroup: linux.resources.hugepageLimits[0]: pageSize is not a size like 2MB";
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct oci_hugepage_limit limit = { (char *)bad[i], 1 };
+		const struct oci_resources resources = { .hugepages = &limit,
+							 .hugepages_count = 1 };
+
+		assert_plan(&resources, refusal, refusal);
+	}
+}
+
+static void test_rdma_devices_are_limited(void **state)
+{
+	struct oci_rdma devices[] = {
+		{ (char *)"mlx5_0", SET(3), SET(10000) },
+		{ (char *)"mlx5_1", SET(2), { 0 } },
+		{ (char *)"rxe0", { 0 }, SET(7) },
+	};
+	const struct oci_resources resources = { .rdma = devices, .rdma_count = 3 };
+	static const char expected[] = "rdma.max=mlx5_0 hca_handle=3 hca_object=10000\n"
+				       "rdma.max=mlx5_1 hca_handle=2\nrdma.max=rxe0 hca_object=7\n";
+
+	assert_plan(&resources, expected, expected);
+}
+
+static void test_a_limit_of_rdma_without_a_number_is_refused(void **state)
+{
+	struct oci_rdma device = { .device = (char *)"mlx5_0" };
+	const struct oci_resources resources = { .rdma = &device, .rdma_count = 1 };
+	static const char refusal[] =
+		"cgroup: linux.resources.rdma[\"mlx5_0\"]: neither hcaHandles nor hcaObjects is given";
+
+	assert_plan(&resources, refusal, refusal);
+}
+
+static void test_network_classes_are_for_v1(void **state)
+{
+	struct oci_interface_priority priorities[] = { { (char *)"eth0", 5 }, { (char *)"lo", 0 } };
+	const struct oci_resources resources = {
+		.network = { SET(1048577), priorities, ARRAY_SIZE(priorities) },
+	};
+
+	assert_plan(&resources,
+		    "net_cls.classid=1048577\nnet_prio.ifpriomap=eth0 5\nnet_prio.ifpriomap=lo 0\n",
+		    "");
 }
 
 static void test_weights_meet_at_least_default_and_most(void **state)
@@ -321,6 +448,13 @@ int main(void)
 		cmocka_unit_test(test_pids),
 		cmocka_unit_test(test_unified_is_written_last_line_by_line),
 		cmocka_unit_test(test_unified_names_no_file_elsewhere),
+		cmocka_unit_test(test_block_devices_have_weights_and_rates),
+		cmocka_unit_test(test_a_weight_of_block_devices_has_a_range),
+		cmocka_unit_test(test_huge_pages_are_limited_in_use_and_reserved),
+		cmocka_unit_test(test_a_size_of_huge_pages_is_no_path),
+		cmocka_unit_test(test_rdma_devices_are_limited),
+		cmocka_unit_test(test_a_limit_of_rdma_without_a_number_is_refused),
+		cmocka_unit_test(test_network_classes_are_for_v1),
 		cmocka_unit_test(test_weights_meet_at_least_default_and_most),
 	};
 

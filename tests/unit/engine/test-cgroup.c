@@ -575,6 +575,28 @@ static void test_the_root_is_no_containers_cgroup(void **state)
 	assert_int_equal(cgroup_open("/a/..", &cg, NULL), -EINVAL);
 }
 
+static void test_a_unit_of_systemd_is_no_path(void **state)
+{
+	static const char *const units[] = { "system.slice:web:1", ":web:1", "-:web:1",
+					     "/a-b.slice:web:1" };
+	static const char *const paths[] = { "/a:b:c", "/pods/a.slice:b:c", "/a.slice:b" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		struct cgroup *cg = NULL;
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(cgroup_open(units[i], &cg, &err), -EINVAL);
+		assert_non_null(strstr(err.msg, "--systemd-cgroup"));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		cleanup_cgroup struct cgroup *cg = NULL;
+
+		need_able();
+		cg = open_cgroup(paths[i]);
+		assert_string_equal(cg->path, paths[i]);
+	}
+}
+
 static bool show_layout(enum cgroup_layout layout)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
@@ -608,6 +630,7 @@ static int run_in(enum cgroup_layout layout, const char *name)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_prestate(test_the_layout_is_recognised, &layout),
 		cmocka_unit_test(test_the_root_is_no_containers_cgroup),
+		cmocka_unit_test(test_a_unit_of_systemd_is_no_path),
 		LIVE(test_a_process_joins_every_hierarchy_by_itself),
 		LIVE(test_another_process_is_moved_by_its_pid),
 		LIVE(test_a_used_cgroup_is_refused),
