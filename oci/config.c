@@ -85,6 +85,13 @@ static const char *const scheduler_words[] = {
 };
 const struct names oci_scheduler_names = NAMES(scheduler_words);
 
+static const char *const scheduler_flag_words[] = {
+	"SCHED_FLAG_RESET_ON_FORK",  "SCHED_FLAG_RECLAIM",     "SCHED_FLAG_DL_OVERRUN",
+	"SCHED_FLAG_KEEP_POLICY",    "SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_UTIL_CLAMP_MIN",
+	"SCHED_FLAG_UTIL_CLAMP_MAX",
+};
+const struct names oci_scheduler_flag_names = NAMES(scheduler_flag_words);
+
 static void init_scheduler(void *obj)
 {
 	((struct oci_scheduler *)obj)->policy = OCI_UNSET;
@@ -225,19 +232,27 @@ static void normalize_process(struct oci_process *process)
 	}
 }
 
+/* Docker's way to leave the swappiness alone is -1, which its int64 becomes in an uint64. */
+static void normalize_resources(struct oci_resources *resources)
+{
+	if (resources->memory.swappiness.value == UINT64_MAX)
+		resources->memory.swappiness = (struct opt_u64){ 0 };
+	drop_empty(&resources->cpu.cpus);
+	drop_empty(&resources->cpu.mems);
+	for (size_t i = 0; i < resources->devices_count; i++) {
+		drop_empty(&resources->devices[i].type);
+		drop_empty(&resources->devices[i].access);
+	}
+}
+
 static void normalize_linux(struct oci_linux *linux_)
 {
 	drop_empty(&linux_->cgroups_path);
 	drop_empty(&linux_->rootfs_propagation);
 	drop_empty(&linux_->mount_label);
-	drop_empty(&linux_->resources.cpu.cpus);
-	drop_empty(&linux_->resources.cpu.mems);
+	normalize_resources(&linux_->resources);
 	for (size_t i = 0; i < linux_->namespaces_count; i++)
 		drop_empty(&linux_->namespaces[i].path);
-	for (size_t i = 0; i < linux_->resources.devices_count; i++) {
-		drop_empty(&linux_->resources.devices[i].type);
-		drop_empty(&linux_->resources.devices[i].access);
-	}
 	for (size_t i = 0; i < linux_->net_devices_count; i++)
 		drop_empty(&linux_->net_devices[i].name);
 	if (linux_->seccomp) {
@@ -349,6 +364,33 @@ struct oci_process *oci_process_copy(const struct oci_process *process)
 
 	fields_copy(&oci_process_fields, copy, process);
 	return copy;
+}
+
+int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,
+			struct error *err)
+{
+	cleanup_oci_resources struct oci_resources *resources = xmalloc(sizeof(*resources));
+	const struct oci_source source = { name, buf, len };
+	int r;
+
+	fields_init(&oci_resources_fields, resources);
+	r = fields_parse(&oci_resources_fields, name, buf, len, &oci_limits, resources, err);
+	if (r < 0)
+		return r;
+	normalize_resources(resources);
+	r = oci_validate_resources(&source, resources, err);
+	if (r < 0)
+		return r;
+	*ret = steal_ptr(&resources);
+	return 0;
+}
+
+void oci_resources_free(struct oci_resources *resources)
+{
+	if (!resources)
+		return;
+	fields_release(&oci_resources_fields, resources);
+	free(resources);
 }
 
 static char *text_of(const struct fields *fields, const void *obj, bool pretty)

@@ -79,7 +79,8 @@ enum oci_scheduler_policy {
 	OCI_SCHED_DEADLINE,
 	OCI_SCHED_COUNT,
 };
-extern const struct names oci_scheduler_names; /* "SCHED_…" */
+extern const struct names oci_scheduler_names;	    /* "SCHED_…" */
+extern const struct names oci_scheduler_flag_names; /* "SCHED_FLAG_…", in the kernel's order */
 
 /* sched_setattr(2); times in nanoseconds, for SCHED_DEADLINE. */
 struct oci_scheduler {
@@ -324,6 +325,9 @@ enum oci_seccomp_op {
 };
 extern const struct names oci_seccomp_op_names; /* "SCMP_CMP_…" */
 
+extern const struct names oci_seccomp_arch_names; /* "SCMP_ARCH_…" */
+extern const struct names oci_seccomp_flag_names; /* "SECCOMP_FILTER_FLAG_…" */
+
 struct oci_seccomp_arg {
 	uint32_t index;
 	uint64_t value;
@@ -384,7 +388,8 @@ enum oci_memory_policy_mode {
 	OCI_MPOL_LOCAL,
 	OCI_MPOL_COUNT,
 };
-extern const struct names oci_memory_policy_names; /* "MPOL_…" */
+extern const struct names oci_memory_policy_names;	 /* "MPOL_…" */
+extern const struct names oci_memory_policy_flag_names; /* "MPOL_F_…" */
 
 /* set_mempolicy(2) for the container's first process. */
 struct oci_memory_policy {
@@ -509,6 +514,16 @@ struct oci_process *oci_process_copy(const struct oci_process *process);
 char *oci_process_text(const struct oci_process *process);
 /* A whole config as JSON text; free(3) it. */
 char *oci_config_text(const struct oci_config *config, bool pretty);
+
+/* A linux.resources document, as `update --resources FILE` takes it. */
+int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,
+			struct error *err);
+void oci_resources_free(struct oci_resources *resources);
+DEFINE_CLEANUP(oci_resources_free_p, struct oci_resources *, oci_resources_free)
+#define cleanup_oci_resources CLEANUP(oci_resources_free_p)
+
+/* Whether any rule of it is SCMP_ACT_NOTIFY. */
+bool oci_seccomp_notifies(const struct oci_seccomp *seccomp);
 
 /* The entry of @type in linux.namespaces, or NULL when the container shares the runtime's. */
 const struct oci_namespace *oci_namespace_find(const struct oci_config *config,

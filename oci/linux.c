@@ -36,6 +36,32 @@ static const char *const op_words[] = {
 };
 const struct names oci_seccomp_op_names = NAMES(op_words);
 
+static const char *const arch_words[] = {
+	"SCMP_ARCH_X86",	 "SCMP_ARCH_X86_64",	  "SCMP_ARCH_X32",     "SCMP_ARCH_ARM",
+	"SCMP_ARCH_AARCH64",	 "SCMP_ARCH_LOONGARCH64", "SCMP_ARCH_M68K",    "SCMP_ARCH_MIPS",
+	"SCMP_ARCH_MIPS64",	 "SCMP_ARCH_MIPS64N32",	  "SCMP_ARCH_MIPSEL",  "SCMP_ARCH_MIPSEL64",
+	"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",	  "SCMP_ARCH_PPC64",   "SCMP_ARCH_PPC64LE",
+	"SCMP_ARCH_S390",	 "SCMP_ARCH_S390X",	  "SCMP_ARCH_SH",      "SCMP_ARCH_SHEB",
+	"SCMP_ARCH_PARISC",	 "SCMP_ARCH_PARISC64",	  "SCMP_ARCH_RISCV64",
+};
+const struct names oci_seccomp_arch_names = NAMES(arch_words);
+
+static const char *const seccomp_flag_words[] = {
+	"SECCOMP_FILTER_FLAG_TSYNC",
+	"SECCOMP_FILTER_FLAG_LOG",
+	"SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+	"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+};
+const struct names oci_seccomp_flag_names = NAMES(seccomp_flag_words);
+
+bool oci_seccomp_notifies(const struct oci_seccomp *seccomp)
+{
+	for (size_t i = 0; i < seccomp->syscalls_count; i++)
+		if (seccomp->syscalls[i].action == OCI_SECCOMP_NOTIFY)
+			return true;
+	return false;
+}
+
 static void init_namespace(void *obj)
 {
 	((struct oci_namespace *)obj)->type = OCI_UNSET;
@@ -253,6 +279,13 @@ static const char *const memory_policy_words[] = {
 	[OCI_MPOL_LOCAL] = "MPOL_LOCAL",
 };
 const struct names oci_memory_policy_names = NAMES(memory_policy_words);
+
+static const char *const memory_policy_flag_words[] = {
+	"MPOL_F_NUMA_BALANCING",
+	"MPOL_F_RELATIVE_NODES",
+	"MPOL_F_STATIC_NODES",
+};
+const struct names oci_memory_policy_flag_names = NAMES(memory_policy_flag_words);
 
 static void init_memory_policy(void *obj)
 {

@@ -34,27 +34,67 @@ static int check_namespaces(struct checker *c)
 	return 0;
 }
 
+static bool has_namespace(const struct checker *c, enum oci_namespace_type type)
+{
+	return oci_namespace_find(c->config, type);
+}
+
+/* A new user namespace without mappings has no id that a process could run as. One that is joined
+ * has its own; callers give the same ones once more, which is for the engine to compare. */
 static int check_id_mappings(struct checker *c)
 {
 	const struct oci_linux *l = section(c);
+	const struct oci_namespace *user = oci_namespace_find(c->config, OCI_NS_USER);
 	int r;
 
-	if ((l->uid_mappings_count || l->gid_mappings_count) &&
-	    !oci_namespace_find(c->config, OCI_NS_USER))
+	if (!user && (l->uid_mappings_count || l->gid_mappings_count))
 		return checker_refuse(
 			checker_at(c, "linux.%s",
 				   l->uid_mappings_count ? "uidMappings" : "gidMappings"),
 			"user namespace mappings specified, but user namespace isn't enabled",
 			NULL);
+	if (user && !user->path && (!l->uid_mappings_count || !l->gid_mappings_count))
+		return checker_refuse(
+			checker_at(c, "linux.%s",
+				   l->uid_mappings_count ? "gidMappings" : "uidMappings"),
+			"user namespace enabled, but no path to join nor mappings specified", NULL);
 	r = check_mappings(c, "linux.uidMappings", l->uid_mappings, l->uid_mappings_count);
 	if (r < 0)
 		return r;
 	return check_mappings(c, "linux.gidMappings", l->gid_mappings, l->gid_mappings_count);
 }
 
-/* A device number of Linux has 12 bits of major and 20 of minor (makedev(3), kdev_t.h). */
-#define MAJOR_MAX ((1 << 12) - 1)
-#define MINOR_MAX ((1 << 20) - 1)
+static int check_time_offset(struct checker *c, const char *clock,
+			     const struct oci_time_offset *offset)
+{
+	if (offset && offset->nanosecs > 999999999)
+		return checker_refuse_number(checker_at(c, "linux.timeOffsets.%s.nanosecs", clock),
+					     "must be less than a second", offset->nanosecs);
+	return 0;
+}
+
+/* Offsets can be set until the first process enters (time_namespaces(7)). */
+static int check_time_offsets(struct checker *c)
+{
+	const struct oci_namespace *time = oci_namespace_find(c->config, OCI_NS_TIME);
+	const struct oci_time_offsets *offsets = section(c)->time_offsets;
+	int r;
+
+	if (!offsets)
+		return 0;
+	checker_at(c, "linux.timeOffsets");
+	if (!time)
+		return checker_refuse(
+			c, "time namespace offsets specified, but time namespace isn't enabled",
+			NULL);
+	if (time->path)
+		return checker_refuse(c, "has no effect on a time namespace that is joined",
+				      time->path);
+	r = check_time_offset(c, "monotonic", offsets->monotonic);
+	if (r < 0)
+		return r;
+	return check_time_offset(c, "boottime", offsets->boottime);
+}
 
 static int check_device(struct checker *c, size_t i, const struct oci_device *device)
 {
@@ -71,10 +111,10 @@ static int check_device(struct checker *c, size_t i, const struct oci_device *de
 	if (!strchr("cubp", device->type[0]) || device->type[1])
 		return checker_refuse(c, "not one of c, u, b, p", device->type);
 	is_fifo = device->type[0] == 'p';
-	if (!is_fifo && (device->major < 0 || device->major > MAJOR_MAX))
+	if (!is_fifo && (device->major < 0 || device->major > DEVICE_MAJOR_MAX))
 		return checker_refuse_number(checker_at(c, "linux.devices[%zu].major", i),
 					     "not a device number", device->major);
-	if (!is_fifo && (device->minor < 0 || device->minor > MINOR_MAX))
+	if (!is_fifo && (device->minor < 0 || device->minor > DEVICE_MINOR_MAX))
 		return checker_refuse_number(checker_at(c, "linux.devices[%zu].minor", i),
 					     "not a device number", device->minor);
 	return 0;
@@ -91,143 +131,56 @@ static int check_devices(struct checker *c)
 	return 0;
 }
 
-/* In a rule -1 stands for every number, as absent does. */
-static int check_rule_number(struct checker *c, size_t i, const char *key,
-			     const struct opt_i64 *number, int64_t max)
+/* The kernel numbers the devices of a name with one "%d" in it, and takes no other '%'. */
+static bool is_new_interface_name(const char *name)
 {
-	if (!number->is_set || (number->value >= -1 && number->value <= max))
-		return 0;
-	return checker_refuse_number(checker_at(c, "linux.resources.devices[%zu].%s", i, key),
-				     "not a device number", number->value);
+	const char *percent = strchr(name, '%');
+
+	if (percent && (percent[1] != 'd' || strchr(percent + 1, '%')))
+		return false;
+	return is_interface_name(name);
 }
 
-static int check_device_rule(struct checker *c, size_t i, const struct oci_device_rule *rule)
+static const char *name_in_container(const struct oci_net_device *device)
 {
-	int r;
-
-	if (rule->type && (!strchr("acb", rule->type[0]) || rule->type[1]))
-		return checker_refuse(checker_at(c, "linux.resources.devices[%zu].type", i),
-				      "not one of a, c, b", rule->type);
-	if (rule->access && rule->access[strspn(rule->access, "rwm")])
-		return checker_refuse(checker_at(c, "linux.resources.devices[%zu].access", i),
-				      "has letters other than r, w, m", rule->access);
-	r = check_rule_number(c, i, "major", &rule->major, MAJOR_MAX);
-	if (r < 0)
-		return r;
-	return check_rule_number(c, i, "minor", &rule->minor, MINOR_MAX);
+	return device->name ? device->name : device->host_name;
 }
 
-static int check_device_rules(struct checker *c)
+static bool is_taken(const struct oci_linux *l, size_t index, const char *name)
 {
-	const struct oci_resources *resources = &section(c)->resources;
-
-	for (size_t i = 0; i < resources->devices_count; i++) {
-		int r = check_device_rule(c, i, &resources->devices[i]);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < index; i++)
+		if (streq(name_in_container(&l->net_devices[i]), name))
+			return true;
+	return false;
 }
 
-static int check_memory(struct checker *c)
+/* No more than that are moved; the search above is quadratic. */
+#define NET_DEVICES_MAX 1024
+
+static int check_net_devices(struct checker *c)
 {
-	const struct oci_memory *m = &section(c)->resources.memory;
-	const struct {
-		const char *key;
-		const struct opt_i64 *bytes;
-	} limits[] = {
-		{ "limit", &m->limit },	  { "reservation", &m->reservation }, { "swap", &m->swap },
-		{ "kernel", &m->kernel }, { "kernelTCP", &m->kernel_tcp },
-	};
+	const struct oci_linux *l = section(c);
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
-		if (limits[i].bytes->value < -1)
-			return checker_refuse_number(
-				checker_at(c, "linux.resources.memory.%s", limits[i].key),
-				"must be -1 (unlimited) or more", limits[i].bytes->value);
-	if (m->swap.value > 0 && m->limit.value > m->swap.value)
-		return checker_refuse_number(checker_at(c, "linux.resources.memory.swap"),
-					     "memory+swap limit should be >= memory limit",
-					     m->swap.value);
-	if (m->swappiness.value > 100)
-		return checker_refuse_number(checker_at(c, "linux.resources.memory.swappiness"),
-					     "must be from 0 to 100",
-					     (long long)m->swappiness.value);
-	return 0;
-}
+	checker_at(c, "linux.netDevices");
+	if (l->net_devices_count && !has_namespace(c, OCI_NS_NETWORK))
+		return checker_refuse(
+			c, "unable to move network devices without a private network namespace",
+			NULL);
+	if (l->net_devices_count > NET_DEVICES_MAX)
+		return checker_refuse_number(c, "too many", (long long)l->net_devices_count);
+	for (size_t i = 0; i < l->net_devices_count; i++) {
+		const struct oci_net_device *device = &l->net_devices[i];
+		const char *name = name_in_container(device);
 
-/* What the kernel accepts (Documentation/scheduler/sched-bwc.rst); 0 and a negative quota mean
- * that nothing is set. */
-#define CPU_PERIOD_MIN_US 1000
-#define CPU_PERIOD_MAX_US 1000000
-
-static int check_cpu_times(struct checker *c)
-{
-	const struct oci_cpu *cpu = &section(c)->resources.cpu;
-
-	if (cpu->period.value &&
-	    (cpu->period.value < CPU_PERIOD_MIN_US || cpu->period.value > CPU_PERIOD_MAX_US))
-		return checker_refuse_number(checker_at(c, "linux.resources.cpu.period"),
-					     "must be from 1000 to 1000000 microseconds",
-					     (long long)cpu->period.value);
-	if (cpu->quota.value > 0 && cpu->quota.value < CPU_PERIOD_MIN_US)
-		return checker_refuse_number(checker_at(c, "linux.resources.cpu.quota"),
-					     "must be 1000 microseconds or more", cpu->quota.value);
-	if (cpu->quota.value > 0 && cpu->burst.value > (uint64_t)cpu->quota.value)
-		return checker_refuse_number(checker_at(c, "linux.resources.cpu.burst"),
-					     "must not be more than the quota",
-					     (long long)cpu->burst.value);
-	if (cpu->idle.value < 0 || cpu->idle.value > 1)
-		return checker_refuse_number(checker_at(c, "linux.resources.cpu.idle"),
-					     "must be 0 or 1", cpu->idle.value);
-	return 0;
-}
-
-static int check_cpu_list(struct checker *c, const char *key, const char *list)
-{
-	/* What lists are made of (the kernel's bitmap_parselist(), which has the last word). */
-	if (!list || !list[strspn(list, "0123456789,-:/Nal ")])
-		return 0;
-	return checker_refuse(checker_at(c, "linux.resources.cpu.%s", key), "not a list of numbers",
-			      list);
-}
-
-static int check_cpu(struct checker *c)
-{
-	const struct oci_cpu *cpu = &section(c)->resources.cpu;
-	int r;
-
-	r = check_cpu_times(c);
-	if (r < 0)
-		return r;
-	r = check_cpu_list(c, "cpus", cpu->cpus);
-	if (r < 0)
-		return r;
-	return check_cpu_list(c, "mems", cpu->mems);
-}
-
-static int check_pids(struct checker *c)
-{
-	int64_t limit = section(c)->resources.pids.limit.value;
-
-	if (limit < -1)
-		return checker_refuse_number(checker_at(c, "linux.resources.pids.limit"),
-					     "must be -1 (unlimited) or more", limit);
-	return 0;
-}
-
-/* A key is a file of the cgroup, not a path from there. */
-static int check_unified(struct checker *c)
-{
-	const struct string_map *unified = &section(c)->resources.unified;
-
-	for (size_t i = 0; i < unified->count; i++) {
-		const char *key = unified->items[i].key;
-
-		if (!*key || strchr(key, '/'))
-			return checker_refuse(checker_at(c, "linux.resources.unified"),
-					      "not the name of a cgroup file", key);
+		checker_at(c, "linux.netDevices.%s", device->host_name);
+		if (!is_interface_name(device->host_name))
+			return checker_refuse(c, "not an interface's name", device->host_name);
+		if (device->name)
+			checker_down(c, ".name");
+		if (!is_new_interface_name(name))
+			return checker_refuse(c, "not an interface's name", name);
+		if (!strchr(name, '%') && is_taken(l, i, name))
+			return checker_refuse(c, "given twice", name);
 	}
 	return 0;
 }
@@ -252,119 +205,9 @@ static int check_sysctl(struct checker *c)
 
 	for (size_t i = 0; i < sysctl->count; i++)
 		if (!is_sysctl_key(sysctl->items[i].key))
-			return checker_refuse(checker_at(c, "linux.sysctl"), "not a sysctl's name",
-					      sysctl->items[i].key);
-	return 0;
-}
-
-static bool takes_errno(int action)
-{
-	return action == OCI_SECCOMP_ERRNO || action == OCI_SECCOMP_TRACE;
-}
-
-static int check_seccomp_arg(struct checker *c, size_t call, size_t i,
-			     const struct oci_seccomp_arg *arg)
-{
-	checker_at(c, "linux.seccomp.syscalls[%zu].args[%zu].index", call, i);
-	if (arg->index > 5)
-		return checker_refuse_number(c, "a system call has arguments 0 to 5", arg->index);
-	if (arg->op == OCI_UNSET)
-		return checker_refuse(checker_at(c, "linux.seccomp.syscalls[%zu].args[%zu].op",
-						 call, i),
-				      "missing", NULL);
-	return 0;
-}
-
-static int check_syscall(struct checker *c, size_t i, const struct oci_syscall *call)
-{
-	if (!strv_len(call->names))
-		return checker_refuse(checker_at(c, "linux.seccomp.syscalls[%zu].names", i),
-				      "must not be empty", NULL);
-	checker_at(c, "linux.seccomp.syscalls[%zu].action", i);
-	if (call->action == OCI_UNSET)
-		return checker_refuse(c, "missing", NULL);
-	/* The runtime itself writes after the filter is in force, before anybody could listen. */
-	if (call->action == OCI_SECCOMP_NOTIFY && strv_has(call->names, "write"))
-		return checker_refuse(c, "SCMP_ACT_NOTIFY cannot be used for the write syscall",
-				      NULL);
-	if (call->errno_ret.is_set && !takes_errno(call->action))
-		return checker_refuse(checker_at(c, "linux.seccomp.syscalls[%zu].errnoRet", i),
-				      "has no meaning for the action",
-				      names_get(&oci_seccomp_action_names, (size_t)call->action));
-	for (size_t a = 0; a < call->args_count; a++) {
-		int r = check_seccomp_arg(c, i, a, &call->args[a]);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int check_seccomp_default(struct checker *c)
-{
-	const struct oci_seccomp *s = section(c)->seccomp;
-
-	if (!s)
-		return 0;
-	checker_at(c, "linux.seccomp.defaultAction");
-	if (s->default_action == OCI_UNSET)
-		return checker_refuse(c, "missing", NULL);
-	if (s->default_action == OCI_SECCOMP_NOTIFY)
-		return checker_refuse(c, "SCMP_ACT_NOTIFY cannot be used as default action", NULL);
-	if (s->default_errno_ret.is_set && !takes_errno(s->default_action))
-		return checker_refuse(checker_at(c, "linux.seccomp.defaultErrnoRet"),
-				      "has no meaning for the action",
-				      names_get(&oci_seccomp_action_names,
-						(size_t)s->default_action));
-	return 0;
-}
-
-static int check_seccomp_flags(struct checker *c)
-{
-	static const char *const flags[] = {
-		"SECCOMP_FILTER_FLAG_TSYNC",
-		"SECCOMP_FILTER_FLAG_LOG",
-		"SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-		"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-	};
-	static const struct names names = NAMES(flags);
-	const struct oci_seccomp *s = section(c)->seccomp;
-	size_t i = 0;
-
-	strv_each(flag, s ? s->flags : NULL) {
-		if (names_find(&names, flag) < 0)
-			return checker_refuse(checker_at(c, "linux.seccomp.flags[%zu]", i),
-					      "unknown value", flag);
-		i++;
-	}
-	return 0;
-}
-
-static int check_seccomp_listener(struct checker *c)
-{
-	const struct oci_seccomp *s = section(c)->seccomp;
-
-	if (!s)
-		return 0;
-	if (s->listener_path && *s->listener_path != '/')
-		return checker_refuse(checker_at(c, "linux.seccomp.listenerPath"),
-				      "must be an absolute path", s->listener_path);
-	if (s->listener_metadata && !s->listener_path)
-		return checker_refuse(checker_at(c, "linux.seccomp.listenerMetadata"),
-				      "has no meaning without listenerPath", NULL);
-	return 0;
-}
-
-static int check_seccomp_syscalls(struct checker *c)
-{
-	const struct oci_seccomp *s = section(c)->seccomp;
-
-	for (size_t i = 0; s && i < s->syscalls_count; i++) {
-		int r = check_syscall(c, i, &s->syscalls[i]);
-
-		if (r < 0)
-			return r;
-	}
+			return checker_refuse(checker_at(c, "linux.sysctl.%s",
+							 sysctl->items[i].key),
+					      "not a sysctl's name", sysctl->items[i].key);
 	return 0;
 }
 
@@ -394,32 +237,142 @@ static int check_path_list(struct checker *c, const char *key, char *const *path
 	return 0;
 }
 
-static int check_masked_paths(struct checker *c)
+/* Hiding them would hide them from the host, too. */
+static int check_hidden_paths(struct checker *c)
 {
-	return check_path_list(c, "maskedPaths", section(c)->masked_paths);
+	const struct oci_linux *l = section(c);
+	bool has_masked = strv_len(l->masked_paths), has_readonly = strv_len(l->readonly_paths);
+	int r;
+
+	if ((has_masked || has_readonly) && !has_namespace(c, OCI_NS_MOUNT))
+		return checker_refuse(
+			checker_at(c, "linux.%s", has_masked ? "maskedPaths" : "readonlyPaths"),
+			"unable to restrict sys entries without a private MNT namespace", NULL);
+	r = check_path_list(c, "maskedPaths", l->masked_paths);
+	if (r < 0)
+		return r;
+	return check_path_list(c, "readonlyPaths", l->readonly_paths);
 }
 
-static int check_readonly_paths(struct checker *c)
+/* A name in resctrl's root, or "/" for the root itself. */
+static bool is_clos_id(const char *id)
 {
-	return check_path_list(c, "readonlyPaths", section(c)->readonly_paths);
+	return streq(id, "/") || (!streq(id, ".") && !streq(id, "..") && !strpbrk(id, "/\n"));
 }
 
-const struct rule oci_linux_rules[] = {
+static int check_schemata(struct checker *c, char *const *schemata)
+{
+	size_t i = 0;
+
+	strv_each(schema, schemata) {
+		if (strchr(schema, '\n'))
+			return checker_refuse(checker_at(c, "linux.intelRdt.schemata[%zu]", i),
+					      "more than one line", schema);
+		i++;
+	}
+	return 0;
+}
+
+/* What the two older keys SHOULD be is warned of, what they MUST be is refused. */
+static int check_intel_rdt(struct checker *c)
+{
+	const struct oci_intel_rdt *rdt = section(c)->intel_rdt;
+	const char *l3 = rdt ? rdt->l3_cache_schema : NULL;
+	const char *mb = rdt ? rdt->mem_bw_schema : NULL;
+
+	if (!rdt)
+		return 0;
+	if (rdt->clos_id && !is_clos_id(rdt->clos_id))
+		return checker_refuse(checker_at(c, "linux.intelRdt.closID"),
+				      "not the name of a directory", rdt->clos_id);
+	checker_at(c, "linux.intelRdt.l3CacheSchema");
+	if (l3 && (!str_after(l3, "L3:") || strchr(l3, '\n')))
+		checker_warn(c, "should be one line that begins with 'L3:'", l3);
+	checker_at(c, "linux.intelRdt.memBwSchema");
+	if (mb && (!str_after(mb, "MB:") || strchr(mb, '\n')))
+		return checker_refuse(c, "must be one line that begins with 'MB:'", mb);
+	return check_schemata(c, rdt->schemata);
+}
+
+/* set_mempolicy(2): which modes go with nodes. */
+static const struct {
+	bool needs_nodes, takes_nodes, takes_balancing;
+} memory_policies[] = {
+	[OCI_MPOL_DEFAULT] = { false, false, false },
+	[OCI_MPOL_BIND] = { true, true, true },
+	[OCI_MPOL_INTERLEAVE] = { true, true, false },
+	[OCI_MPOL_WEIGHTED_INTERLEAVE] = { true, true, false },
+	[OCI_MPOL_PREFERRED] = { false, true, false },
+	[OCI_MPOL_PREFERRED_MANY] = { true, true, true },
+	[OCI_MPOL_LOCAL] = { false, false, false },
+};
+
+static int check_memory_policy_flags(struct checker *c, const struct oci_memory_policy *policy)
+{
+	int r = check_words(c, "linux.memoryPolicy.flags", policy->flags,
+			    &oci_memory_policy_flag_names);
+
+	if (r < 0)
+		return r;
+	checker_at(c, "linux.memoryPolicy.flags");
+	if (strv_has(policy->flags, "MPOL_F_STATIC_NODES") &&
+	    strv_has(policy->flags, "MPOL_F_RELATIVE_NODES"))
+		return checker_refuse(
+			c, "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other",
+			NULL);
+	if (strv_has(policy->flags, "MPOL_F_NUMA_BALANCING") &&
+	    !memory_policies[policy->mode].takes_balancing)
+		return checker_refuse(c, "MPOL_F_NUMA_BALANCING has no meaning for the mode",
+				      names_get(&oci_memory_policy_names, (size_t)policy->mode));
+	return 0;
+}
+
+static int check_memory_policy(struct checker *c)
+{
+	const struct oci_memory_policy *policy = section(c)->memory_policy;
+	const char *mode;
+
+	if (!policy)
+		return 0;
+	if (policy->mode == OCI_UNSET)
+		return checker_refuse(checker_at(c, "linux.memoryPolicy.mode"), "missing", NULL);
+	mode = names_get(&oci_memory_policy_names, (size_t)policy->mode);
+	checker_at(c, "linux.memoryPolicy.nodes");
+	if (policy->nodes && !memory_policies[policy->mode].takes_nodes)
+		return checker_refuse(c, "must be empty for the mode", mode);
+	if (!policy->nodes && memory_policies[policy->mode].needs_nodes)
+		return checker_refuse(c, "must name a node for the mode", mode);
+	if (check_id_set(c, "linux.memoryPolicy.nodes", policy->nodes) < 0)
+		return -EINVAL;
+	return check_memory_policy_flags(c, policy);
+}
+
+/* No flag is defined; peers ignore all of them. */
+static int check_personality(struct checker *c)
+{
+	const struct oci_personality *personality = section(c)->personality;
+
+	if (!personality)
+		return 0;
+	if (personality->domain == OCI_UNSET)
+		return checker_refuse(checker_at(c, "linux.personality.domain"), "missing", NULL);
+	if (strv_len(personality->flags))
+		checker_warn(checker_at(c, "linux.personality.flags"), "not supported, ignored",
+			     personality->flags[0]);
+	return 0;
+}
+
+static const struct rule rules[] = {
 	{ "config-linux.md#configLinuxNamespaces", check_namespaces },
 	{ "config-linux.md#configLinuxUserNamespaceMappings", check_id_mappings },
+	{ "config-linux.md#configLinuxTimeOffset", check_time_offsets },
 	{ "config-linux.md#configLinuxDevices", check_devices },
-	{ "config-linux.md#configLinuxDeviceAllowedlist", check_device_rules },
-	{ "config-linux.md#configLinuxMemory", check_memory },
-	{ "config-linux.md#configLinuxCPU", check_cpu },
-	{ "config-linux.md#configLinuxPIDS", check_pids },
-	{ "config-linux.md#configLinuxUnified", check_unified },
+	{ "config-linux.md#configLinuxNetworkDevices", check_net_devices },
+	{ "config-linux.md#configLinuxIntelRdt", check_intel_rdt },
+	{ "config-linux.md#configLinuxMemoryPolicy", check_memory_policy },
 	{ "config-linux.md#configLinuxSysctl", check_sysctl },
-	{ "config-linux.md#configLinuxSeccomp", check_seccomp_default },
-	{ "config-linux.md#configLinuxSeccomp", check_seccomp_flags },
-	{ "config-linux.md#configLinuxSeccomp", check_seccomp_listener },
-	{ "config-linux.md#configLinuxSeccomp", check_seccomp_syscalls },
 	{ "config-linux.md#configLinuxRootfsMountPropagation", check_propagation },
-	{ "config-linux.md#configLinuxMaskedPaths", check_masked_paths },
-	{ "config-linux.md#configLinuxReadonlyPaths", check_readonly_paths },
+	{ "config-linux.md#configLinuxMaskedPaths", check_hidden_paths },
+	{ "config-linux.md#configLinuxPersonality", check_personality },
 };
-const size_t oci_linux_rules_count = ARRAY_SIZE(oci_linux_rules);
+const struct rules oci_linux_rules = RULES(rules);

@@ -3,15 +3,17 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "lib/base/error.h"
+#include "lib/base/id-set.h"
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "oci/config.h"
 
-/* The portable part (config.md) and the vm section (config-vm.md); linux is in validate-linux.c. */
+/* What all rules use, the portable part (config.md), and the vm section (config-vm.md). */
 
 struct checker *checker_at(struct checker *c, const char *fmt, ...)
 {
@@ -21,6 +23,15 @@ struct checker *checker_at(struct checker *c, const char *fmt, ...)
 	if (vsnprintf(c->path, sizeof(c->path), fmt, ap) < 0)
 		c->path[0] = '\0';
 	va_end(ap);
+	return c;
+}
+
+struct checker *checker_down(struct checker *c, const char *step)
+{
+	size_t len = strlen(c->path);
+
+	if (snprintf(c->path + len, sizeof(c->path) - len, "%s", step) < 0)
+		c->path[len] = '\0';
 	return c;
 }
 
@@ -69,8 +80,7 @@ static bool is_absolute(const char *path)
 	return path && *path == '/';
 }
 
-/* A path that has to be there and absolute, at @at. */
-static int check_path(struct checker *c, const char *at, const char *path)
+int check_path(struct checker *c, const char *at, const char *path)
 {
 	if (!path || !*path)
 		return checker_refuse(checker_at(c, "%s", at), "must not be empty", NULL);
@@ -79,23 +89,86 @@ static int check_path(struct checker *c, const char *at, const char *path)
 	return 0;
 }
 
-int check_mappings(struct checker *c, const char *path, const struct oci_id_mapping *maps,
+static bool overlap(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+/* The kernel takes neither an id twice nor one twice from outside (user_namespaces(7)). */
+static int check_overlap(struct checker *c, const char *at, const struct oci_id_mapping *maps,
+			 size_t index)
+{
+	const struct oci_id_mapping *m = &maps[index];
+
+	for (size_t i = 0; i < index; i++) {
+		checker_at(c, "%s[%zu].containerID", at, index);
+		if (overlap(maps[i].container_id, maps[i].size, m->container_id, m->size))
+			return checker_refuse_number(c, "overlaps an earlier range",
+						     m->container_id);
+		checker_at(c, "%s[%zu].hostID", at, index);
+		if (overlap(maps[i].host_id, maps[i].size, m->host_id, m->size))
+			return checker_refuse_number(c, "overlaps an earlier range", m->host_id);
+	}
+	return 0;
+}
+
+/* user_namespaces(7) */
+#define MAPPINGS_MAX 340
+
+int check_mappings(struct checker *c, const char *at, const struct oci_id_mapping *maps,
 		   size_t count)
 {
+	if (count > MAPPINGS_MAX)
+		return checker_refuse_number(checker_at(c, "%s", at),
+					     "more ranges than the kernel takes", (long long)count);
 	for (size_t i = 0; i < count; i++) {
 		const struct oci_id_mapping *m = &maps[i];
 		uint32_t end;
+		int r;
 
 		if (!m->size)
-			return checker_refuse(checker_at(c, "%s[%zu].size", path, i),
+			return checker_refuse(checker_at(c, "%s[%zu].size", at, i),
 					      "must not be zero", NULL);
 		/* 4294967295 is no id, so that a range cannot end with it either. */
 		if (__builtin_add_overflow(m->container_id, m->size, &end) ||
 		    __builtin_add_overflow(m->host_id, m->size, &end))
-			return checker_refuse_number(checker_at(c, "%s[%zu].size", path, i),
+			return checker_refuse_number(checker_at(c, "%s[%zu].size", at, i),
 						     "range of ids ends too high", m->size);
+		r = check_overlap(c, at, maps, i);
+		if (r < 0)
+			return r;
 	}
 	return 0;
+}
+
+int check_words(struct checker *c, const char *at, char *const *words, const struct names *names)
+{
+	size_t i = 0;
+
+	strv_each(word, words) {
+		if (names_find(names, word) < 0)
+			return checker_refuse(checker_at(c, "%s[%zu]", at, i), "unknown value",
+					      word);
+		i++;
+	}
+	return 0;
+}
+
+int check_id_set(struct checker *c, const char *at, const char *list)
+{
+	cleanup_id_set struct id_set set = ID_SET_INIT;
+
+	if (list && id_set_parse(list, &set) < 0)
+		return checker_refuse(checker_at(c, "%s", at), "not a list like 0-3,7", list);
+	return 0;
+}
+
+bool is_interface_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < IFNAMSIZ && !streq(name, ".") && !streq(name, "..") &&
+	       !strpbrk(name, "/: \t\n\v\f\r");
 }
 
 static const char *skip_digits(const char *s)
@@ -144,6 +217,24 @@ static int check_root(struct checker *c)
 	return 0;
 }
 
+/* Without mappings of its own an id-mapped mount has the user namespace's, if there is one. */
+static int check_idmap(struct checker *c, size_t i, const struct oci_mount *m)
+{
+	bool is_idmap = strv_has(m->options, "idmap"), is_ridmap = strv_has(m->options, "ridmap");
+
+	if (!is_idmap && !is_ridmap)
+		return 0;
+	checker_at(c, "mounts[%zu].options", i);
+	if (is_idmap && is_ridmap)
+		return checker_refuse(c, "idmap and ridmap exclude each other", NULL);
+	if (!m->uid_mappings_count && !oci_namespace_find(c->config, OCI_NS_USER))
+		return checker_refuse(
+			c,
+			"an id-mapped mount needs uidMappings and gidMappings, or a user namespace",
+			NULL);
+	return 0;
+}
+
 static int check_mount(struct checker *c, size_t i, const struct oci_mount *m)
 {
 	char at[64];
@@ -163,7 +254,10 @@ static int check_mount(struct checker *c, size_t i, const struct oci_mount *m)
 	if (r < 0)
 		return r;
 	snprintf(at, sizeof(at), "mounts[%zu].gidMappings", i);
-	return check_mappings(c, at, m->gid_mappings, m->gid_mappings_count);
+	r = check_mappings(c, at, m->gid_mappings, m->gid_mappings_count);
+	if (r < 0)
+		return r;
+	return check_idmap(c, i, m);
 }
 
 static int check_mounts(struct checker *c)
@@ -204,7 +298,7 @@ static int check_domainname(struct checker *c)
 			      "unable to set domainname without a private UTS namespace");
 }
 
-static int check_env(struct checker *c, const char *at, char *const *env)
+int check_env(struct checker *c, const char *at, char *const *env)
 {
 	size_t i = 0;
 
@@ -278,106 +372,6 @@ static int check_annotations(struct checker *c)
 	return 0;
 }
 
-static int check_cwd(struct checker *c)
-{
-	char at[32];
-
-	if (!c->process)
-		return 0;
-	snprintf(at, sizeof(at), "%scwd", c->process_prefix);
-	return check_path(c, at, c->process->cwd);
-}
-
-static int check_args(struct checker *c)
-{
-	if (!c->process || strv_len(c->process->args))
-		return 0;
-	return checker_refuse(checker_at(c, "%sargs", c->process_prefix), "must not be empty",
-			      NULL);
-}
-
-static int check_process_env(struct checker *c)
-{
-	char at[32];
-
-	if (!c->process)
-		return 0;
-	snprintf(at, sizeof(at), "%senv", c->process_prefix);
-	return check_env(c, at, c->process->env);
-}
-
-/* The kernel takes the id 4294967295 for "leave it as it is", which would be root's. */
-#define NO_ID UINT32_MAX
-
-static int check_user(struct checker *c)
-{
-	static const char no_id[] = "not an id";
-	const struct oci_user *user;
-
-	if (!c->process)
-		return 0;
-	user = &c->process->user;
-	if (user->uid == NO_ID)
-		return checker_refuse_number(checker_at(c, "%suser.uid", c->process_prefix), no_id,
-					     user->uid);
-	if (user->gid == NO_ID)
-		return checker_refuse_number(checker_at(c, "%suser.gid", c->process_prefix), no_id,
-					     user->gid);
-	if (user->umask.value > 0777)
-		return checker_refuse_number(checker_at(c, "%suser.umask", c->process_prefix),
-					     "has more than permission bits (0777 is 511)",
-					     user->umask.value);
-	for (size_t i = 0; i < user->additional_gids_count; i++)
-		if (user->additional_gids[i] == NO_ID)
-			return checker_refuse_number(checker_at(c, "%suser.additionalGids[%zu]",
-								c->process_prefix, i),
-						     no_id, user->additional_gids[i]);
-	return 0;
-}
-
-static int check_console_size(struct checker *c)
-{
-	const struct oci_box *box = c->process ? c->process->console_size : NULL;
-
-	/* struct winsize counts in unsigned shorts. */
-	if (box && (box->height > USHRT_MAX || box->width > USHRT_MAX))
-		return checker_refuse(checker_at(c, "%sconsoleSize", c->process_prefix),
-				      "larger than a terminal can be", NULL);
-	return 0;
-}
-
-static int check_rlimits(struct checker *c)
-{
-	bool is_seen[OCI_RLIMIT_COUNT] = { false };
-
-	for (size_t i = 0; c->process && i < c->process->rlimits_count; i++) {
-		const struct oci_rlimit *limit = &c->process->rlimits[i];
-
-		checker_at(c, "%srlimits[%zu].type", c->process_prefix, i);
-		if (limit->type == OCI_UNSET)
-			return checker_refuse(c, "missing", NULL);
-		if (is_seen[limit->type])
-			return checker_refuse(c, "given twice",
-					      names_get(&oci_rlimit_names, (size_t)limit->type));
-		is_seen[limit->type] = true;
-		if (limit->soft > limit->hard)
-			return checker_refuse(checker_at(c, "%srlimits[%zu].soft",
-							 c->process_prefix, i),
-					      "higher than the hard limit", NULL);
-	}
-	return 0;
-}
-
-static int check_oom_score(struct checker *c)
-{
-	const struct opt_i64 *adj = c->process ? &c->process->oom_score_adj : NULL;
-
-	if (adj && (adj->value < -1000 || adj->value > 1000))
-		return checker_refuse_number(checker_at(c, "%soomScoreAdj", c->process_prefix),
-					     "must be from -1000 to 1000", adj->value);
-	return 0;
-}
-
 static int check_vm_hypervisor(struct checker *c)
 {
 	const struct oci_vm *vm = c->config->vm;
@@ -442,24 +436,14 @@ static const struct rule config_rules[] = {
 	{ "config-vm.md#HwConfigObject", check_vm_hw_config },
 };
 
-static const struct rule process_rules[] = {
-	{ "config.md#configProcess", check_cwd },
-	{ "config.md#configProcess", check_console_size },
-	{ "config.md#configPOSIXProcess", check_args },
-	{ "config.md#configPOSIXProcess", check_process_env },
-	{ "config.md#configPOSIXProcess", check_rlimits },
-	{ "config.md#configPOSIXUser", check_user },
-	{ "config.md#configLinuxProcess", check_oom_score },
-};
-
-static int run_rules(struct checker *c, const struct rule *rules, size_t count)
+static int run_rules(struct checker *c, const struct rules *rules)
 {
-	for (size_t i = 0; i < count; i++) {
-		int r = rules[i].check(c);
+	for (size_t i = 0; i < rules->count; i++) {
+		int r = rules->rules[i].check(c);
 
 		if (r < 0) {
 			log_debug("%s: refused by %s of the runtime specification", c->source->name,
-				  rules[i].clause);
+				  rules->rules[i].clause);
 			return r;
 		}
 	}
@@ -469,22 +453,29 @@ static int run_rules(struct checker *c, const struct rule *rules, size_t count)
 int oci_validate_config(const struct oci_source *source, const struct oci_config *config,
 			struct error *err)
 {
+	static const struct rules portable = RULES(config_rules);
 	struct checker c = {
 		.source = source,
 		.config = config,
 		.process = config->process,
 		.process_prefix = "process.",
+		.resources = &config->linux_.resources,
+		.resources_prefix = "linux.resources.",
 		.err = err,
 	};
-	int r;
+	const struct rules *const tables[] = {
+		&portable,	    config->process ? &oci_process_rules : NULL,
+		&oci_linux_rules,   &oci_resources_rules,
+		&oci_seccomp_rules,
+	};
 
-	r = run_rules(&c, config_rules, ARRAY_SIZE(config_rules));
-	if (r < 0)
-		return r;
-	r = run_rules(&c, process_rules, ARRAY_SIZE(process_rules));
-	if (r < 0)
-		return r;
-	return run_rules(&c, oci_linux_rules, oci_linux_rules_count);
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		int r = tables[i] ? run_rules(&c, tables[i]) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int oci_validate_process(const struct oci_source *source, const struct oci_process *process,
@@ -497,5 +488,18 @@ int oci_validate_process(const struct oci_source *source, const struct oci_proce
 		.err = err,
 	};
 
-	return run_rules(&c, process_rules, ARRAY_SIZE(process_rules));
+	return run_rules(&c, &oci_process_rules);
+}
+
+int oci_validate_resources(const struct oci_source *source, const struct oci_resources *resources,
+			   struct error *err)
+{
+	struct checker c = {
+		.source = source,
+		.resources = resources,
+		.resources_prefix = "",
+		.err = err,
+	};
+
+	return run_rules(&c, &oci_resources_rules);
 }

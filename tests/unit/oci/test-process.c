@@ -16,7 +16,11 @@ static const char text[] =
 	"\"capabilities\":{\"bounding\":[\"CAP_KILL\"],\"ambient\":[]},"
 	"\"rlimits\":[{\"type\":\"RLIMIT_STACK\",\"soft\":1,\"hard\":18446744073709551615}],"
 	"\"noNewPrivileges\":true,\"apparmorProfile\":\"p\",\"selinuxLabel\":\"l\","
-	"\"oomScoreAdj\":-5}";
+	"\"oomScoreAdj\":-5,"
+	"\"scheduler\":{\"policy\":\"SCHED_RR\",\"nice\":-3,\"priority\":7,"
+	"\"flags\":[\"SCHED_FLAG_RESET_ON_FORK\"]},"
+	"\"ioPriority\":{\"class\":\"IOPRIO_CLASS_RT\",\"priority\":0},"
+	"\"execCPUAffinity\":{\"initial\":\"0\",\"final\":\"0-3,7\"}}";
 
 static struct oci_process *parse(void)
 {
