@@ -10,6 +10,10 @@
 
 #include "lib/base/str.h"
 
+/* As many symbolic links as the kernel follows (path_resolution(7)). */
+#define LINKS_MAX 40
+#define LINK_MAX_BYTES 4096
+
 /* O_TMPFILE contains O_DIRECTORY's bit, and openat2(2) refuses a mode that is not needed. */
 static bool may_create(int flags)
 {
@@ -36,8 +40,28 @@ int beneath_open(int rootfd, const char *path, int flags, mode_t mode)
 	return -errno;
 }
 
-/* Opens directory @prefix, making its last component when only that is missing. A dangling
- * symbolic link on the way stays an error: to follow it would mean to re-implement the walk. */
+/* Where the symbolic link @name in @dir leads, as a path beneath the root with @rest behind it.
+ * @prefix: the path of the link itself. */
+static int follow(int dir, const char *name, const char *prefix, char *const *rest, char **ret)
+{
+	cleanup_free char *tail = strv_join(rest, "/");
+	char target[LINK_MAX_BYTES];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target));
+	const char *slash = strrchr(prefix, '/');
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == sizeof(target))
+		return -ENAMETOOLONG;
+	target[n] = '\0';
+	*ret = *target == '/' ? xasprintf("%s/%s", target, tail)
+			      : xasprintf("%.*s/%s/%s", slash ? (int)(slash - prefix) : 0, prefix,
+					  target, tail);
+	return 0;
+}
+
+/* Opens directory @prefix, making its last component when only that is missing. -ENOENT: it is a
+ * symbolic link to what is missing. */
 static int open_or_make(int rootfd, int parent, const char *prefix, const char *name, mode_t mode)
 {
 	int fd = beneath_open(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
@@ -49,34 +73,41 @@ static int open_or_make(int rootfd, int parent, const char *prefix, const char *
 	return beneath_open(rootfd, prefix, O_PATH | O_DIRECTORY, 0);
 }
 
-int beneath_mkdirs(int rootfd, const char *path, mode_t mode)
+/* One piece of the way after the other. Where a link's target is missing, the walk starts again at
+ * the root, along that target: every piece is opened beneath the root once more. */
+static int make_dirs(int rootfd, const char *path, mode_t mode, unsigned int links)
 {
 	cleanup_strbuf struct strbuf prefix = STRBUF_INIT;
-	cleanup_strv char **parts = NULL;
-	cleanup_fd int dir = -1;
+	cleanup_strv char **parts = strv_split(path, '/');
+	cleanup_fd int dir = beneath_open(rootfd, "/", O_PATH | O_DIRECTORY, 0);
 
-	/* The usual case, everything there, costs one system call. */
-	dir = beneath_open(rootfd, path, O_PATH | O_DIRECTORY, 0);
-	if (dir >= 0 || dir != -ENOENT)
-		return steal_fd(&dir);
-
-	parts = strv_split(path, '/');
-	dir = beneath_open(rootfd, "/", O_PATH | O_DIRECTORY, 0);
 	if (dir < 0)
 		return dir;
-	strv_each(part, parts) {
+	for (char **part = parts; *part; part++) {
+		cleanup_free char *target = NULL;
 		int next;
 
-		if (!*part || streq(part, "."))
+		if (!**part || streq(*part, "."))
 			continue;
-		strbuf_addf(&prefix, "/%s", part);
-		next = open_or_make(rootfd, dir, prefix.buf, part, mode);
+		strbuf_addf(&prefix, "/%s", *part);
+		next = open_or_make(rootfd, dir, prefix.buf, *part, mode);
+		if (next == -ENOENT && links &&
+		    follow(dir, *part, prefix.buf, part + 1, &target) == 0)
+			return make_dirs(rootfd, target, mode, links - 1);
 		if (next < 0)
 			return next;
 		close(dir);
 		dir = next;
 	}
 	return steal_fd(&dir);
+}
+
+int beneath_mkdirs(int rootfd, const char *path, mode_t mode)
+{
+	/* The usual case, everything there, costs one system call. */
+	int dir = beneath_open(rootfd, path, O_PATH | O_DIRECTORY, 0);
+
+	return dir == -ENOENT ? make_dirs(rootfd, path, mode, LINKS_MAX) : dir;
 }
 
 int beneath_parent(int rootfd, const char *path, mode_t mode, char **ret_name)
@@ -102,20 +133,30 @@ int beneath_parent(int rootfd, const char *path, mode_t mode, char **ret_name)
 	return fd;
 }
 
-int beneath_touch(int rootfd, const char *path, mode_t mode)
+static int touch(int rootfd, const char *path, mode_t mode, unsigned int links)
 {
+	static char *const nothing[] = { NULL };
+	cleanup_free char *target = NULL;
 	cleanup_free char *name = NULL;
-	cleanup_fd int parent = -1;
+	cleanup_fd int parent = beneath_parent(rootfd, path, 0755, &name);
 	cleanup_fd int made = -1;
-	int fd = beneath_open(rootfd, path, O_PATH, 0);
+	int fd;
 
-	if (fd >= 0 || fd != -ENOENT)
-		return fd;
-	parent = beneath_parent(rootfd, path, 0755, &name);
 	if (parent < 0)
 		return parent;
 	made = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (made < 0 && errno != EEXIST)
 		return -errno;
-	return beneath_open(rootfd, path, O_PATH, 0);
+	fd = beneath_open(rootfd, path, O_PATH, 0);
+	if (fd != -ENOENT || !links || follow(parent, name, path, nothing, &target) < 0)
+		return fd;
+	target[strlen(target) - 1] = '\0'; /* the '/' in front of nothing */
+	return touch(rootfd, target, mode, links - 1);
+}
+
+int beneath_touch(int rootfd, const char *path, mode_t mode)
+{
+	int fd = beneath_open(rootfd, path, O_PATH, 0);
+
+	return fd == -ENOENT ? touch(rootfd, path, mode, LINKS_MAX) : fd;
 }

@@ -14,12 +14,14 @@
 int beneath_open(int rootfd, const char *path, int flags, mode_t mode);
 
 /* mkdir -p, each missing component made with @mode in the directory that was opened for its
- * parent. Returns an O_PATH descriptor of the last directory. */
+ * parent; what a symbolic link on the way leads to is made too. Returns an O_PATH descriptor of
+ * the last directory. */
 int beneath_mkdirs(int rootfd, const char *path, mode_t mode);
 
 /* The directory that holds the last component of @path (made like beneath_mkdirs()) as an O_PATH
  * descriptor; *ret_name is that component, owned by the caller. -EINVAL for "" "/" "." "..". */
 int beneath_parent(int rootfd, const char *path, mode_t mode, char **ret_name);
 
-/* Opens (O_PATH) the file at @path, made empty with @mode when it is missing. */
+/* Opens (O_PATH) the file at @path, made empty with @mode when it is missing; behind a symbolic
+ * link, where that leads to. */
 int beneath_touch(int rootfd, const char *path, mode_t mode);

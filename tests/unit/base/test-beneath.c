@@ -121,13 +121,38 @@ static void directories_are_not_made_outside(void **state)
 	assert_int_equal(faccessat(dir, "root/new", F_OK, 0), 0);
 }
 
-static void a_dangling_link_is_not_made_up_for(void **state)
+static void what_a_dangling_link_leads_to_is_made_beneath(void **state)
 {
+	cleanup_fd int dir = open_dir(state);
 	cleanup_fd int root = open_root(state);
+	cleanup_fd int made = beneath_mkdirs(root, "dangling/x", 0755);
+	cleanup_fd int file = beneath_touch(root, "up", 0644);
+	struct stat st;
 
-	assert_int_equal(beneath_mkdirs(root, "dangling/x", 0755), -ENOENT);
-	assert_int_equal(beneath_touch(root, "dangling", 0644), -ENOENT);
-	assert_int_equal(beneath_touch(root, "up", 0644), -ENOENT);
+	assert_true(made >= 0 && file >= 0);
+	assert_int_equal(faccessat(dir, "root/nowhere/x", F_OK, 0), 0);
+	/* The root's parent is the root, and what is beside it stays as it is. */
+	assert_int_equal(fstatat(dir, "root/secret", &st, 0), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(fstatat(dir, "secret", &st, 0), 0);
+	assert_int_equal(st.st_size, 7);
+}
+
+static void dangling_links_may_follow_each_other_but_not_for_ever(void **state)
+{
+	cleanup_fd int dir = open_dir(state);
+	cleanup_fd int root = open_root(state);
+	cleanup_fd int made = -1;
+
+	assert_int_equal(mkdirat(root, "deep", 0755), 0);
+	assert_int_equal(symlinkat("/one/../two/b", root, "deep/a"), 0);
+	assert_int_equal(symlinkat("../deep/three", root, "two"), 0);
+	made = beneath_touch(root, "/deep/a/c/file", 0644);
+	assert_true(made >= 0);
+	assert_int_equal(faccessat(dir, "root/deep/three/b/c/file", F_OK, 0), 0);
+	assert_int_equal(symlinkat("loop/x", root, "loop"), 0);
+	assert_int_equal(beneath_mkdirs(root, "loop", 0755), -ELOOP);
+	assert_int_equal(beneath_touch(root, "loop", 0644), -ELOOP);
 }
 
 static void a_file_on_the_way_is_no_directory(void **state)
@@ -186,7 +211,8 @@ int main(void)
 		test_tree(a_mode_does_no_harm_to_a_directory),
 		test_tree(missing_directories_are_made_beneath),
 		test_tree(directories_are_not_made_outside),
-		test_tree(a_dangling_link_is_not_made_up_for),
+		test_tree(what_a_dangling_link_leads_to_is_made_beneath),
+		test_tree(dangling_links_may_follow_each_other_but_not_for_ever),
 		test_tree(a_file_on_the_way_is_no_directory),
 		test_tree(a_touched_file_is_made_once),
 		test_tree(a_parent_comes_with_the_last_name),
