@@ -10,7 +10,9 @@
 #include "lib/base/error.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/filter.h"
+#include "lib/engine/namespaces.h"
 #include "lib/engine/process-plan.h"
+#include "lib/engine/process.h"
 #include "lib/linux/clone.h"
 
 void child_done(struct child *child)
@@ -21,17 +23,35 @@ void child_done(struct child *child)
 	kill_reap_pid(&child->pid);
 }
 
-/* A helper is done once it has told the pid, or why there is none. */
-static int take_over(struct child *child, pid_t helper, struct error *err)
+static int map_ids(struct child *child, const struct child_start *start, pid_t helper,
+		   struct error *err)
 {
-	int r;
+	int r = sync_wait(&child->sync, SYNC_IDS_DUE, err);
+
+	if (r == 0)
+		r = start->map_ids(start->ctx, helper, err);
+	return r == 0 ? sync_send(&child->sync, SYNC_IDS_MAPPED, err) : r;
+}
+
+/* A helper is done once it has told the pid, or why there is none. */
+static int take_over(struct child *child, const struct child_start *start, pid_t pid,
+		     struct error *err)
+{
+	cleanup_pid pid_t helper = pid;
+	int r = 0;
 
 	child->sync.peer = "helper";
-	r = sync_wait_pid(&child->sync, SYNC_CHILD, &child->pid, err);
+	if (start->map_ids)
+		r = map_ids(child, start, helper, err);
+	if (r == 0)
+		r = sync_wait_pid(&child->sync, SYNC_CHILD, &child->pid, err);
 	child->sync.peer = "init";
+	if (r < 0)
+		return r;
 	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
 		;
-	return r;
+	(void)steal_pid(&helper);
+	return 0;
 }
 
 /* A process that moves itself does not have to wait for an RCU grace period, as one that is moved
@@ -42,7 +62,8 @@ be_child(const struct child *child, const struct child_start *start, int sync_fd
 	struct sync sync = { .fd = sync_fd, .peer = "caller" };
 	struct error err = ERROR_INIT;
 
-	if (!child->cgroup || cgroup_attach(child->cgroup, 0, is_in_v2, &err) == 0)
+	if ((!child->cgroup || cgroup_attach(child->cgroup, 0, is_in_v2, &err) == 0) &&
+	    process_use_rights(child->plan, &err) == 0)
 		start->run(start->ctx, sync_fd);
 	sync_send_failure(&sync, &err);
 	_exit(EXIT_FAILURE);
@@ -62,13 +83,13 @@ int child_start(struct child *child, const struct child_start *start, struct err
 		return r;
 	pid = clone_process(&clone);
 	if (pid < 0)
-		return error_sys(err, (int)pid, "clone");
+		return namespaces_explain((int)start->clone_flags, (int)pid, "clone", err);
 	if (pid == 0)
 		be_child(child, start, child_fd, clone.is_in_cgroup);
 	/* Its death must be visible as the end of our reading. */
 	close(steal_fd(&child_fd));
 	if (start->is_helped)
-		return take_over(child, pid, err);
+		return take_over(child, start, pid, err);
 	child->pid = pid;
 	return 0;
 }

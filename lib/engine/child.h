@@ -18,6 +18,7 @@ struct child {
 	pid_t pid;        /* 0 until it exists; ended and reaped by child_done() while set */
 	struct sync sync;
 	const struct cgroup *cgroup; /* that it starts in, or NULL */
+	const struct process_plan *plan; /* what it needs the caller's rights for is done first */
 	int filter_fd;    /* seccomp program, or -1 */
 
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err); /* or NULL */
@@ -33,6 +34,8 @@ struct child_start {
 	void (*run)(void *ctx, int sync_fd); /* does not return */
 	void *ctx;
 	bool is_helped; /* @run ends in helper_main(), and the pid comes by message */
+	/* Or NULL: writes the mappings of the user namespace that the helper makes. */
+	int (*map_ids)(void *ctx, pid_t helper, struct error *err);
 };
 int child_start(struct child *child, const struct child_start *start, struct error *err);
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -14,6 +14,7 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/engine/child.h"
+#include "lib/engine/entrance.h"
 #include "lib/engine/helper.h"
 #include "lib/engine/namespaces.h"
 #include "lib/engine/process.h"
@@ -32,7 +33,7 @@ struct entry {
 	const struct engine_exec *e;
 	struct process_plan plan;
 	struct child child;
-	int flags;   /* CLONE_NEW… of the namespaces to join */
+	int flags;   /* CLONE_NEW… of the namespaces to join; with CLONE_NEWUSER all at once */
 	int root_fd; /* of a container without a mount namespace: its root, else -1 */
 
 	/* In the process: */
@@ -51,11 +52,41 @@ static int check_terminal(const struct engine_exec *e, struct error *err)
 	return 0;
 }
 
+/* The pid is still that of the pidfd if that process is alive after its files were looked at. */
+static int check_alive(const struct engine_exec *e, struct error *err)
+{
+	if (pidfd_send_signal(e->init_pidfd, 0, NULL, 0) < 0)
+		return error_sys(err, errno, "container's init");
+	return 0;
+}
+
+static bool has_user(const struct entry *entry)
+{
+	return entry->flags & CLONE_NEWUSER;
+}
+
+/* One that the container joined may be ours, and the kernel refuses to join that. */
+static int drop_own_user_namespace(struct entry *entry, struct error *err)
+{
+	cleanup_free char *path = NULL;
+	struct stat own, its;
+
+	if (!has_user(entry))
+		return 0;
+	path = xasprintf("/proc/%d/ns/user", (int)entry->e->init_pid);
+	if (stat("/proc/self/ns/user", &own) < 0 || stat(path, &its) < 0)
+		return error_sys(err, errno, "look at user namespace of the container");
+	if (own.st_dev == its.st_dev && own.st_ino == its.st_ino)
+		entry->flags &= ~CLONE_NEWUSER;
+	return check_alive(entry->e, err);
+}
+
 static int plan(void *ctx, struct error *err)
 {
 	struct entry *entry = ctx;
 	const struct engine_exec *e = entry->e;
 	struct namespace_plan namespaces;
+	uint64_t available = ~0ull; /* all of them, in a user namespace */
 	struct caps caps;
 	int r = check_terminal(e, err);
 
@@ -66,15 +97,18 @@ static int plan(void *ctx, struct error *err)
 	if (r < 0)
 		return r;
 	entry->flags = namespaces.private_flags;
+	r = drop_own_user_namespace(entry, err);
+	if (r < 0)
+		return r;
 	r = caps_get(&caps);
 	if (r < 0)
 		return error_sys(err, r, "read own capabilities");
-	return process_plan(e->process, e->config->linux_.seccomp, caps.permitted, &entry->plan,
-			    err);
+	if (!has_user(entry))
+		available = caps.permitted;
+	return process_plan(e->process, e->config->linux_.seccomp, available, &entry->plan, err);
 }
 
-/* A container in the host's mount namespace has only its root directory. The pid is still that of
- * the pidfd if that process is alive after the path was opened. */
+/* A container in the host's mount namespace has only its root directory. */
 static int open_root(void *ctx, struct error *err)
 {
 	struct entry *entry = ctx;
@@ -86,9 +120,7 @@ static int open_root(void *ctx, struct error *err)
 	entry->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (entry->root_fd < 0)
 		return error_sys(err, errno, "open root of the container");
-	if (pidfd_send_signal(entry->e->init_pidfd, 0, NULL, 0) < 0)
-		return error_sys(err, errno, "container's init");
-	return 0;
+	return check_alive(entry->e, err);
 }
 
 static int begin(void *ctx, struct error *err)
@@ -100,23 +132,40 @@ static int begin(void *ctx, struct error *err)
 		entry->root_fd,
 	};
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return error_sys(err, errno, "set parent-death signal");
-	return process_begin(&entry->process, keep, ARRAY_SIZE(keep), err);
+	int r = entrance_keep_parent(err);
+
+	return r < 0 ? r : process_begin(&entry->process, keep, ARRAY_SIZE(keep), err);
+}
+
+/* What a helper joins: the pid namespace; with a user namespace all of them, because only as long
+ * as one has not entered that, one may join what it owns and what it does not own. */
+static int helper_flags(const struct entry *entry)
+{
+	if (!(entry->flags & CLONE_NEWPID))
+		return 0;
+	return has_user(entry) ? entry->flags : CLONE_NEWPID;
 }
 
 /* All at once (Linux 5.8), by the descriptor of the process: no path of it that could be another's
  * by now. The cgroup namespace too: joining it does not depend on the process's own cgroup. */
+static int join_flags(const struct entry *entry, int flags, struct error *err)
+{
+	if (!flags || setns(entry->e->init_pidfd, flags) == 0)
+		return 0;
+	if (errno == ESRCH)
+		return error_set(err, -ESRCH, "cannot exec in a stopped container");
+	return error_sys(err, errno, "join namespaces of the container");
+}
+
 static int join(void *ctx, struct error *err)
 {
 	struct entry *entry = ctx;
-	int flags = entry->flags & ~CLONE_NEWPID;
+	int r = join_flags(entry, entry->flags & ~helper_flags(entry), err);
 
-	if (flags && setns(entry->e->init_pidfd, flags) < 0)
-		return errno == ESRCH ? error_set(err, -ESRCH, "cannot exec in a stopped container")
-				      : error_sys(err, errno, "join namespaces of the container");
-	if (entry->root_fd < 0)
-		return 0;
+	if (r == 0 && has_user(entry))
+		r = entrance_become_root(err);
+	if (r < 0 || entry->root_fd < 0)
+		return r;
 	if (fchdir(entry->root_fd) < 0 || chroot(".") < 0)
 		return error_sys(err, errno, "enter root of the container");
 	close_fdp(&entry->root_fd);
@@ -202,13 +251,14 @@ __attribute__((noreturn)) static void run_process(void *ctx)
 	_exit(EXIT_FAILURE);
 }
 
-static int join_pid_namespace(void *ctx, struct error *err)
+static int enter(void *ctx, struct error *err)
 {
-	struct entry *entry = ctx;
+	const struct entry *entry = ctx;
+	int r = entrance_hide(err);
 
-	if (setns(entry->e->init_pidfd, CLONE_NEWPID) < 0)
-		return error_sys(err, errno, "join pid namespace of the container");
-	return 0;
+	if (r == 0)
+		r = join_flags(entry, helper_flags(entry), err);
+	return r == 0 ? entrance_keep_parent(err) : r;
 }
 
 static void run(void *ctx, int sync_fd)
@@ -220,7 +270,7 @@ static void run(void *ctx, int sync_fd)
 		run_process(entry);
 	entry->helper = (struct helper){
 		.sync = &entry->sync,
-		.enter = join_pid_namespace,
+		.enter = enter,
 		.run = run_process,
 		.ctx = entry,
 	};
@@ -282,6 +332,7 @@ int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err)
 	int r;
 
 	entry.child.cgroup = e->cgroup;
+	entry.child.plan = &entry.plan;
 	entry.child.on_pid = e->on_pid;
 	entry.child.ctx = e->ctx;
 	r = steps_run(exec_steps, ARRAY_SIZE(exec_steps), &entry, err);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/engine/helper.h"
 
-#include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
+#include "lib/engine/entrance.h"
+#include "lib/engine/namespaces.h"
 #include "lib/linux/clone.h"
 
 static int help(struct helper *helper, struct error *err)
@@ -17,17 +16,17 @@ static int help(struct helper *helper, struct error *err)
 	pid_t pid;
 	int r;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return error_sys(err, errno, "set parent-death signal");
-	/* It is about to be visible to a container's processes. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return error_sys(err, errno, "make undumpable");
-	r = helper->enter(helper->ctx, err);
+	r = entrance_keep_parent(err);
+	if (r == 0)
+		r = helper->enter(helper->ctx, err);
+	/* What it clones is visible to a container's processes, and a copy of it. */
+	if (r == 0)
+		r = entrance_hide(err);
 	if (r < 0)
 		return r;
 	pid = clone_process(&clone);
 	if (pid < 0)
-		return error_sys(err, (int)pid, "clone");
+		return namespaces_explain((int)helper->clone_flags, (int)pid, "clone", err);
 	if (pid == 0)
 		helper->run(helper->ctx);
 	return sync_send_pid(helper->sync, SYNC_CHILD, pid, err);

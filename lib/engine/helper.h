@@ -8,10 +8,11 @@
 struct error;
 
 /*
- * The helper: a process enters a pid namespace only by being cloned after setns(2), which changes
- * where the children of the calling process go. So that this is not the caller, a short-lived child
- * of it does so, and clones the real process as its own sibling (CLONE_PARENT): the caller stays
- * the parent of what it asked for, and no process is left between them.
+ * The helper: a process enters a pid or time namespace only by being cloned after setns(2) or
+ * unshare(2), which change where the children of the calling process go; and what is cloned from
+ * within a user namespace is owned by it. So that this is not the caller, a short-lived child of
+ * it does so, and clones the real process as its own sibling (CLONE_PARENT): the caller stays the
+ * parent of what it asked for, and no process is left between them.
  */
 struct helper {
 	struct sync *sync;                            /* the child's end */

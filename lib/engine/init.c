@@ -12,6 +12,7 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/entrance.h"
 #include "lib/engine/hooks.h"
 #include "lib/engine/process.h"
 #include "lib/engine/rootfs.h"
@@ -43,8 +44,10 @@ static int begin(void *ctx, struct error *err)
 	cleanup_free int *keep = xcalloc(OCI_NS_COUNT + 2 + sources->mounts_count, sizeof(*keep));
 	size_t count = 0;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return error_sys(err, errno, "set parent-death signal");
+	int r = entrance_keep_parent(err);
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < w->plan->namespaces.joins_count; i++)
 		keep[count++] = w->plan->namespaces.joins[i].fd;
 	keep[count++] = w->c->console_socket;
@@ -62,8 +65,8 @@ static int join(void *ctx, struct error *err)
 	int r;
 
 	if (plan->unshares_cgroup && unshare(CLONE_NEWCGROUP) < 0)
-		return error_sys(err, errno, "unshare cgroup namespace");
-	r = namespaces_join(plan, ~CLONE_NEWPID, err);
+		return namespaces_explain(CLONE_NEWCGROUP, errno, "unshare", err);
+	r = namespaces_join(plan, ~(CLONE_NEWPID | CLONE_NEWUSER | plan->outer_flags), err);
 	if (r < 0 || !(plan->clone_flags & CLONE_NEWNET))
 		return r;
 	r = netdev_up("lo");
@@ -81,6 +84,18 @@ static int await_record(void *ctx, struct error *err)
 static int attach_rootfs(void *ctx, struct error *err)
 {
 	return rootfs_attach(&((struct work *)ctx)->rootfs, err);
+}
+
+/* Only now: until here it may search where the caller may. What is made from now on belongs to the
+ * container's root. */
+static int become_root(void *ctx, struct error *err)
+{
+	const struct namespace_plan *plan = &((struct work *)ctx)->plan->namespaces;
+	int r = namespaces_have_user(plan) ? entrance_become_root(err) : 0;
+
+	if (r < 0 || !plan->late_flags || unshare(plan->late_flags) == 0)
+		return r;
+	return namespaces_explain(plan->late_flags, errno, "unshare", err);
 }
 
 static int mount_all(void *ctx, struct error *err)
@@ -214,6 +229,7 @@ static const struct step init_steps[] = {
 	{ NULL, begin, NULL },
 	{ "namespaces", join, NULL },
 	{ "rootfs", attach_rootfs, NULL },
+	{ NULL, become_root, NULL },
 	{ NULL, mount_all, NULL },
 	{ NULL, make_devices, NULL },
 	{ NULL, open_terminal, NULL },

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -11,8 +11,10 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/engine/child.h"
+#include "lib/engine/entrance.h"
 #include "lib/engine/helper.h"
 #include "lib/engine/hooks.h"
+#include "lib/engine/id-map.h"
 #include "lib/engine/init.h"
 #include "lib/engine/plan.h"
 #include "lib/engine/rootfs.h"
@@ -26,6 +28,7 @@
 struct launch {
 	const struct engine_container *c;
 	struct container_plan plan;
+	struct id_map_plan ids; /* of a new user namespace */
 	struct rootfs_sources sources;
 	struct child child;
 	struct init init;
@@ -43,9 +46,28 @@ static int check_preserved(unsigned int count, struct error *err)
 	return 0;
 }
 
+static int plan_ids(struct launch *l, const struct caps *caps, struct error *err)
+{
+	const struct id_map_rights rights = {
+		.uid = geteuid(),
+		.gid = getegid(),
+		.may_set_uids = caps->effective & 1ull << CAP_SETUID,
+		.may_set_gids = caps->effective & 1ull << CAP_SETGID,
+	};
+
+	const struct oci_process *process = l->c->config->process;
+	int r;
+
+	if (!l->plan.namespaces.unshares_user)
+		return 0;
+	r = id_map_plan(&l->c->config->linux_, &rights, &l->ids, err);
+	return r == 0 && process ? id_map_check_user(&l->ids, &process->user, err) : r;
+}
+
 static int plan(void *ctx, struct error *err)
 {
 	struct launch *l = ctx;
+	uint64_t available;
 	struct caps caps;
 	int r = check_preserved(l->c->preserved_fds, err);
 
@@ -54,7 +76,10 @@ static int plan(void *ctx, struct error *err)
 	r = caps_get(&caps);
 	if (r < 0)
 		return error_sys(err, r, "read own capabilities");
-	return container_plan(l->c, caps.permitted, &l->plan, err);
+	/* Who enters a user namespace has every capability in it. */
+	available = oci_namespace_find(l->c->config, OCI_NS_USER) ? ~0ull : caps.permitted;
+	r = container_plan(l->c, available, &l->plan, err);
+	return r < 0 ? r : plan_ids(l, &caps, err);
 }
 
 static int open_namespaces(void *ctx, struct error *err)
@@ -78,11 +103,16 @@ static int open_sources(void *ctx, struct error *err)
 	return rootfs_open_sources(l->c, &l->plan, &l->sources, err);
 }
 
-static int join_pid_namespace(void *ctx, struct error *err)
+static int enter(void *ctx, struct error *err)
 {
 	struct launch *l = ctx;
 
-	return namespaces_join(&l->plan.namespaces, CLONE_NEWPID, err);
+	return entrance_pass(&l->plan, &l->init.sync, err);
+}
+
+static int map_ids(void *ctx, pid_t helper, struct error *err)
+{
+	return id_map_write(&((struct launch *)ctx)->ids, helper, err);
 }
 
 __attribute__((noreturn)) static void run_init(void *ctx)
@@ -106,7 +136,7 @@ static void run(void *ctx, int sync_fd)
 		init_main(&l->init);
 	l->helper = (struct helper){
 		.sync = &l->init.sync,
-		.enter = join_pid_namespace,
+		.enter = enter,
 		.clone_flags = (unsigned int)l->plan.namespaces.clone_flags,
 		.run = run_init,
 		.ctx = l,
@@ -123,6 +153,7 @@ static int start(void *ctx, struct error *err)
 		.run = run,
 		.ctx = l,
 		.is_helped = ns->needs_helper,
+		.map_ids = ns->unshares_user ? map_ids : NULL,
 	};
 
 	return child_start(&l->child, &start, err);
@@ -203,6 +234,7 @@ int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error
 	int r;
 
 	l.child.cgroup = c->cgroup;
+	l.child.plan = &l.plan.process;
 	l.child.on_pid = c->on_pid;
 	l.child.ctx = c->ctx;
 	r = steps_run(create_steps, ARRAY_SIZE(create_steps), &l, err);

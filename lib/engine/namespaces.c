@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -35,7 +37,8 @@ static const struct {
 /* The mount namespace comes after all whose paths are looked up by others, the cgroup namespace
  * last, because the process has to be in its cgroup by then. */
 static const int join_order[] = {
-	OCI_NS_PID, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_NETWORK, OCI_NS_MOUNT, OCI_NS_CGROUP,
+	OCI_NS_USER,	OCI_NS_PID,   OCI_NS_IPC,  OCI_NS_UTS,
+	OCI_NS_NETWORK, OCI_NS_MOUNT, OCI_NS_TIME, OCI_NS_CGROUP,
 };
 
 int namespace_flag(int type)
@@ -58,10 +61,6 @@ static int check(const struct oci_config *config, struct error *err)
 
 		if (type < 0 || type >= OCI_NS_COUNT)
 			return error_set(err, -EINVAL, "linux.namespaces[%zu]: no type", i);
-		if (type == OCI_NS_USER || type == OCI_NS_TIME)
-			return error_set(err, -EOPNOTSUPP,
-					 "linux.namespaces[%zu]: '%s' namespaces are not supported",
-					 i, kinds[type].file);
 		if (seen[type])
 			return error_set(err, -EINVAL, "linux.namespaces[%zu]: '%s' is given twice",
 					 i, kinds[type].file);
@@ -70,44 +69,98 @@ static int check(const struct oci_config *config, struct error *err)
 	return 0;
 }
 
-static const struct oci_namespace *find(const struct oci_config *config, int type)
+bool namespaces_have_user(const struct namespace_plan *plan)
 {
-	for (size_t i = 0; i < config->linux_.namespaces_count; i++)
-		if (config->linux_.namespaces[i].type == type)
-			return &config->linux_.namespaces[i];
+	return plan->private_flags & CLONE_NEWUSER;
+}
+
+static void plan_join(struct namespace_plan *plan, int type, const char *path)
+{
+	plan->joins[plan->joins_count++] = (struct namespace_join){
+		.type = type,
+		.flag = kinds[type].flag,
+		.path = path,
+		.fd = -1,
+	};
+	/* A time namespace that is joined takes in the process itself (time_namespaces(7)). */
+	if (type == OCI_NS_PID || type == OCI_NS_USER)
+		plan->needs_helper = true;
+}
+
+static void plan_new(struct namespace_plan *plan, int type)
+{
+	switch (type) {
+	case OCI_NS_CGROUP:
+		plan->unshares_cgroup = true;
+		break;
+	case OCI_NS_USER:
+		plan->unshares_user = plan->needs_helper = true;
+		break;
+	case OCI_NS_TIME:
+		plan->unshares_time = plan->needs_helper = true;
+		break;
+	default:
+		plan->clone_flags |= kinds[type].flag;
+		break;
+	}
+}
+
+static const struct namespace_join *find_join(const struct namespace_plan *plan, int type)
+{
+	for (size_t i = 0; i < plan->joins_count; i++)
+		if (plan->joins[i].type == type)
+			return &plan->joins[i];
 	return NULL;
 }
 
 int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret, struct error *err)
 {
-	struct namespace_plan plan = { 0 };
+	struct namespace_plan plan = { .time_offsets = config->linux_.time_offsets };
 	int r = check(config, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(join_order); i++) {
 		int type = join_order[i];
-		const struct oci_namespace *ns = find(config, type);
+		const struct oci_namespace *ns =
+			oci_namespace_find(config, (enum oci_namespace_type)type);
 
 		if (!ns)
 			continue;
 		plan.private_flags |= kinds[type].flag;
 		if (ns->path && *ns->path)
-			plan.joins[plan.joins_count++] = (struct namespace_join){
-				.type = type,
-				.flag = kinds[type].flag,
-				.path = ns->path,
-				.fd = -1,
-			};
-		else if (type == OCI_NS_CGROUP)
-			plan.unshares_cgroup = true;
+			plan_join(&plan, type, ns->path);
 		else
-			plan.clone_flags |= kinds[type].flag;
-		if (type == OCI_NS_PID && ns->path && *ns->path)
-			plan.needs_helper = true;
+			plan_new(&plan, type);
 	}
+	if (plan.unshares_user || find_join(&plan, OCI_NS_USER)) {
+		plan.late_flags = plan.clone_flags & CLONE_NEWIPC;
+		plan.clone_flags &= ~CLONE_NEWIPC;
+	}
+	if (plan.time_offsets && !plan.unshares_time)
+		return error_set(
+			err, -EINVAL,
+			"linux.timeOffsets: there is no new time namespace to set them in");
 	*ret = plan;
 	return 0;
+}
+
+static void add_offset(struct strbuf *text, const char *clock, const struct oci_time_offset *offset)
+{
+	if (offset)
+		strbuf_addf(text, "%s %" PRId64 " %" PRIu32 "\n", clock, offset->secs,
+			    offset->nanosecs);
+}
+
+char *namespaces_time_text(const struct oci_time_offsets *offsets)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	if (!offsets || (!offsets->monotonic && !offsets->boottime))
+		return NULL;
+	add_offset(&text, "monotonic", offsets->monotonic);
+	add_offset(&text, "boottime", offsets->boottime);
+	return strbuf_steal(&text);
 }
 
 static bool is_own(int type, const struct stat *st)
@@ -136,6 +189,31 @@ static int open_one(struct namespace_join *join, struct error *err)
 	return 0;
 }
 
+static bool is_owned_by(int fd, const struct namespace_join *user)
+{
+	cleanup_fd int owner = ioctl(fd, NS_GET_USERNS);
+	struct stat a, b;
+
+	return owner >= 0 && fstat(owner, &a) == 0 && fstat(user->fd, &b) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* What the user namespace owns is joined with the rights that one has in it, all else with the
+ * caller's: another container's network, say. Nothing is owned by one that is yet to be made. */
+static void find_sides(struct namespace_plan *plan)
+{
+	const struct namespace_join *user = find_join(plan, OCI_NS_USER);
+
+	if (!namespaces_have_user(plan))
+		return;
+	for (size_t i = 0; i < plan->joins_count; i++) {
+		const struct namespace_join *join = &plan->joins[i];
+
+		if (join != user && !(user && is_owned_by(join->fd, user)))
+			plan->outer_flags |= join->flag;
+	}
+}
+
 int namespaces_open(struct namespace_plan *plan, struct error *err)
 {
 	for (size_t i = 0; i < plan->joins_count; i++) {
@@ -148,6 +226,7 @@ int namespaces_open(struct namespace_plan *plan, struct error *err)
 		if (plan->joins[i].is_own)
 			plan->private_flags &= ~plan->joins[i].flag;
 	}
+	find_sides(plan);
 	return 0;
 }
 
@@ -164,10 +243,26 @@ int namespaces_join(const struct namespace_plan *plan, int flags, struct error *
 	for (size_t i = 0; i < plan->joins_count; i++) {
 		const struct namespace_join *join = &plan->joins[i];
 
-		if (!(join->flag & flags))
+		if (!(join->flag & flags) || join->is_own)
 			continue;
 		if (setns(join->fd, join->flag) < 0)
 			return error_sys(err, errno, "join '%s'", join->path);
 	}
 	return 0;
+}
+
+int namespaces_explain(int flags, int errnum, const char *operation, struct error *err)
+{
+	for (int type = 0; type < OCI_NS_COUNT && abs(errnum) == EINVAL; type++) {
+		cleanup_free char *path = xasprintf("/proc/self/ns/%s", kinds[type].file);
+
+		if ((flags & kinds[type].flag) && access(path, F_OK) < 0)
+			return error_set(err, -EINVAL,
+					 "linux.namespaces: this kernel has no '%s' "
+					 "namespaces",
+					 kinds[type].file);
+	}
+	if (abs(errnum) == ENOSPC)
+		return error_sys(err, errnum, "%s (user.max_*_namespaces)", operation);
+	return error_sys(err, errnum, "%s", operation);
 }

@@ -37,7 +37,16 @@ static int set_oom_score(const struct process_plan *plan, struct error *err)
 		return 0;
 	(void)snprintf(text, sizeof(text), "%lld", (long long)plan->process->oom_score_adj.value);
 	r = write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	if (r == -EACCES && geteuid() != 0) {
+		log_debug("oom_score_adj %s needs more rights, it stays as it is", text);
+		return 0;
+	}
 	return r < 0 ? error_sys(err, r, "set oom_score_adj to %s", text) : 0;
+}
+
+int process_use_rights(const struct process_plan *plan, struct error *err)
+{
+	return set_oom_score(plan, err);
 }
 
 /* A descriptor of the host's that lives on in here is a way out (CVE-2016-9962, CVE-2024-21626);
@@ -60,13 +69,8 @@ static int close_foreign(const struct process *p, const int *keep, size_t count,
 
 int process_begin(struct process *p, const int *keep, size_t count, struct error *err)
 {
-	int r;
-
 	/* Modes are meant as they are given. */
 	umask(0);
-	r = set_oom_score(p->plan, err);
-	if (r < 0)
-		return r;
 	/* Nobody in the namespaces that are entered may trace this process or see its files. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_sys(err, errno, "make undumpable");

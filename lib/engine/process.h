@@ -31,8 +31,12 @@ struct process {
 
 #define PROCESS_INIT { .terminal = -1 }
 
-/* First thing in a new process: what must not wait, and what needs the host's /proc. Also closes
- * every descriptor but 0–2, the preserved ones, stdio and @keep. */
+/* First of all, by the first process that is cloned: what takes rights of the caller's that are
+ * gone in a user namespace, or the host's /proc, and is inherited. */
+int process_use_rights(const struct process_plan *plan, struct error *err);
+
+/* First thing in a new process: what must not wait. Also closes every descriptor but 0–2, the
+ * preserved ones, stdio and @keep. */
 int process_begin(struct process *p, const int *keep, size_t count, struct error *err);
 
 /* Enters process.cwd, which is made if it is missing. */

@@ -14,6 +14,8 @@
 /* clang-format off */
 static const char *const message_names[] = {
 	[SYNC_FAILED]    = "failed",
+	[SYNC_IDS_DUE]   = "ids-due",
+	[SYNC_IDS_MAPPED] = "ids-mapped",
 	[SYNC_CHILD]     = "child",
 	[SYNC_RECORDED]  = "recorded",
 	[SYNC_HOOKS_DUE] = "hooks-due",
@@ -94,9 +96,11 @@ static int await(struct sync *sync, enum sync_message message, struct wire *wire
 		return error_set(err, -EPROTO, "short message from %s", sync->peer);
 	if (wire->message == SYNC_FAILED)
 		return failure(wire, (size_t)n, err);
+	if (wire->message < 0 || wire->message >= SYNC_COUNT)
+		return error_set(err, -EPROTO, "unknown message from %s", sync->peer);
 	if (wire->message != (int)message)
-		return error_set(err, -EPROTO, "%s sent message %d instead of '%s'", sync->peer,
-				 wire->message, message_names[message]);
+		return error_set(err, -EPROTO, "%s sent '%s' instead of '%s'", sync->peer,
+				 message_names[wire->message], message_names[message]);
 	return 0;
 }
 

@@ -17,6 +17,8 @@ struct error;
  */
 enum sync_message {
 	SYNC_FAILED,    /* helper, init → caller: a struct error; the sender exits */
+	SYNC_IDS_DUE,   /* helper → caller: I am in a new user namespace, which has no mappings */
+	SYNC_IDS_MAPPED, /* caller → helper: they are written */
 	SYNC_CHILD,     /* helper → caller: the pid of what it cloned, as the caller sees it */
 	SYNC_RECORDED,  /* caller → init: this is your pid there, and it is recorded */
 	SYNC_HOOKS_DUE, /* init → caller: everything is mounted, the root not changed yet */

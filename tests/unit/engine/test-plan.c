@@ -60,6 +60,45 @@ static void joins_have_an_order_of_their_own_and_a_pid_needs_a_helper(void **sta
 	assert_int_equal(plan.clone_flags, 0);
 }
 
+static void what_only_children_get_into_is_the_helpers(void **state)
+{
+	struct oci_namespace list[] = {
+		{ OCI_NS_USER, NULL },
+		{ OCI_NS_IPC, NULL },
+		{ OCI_NS_TIME, NULL },
+		{ OCI_NS_NETWORK, NULL },
+	};
+	struct oci_config config = with_namespaces(list, ARRAY_SIZE(list));
+	struct namespace_plan plan;
+
+	assert_int_equal(namespaces_plan(&config, &plan, NULL), 0);
+	assert_true(plan.needs_helper);
+	assert_true(plan.unshares_user);
+	assert_true(plan.unshares_time);
+	assert_int_equal(plan.clone_flags, CLONE_NEWNET);
+	assert_int_equal(plan.late_flags, CLONE_NEWIPC);
+}
+
+static void time_offsets_want_a_new_time_namespace(void **state)
+{
+	struct oci_time_offset day = { .secs = 86400, .nanosecs = 5 };
+	struct oci_time_offsets offsets = { .boottime = &day };
+	struct oci_namespace list[] = { { OCI_NS_TIME, NULL } };
+	struct oci_config config = with_namespaces(list, ARRAY_SIZE(list));
+	cleanup_free char *text = namespaces_time_text(&offsets);
+	struct error err = ERROR_INIT;
+	struct namespace_plan plan;
+
+	assert_string_equal(text, "boottime 86400 5\n");
+	config.linux_.time_offsets = &offsets;
+	assert_int_equal(namespaces_plan(&config, &plan, NULL), 0);
+	assert_ptr_equal(plan.time_offsets, &offsets);
+	list[0].path = (char *)"/t";
+	assert_int_equal(namespaces_plan(&config, &plan, &err), -EINVAL);
+	assert_string_equal(err.msg, "linux.timeOffsets: there is no new time namespace to set "
+				     "them in");
+}
+
 static void a_namespace_given_twice_is_refused(void **state)
 {
 	struct oci_namespace list[] = { { OCI_NS_IPC, NULL }, { OCI_NS_IPC, (char *)"/i" } };
@@ -146,6 +185,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_namespaces_are_cloned_but_for_the_cgroups),
 		cmocka_unit_test(joins_have_an_order_of_their_own_and_a_pid_needs_a_helper),
+		cmocka_unit_test(what_only_children_get_into_is_the_helpers),
+		cmocka_unit_test(time_offsets_want_a_new_time_namespace),
 		cmocka_unit_test(a_namespace_given_twice_is_refused),
 		cmocka_unit_test(only_settings_of_private_namespaces_may_change),
 		cmocka_unit_test(the_first_separator_of_a_sysctl_decides),

@@ -169,12 +169,6 @@ static void a_path_of_another_type_is_refused(void **state)
 	expect_error(-EINVAL, "'/proc/self/ns/ipc' is not a 'uts' namespace");
 }
 
-static void user_and_time_namespaces_are_refused_by_name(void **state)
-{
-	RUN(.script = "true", .namespaces = "{\"type\":\"mount\"},{\"type\":\"user\"}");
-	expect_error(-EOPNOTSUPP, "linux.namespaces[1]: 'user' namespaces are not supported");
-}
-
 static void hostname_and_domainname_are_its_own(void **state)
 {
 	RUN(.script = "hostname; cat /proc/sys/kernel/domainname",
@@ -677,7 +671,6 @@ int main(void)
 		BOXED(without_namespaces_it_is_only_a_changed_root),
 		BOXED(namespaces_can_be_joined_by_path),
 		BOXED(a_path_of_another_type_is_refused),
-		BOXED(user_and_time_namespaces_are_refused_by_name),
 		BOXED(hostname_and_domainname_are_its_own),
 		BOXED(the_hosts_hostname_is_never_changed),
 		BOXED(the_hosts_tree_is_gone),

@@ -49,7 +49,7 @@ static void another_message_than_the_one_waited_for_is_an_error(void **state)
 
 	assert_int_equal(sync_send(&child, SYNC_HOOKS_DUE, NULL), 0);
 	assert_int_equal(sync_wait(&caller, SYNC_READY, &err), -EPROTO);
-	assert_string_equal(err.msg, "init sent message 3 instead of 'ready'");
+	assert_string_equal(err.msg, "init sent 'hooks-due' instead of 'ready'");
 }
 
 static void a_death_is_never_taken_for_a_message(void **state)
