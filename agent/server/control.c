@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
 #include "lib/linux/process-table.h"
+#include "oci/config.h"
 
 /* PauseContainer, ResumeContainer. Both may be repeated: whoever was killed before it heard the
  * answer asks again. */
@@ -30,6 +31,29 @@ int control_resume(struct rpc_call *call, const void *request, void *response, s
 	const grpc_ResumeContainerRequest *req = request;
 
 	return set_frozen(call->server, req->container_id, false, err);
+}
+
+/* UpdateContainer */
+
+int control_update(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+	const grpc_UpdateContainerRequest *req = request;
+	const struct container *container = container_find(call->server, req->container_id, err);
+	const struct agent_bytes *text = &req->resources_json;
+	struct oci_resources resources;
+	int r;
+
+	if (!container)
+		return err->code;
+	if (!text->size)
+		return error_set(err, -EINVAL, "resources_json is missing");
+	fields_init(&oci_resources_fields, &resources);
+	r = fields_parse(&oci_resources_fields, "resources", (const char *)text->data, text->size,
+			 &oci_limits, &resources, err);
+	if (r == 0)
+		r = cgroup_update(container->cgroup, &resources, err);
+	fields_release(&oci_resources_fields, &resources);
+	return r;
 }
 
 /* ListProcesses. There is no ps program in here, so its options mean nothing. */

@@ -195,7 +195,12 @@ int container_remove(struct rpc_call *call, const void *request, void *response,
 
 int control_pause(struct rpc_call *call, const void *request, void *response, struct error *err);
 int control_resume(struct rpc_call *call, const void *request, void *response, struct error *err);
+int control_update(struct rpc_call *call, const void *request, void *response, struct error *err);
 int control_list(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* stats.c */
+
+int stats_get(struct rpc_call *call, const void *request, void *response, struct error *err);
 
 /* storage.c */
 

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "cmd/moat/units.h"
 #include "lib/base/error.h"
+#include "lib/base/fields.h"
 
 struct parser {
 	const struct option_table *table;
@@ -72,11 +74,67 @@ static int set_path(const struct option_spec *spec, void *slot, const char *valu
 	return 0;
 }
 
+static int not_a_number(const struct option_spec *spec, const char *value, struct error *err)
+{
+	return error_set(err, -EINVAL, "option '--%s': not a number: '%s'", spec->name, value);
+}
+
 static int set_u32(const struct option_spec *spec, void *slot, const char *value, struct error *err)
 {
 	if (parse_u32(value, slot) < 0)
-		return error_set(err, -EINVAL, "option '--%s': not a number: '%s'", spec->name,
+		return not_a_number(spec, value, err);
+	return 0;
+}
+
+static int set_opt_u32(const struct option_spec *spec, void *slot, const char *value,
+		       struct error *err)
+{
+	struct opt_u32 *opt = slot;
+
+	opt->is_set = *value;
+	return *value && parse_u32(value, &opt->value) < 0 ? not_a_number(spec, value, err) : 0;
+}
+
+static int set_opt_u64(const struct option_spec *spec, void *slot, const char *value,
+		       struct error *err)
+{
+	struct opt_u64 *opt = slot;
+
+	opt->is_set = *value;
+	return *value && parse_u64(value, &opt->value) < 0 ? not_a_number(spec, value, err) : 0;
+}
+
+static int set_opt_i64(const struct option_spec *spec, void *slot, const char *value,
+		       struct error *err)
+{
+	struct opt_i64 *opt = slot;
+
+	opt->is_set = *value;
+	return *value && parse_i64(value, &opt->value) < 0 ? not_a_number(spec, value, err) : 0;
+}
+
+static int set_size(const struct option_spec *spec, void *slot, const char *value,
+		    struct error *err)
+{
+	struct opt_i64 *opt = slot;
+
+	opt->is_set = *value;
+	if (*value && size_parse(value, &opt->value) < 0)
+		return error_set(err, -EINVAL, "option '--%s': invalid size: '%s'", spec->name,
 				 value);
+	return 0;
+}
+
+static int set_time(const struct option_spec *spec, void *slot, const char *value,
+		    struct error *err)
+{
+	struct opt_i64 *opt = slot;
+
+	opt->is_set = *value;
+	if (*value && duration_parse(value, &opt->value) < 0)
+		return error_set(err, -EINVAL,
+				 "option '--%s': want a time like 5s or 1m30s, not '%s'",
+				 spec->name, value);
 	return 0;
 }
 
@@ -109,8 +167,12 @@ static int add_text(const struct option_spec *spec, void *slot, const char *valu
 
 static int (*const setters[OPTION_KIND_COUNT])(const struct option_spec *spec, void *slot,
 					       const char *value, struct error *err) = {
-	[OPTION_FLAG] = set_flag, [OPTION_TEXT] = set_text, [OPTION_PATH] = set_path,
-	[OPTION_U32] = set_u32,	  [OPTION_WORD] = set_word, [OPTION_TEXTS] = add_text,
+	[OPTION_FLAG] = set_flag,	[OPTION_TEXT] = set_text,
+	[OPTION_PATH] = set_path,	[OPTION_U32] = set_u32,
+	[OPTION_WORD] = set_word,	[OPTION_TEXTS] = add_text,
+	[OPTION_OPT_U32] = set_opt_u32, [OPTION_OPT_U64] = set_opt_u64,
+	[OPTION_OPT_I64] = set_opt_i64, [OPTION_SIZE] = set_size,
+	[OPTION_TIME] = set_time,
 };
 
 /* @value: what followed '=' or the letter, or NULL, in which case the next argument is taken. */

@@ -23,16 +23,22 @@ enum option_kind {
 	OPTION_U32,   /* uint32_t */
 	OPTION_WORD,  /* int, an index into .words */
 	OPTION_TEXTS, /* char **, owned: one string each time the option is given */
+	/* Of these, an empty argument is as good as none, as in runc. */
+	OPTION_OPT_U32, /* struct opt_u32 */
+	OPTION_OPT_U64, /* struct opt_u64 */
+	OPTION_OPT_I64, /* struct opt_i64 */
+	OPTION_SIZE,	/* struct opt_i64: bytes, size_parse() */
+	OPTION_TIME,	/* struct opt_i64: nanoseconds, duration_parse() */
 	OPTION_KIND_COUNT,
 };
 
 struct option_spec {
 	const char *name; /* without dashes */
-	char letter;      /* 0: none */
+	char letter;	  /* 0: none */
 	enum option_kind kind;
 	size_t offset;
 	const struct names *words; /* OPTION_WORD */
-	const char *argument;      /* as --help names it; NULL for a flag */
+	const char *argument;	   /* as --help names it; NULL for a flag */
 	const char *help;
 };
 
@@ -40,7 +46,10 @@ struct option_table {
 	const struct option_spec *specs;
 	size_t count;
 };
-#define OPTION_TABLE(array) { array, ARRAY_SIZE(array) }
+#define OPTION_TABLE(array)                                                                        \
+	{                                                                                          \
+		array, ARRAY_SIZE(array)                                                           \
+	}
 
 /* What options_parse() returns when it met --help or -h, which every table has. */
 #define OPTIONS_HELP 1

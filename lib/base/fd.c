@@ -52,17 +52,11 @@ int read_exact(int fd, void *buf, size_t len)
 	return 0;
 }
 
-int read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len)
+int read_all(int fd, size_t max, char **ret_data, size_t *ret_len)
 {
-	cleanup_fd int fd = -1;
-	cleanup_free char *buf = NULL;
 	size_t len = 0, cap = 4096;
+	cleanup_free char *buf = xmalloc(cap + 1);
 
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-
-	buf = xmalloc(cap + 1);
 	for (;;) {
 		ssize_t n;
 
@@ -87,6 +81,13 @@ int read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 		*ret_len = len;
 	*ret_data = steal_ptr(&buf);
 	return 0;
+}
+
+int read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len)
+{
+	cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : read_all(fd, max, ret_data, ret_len);
 }
 
 int write_file_at(int dirfd, const char *path, const char *text)

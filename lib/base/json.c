@@ -354,6 +354,14 @@ void json_u64(struct json_writer *w, uint64_t value)
 	must_nest(yajl_gen_number(w->gen, text, (size_t)len));
 }
 
+void json_double(struct json_writer *w, double value)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%.15g", value);
+
+	must_nest(yajl_gen_number(w->gen, text, (size_t)len));
+}
+
 void json_bool(struct json_writer *w, bool value)
 {
 	must_nest(yajl_gen_bool(w->gen, value));

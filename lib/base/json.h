@@ -73,6 +73,7 @@ void json_key(struct json_writer *w, const char *key);
 void json_string(struct json_writer *w, const char *value);
 void json_i64(struct json_writer *w, int64_t value);
 void json_u64(struct json_writer *w, uint64_t value);
+void json_double(struct json_writer *w, double value); /* finite; as short as it reads back */
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 /* The text so far, NUL-terminated, owned by the writer. */

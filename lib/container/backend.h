@@ -3,6 +3,10 @@
 
 #include "lib/container/container.h"
 
+struct cgroup;
+struct cgroup_oom;
+struct oci_resources;
+
 /*
  * What an isolation has to do, behind the façade. Included by lib/container only. The façade
  * holds the lock around create, start and destroy (not exec: one that hangs in a frozen container
@@ -35,6 +39,11 @@ struct container_backend {
 		    int console_fd, pid_t *ret_pid, struct error *err);
 	/* All of its processes, of a container that runs or is created. */
 	int (*freeze)(struct container *c, bool frozen, struct error *err);
+	/* Changes limits: c->config has them all, as they are to be; @changes those that change. */
+	int (*update)(struct container *c, const struct oci_resources *changes, struct error *err);
+	int (*stats)(const struct container *c, struct cgroup_stats *ret, struct error *err);
+	/* Tells of running out of memory; *ret stays NULL where nobody does. */
+	int (*watch_oom)(const struct container *c, struct cgroup_oom **ret, struct error *err);
 	/* In the outermost pid namespace of the kernel that they run on. *ret: free(3). */
 	int (*pids)(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err);
 	/* As a table with a header line, of which the caller frees the text. */
@@ -49,8 +58,6 @@ extern const struct container_backend vm_backend;
 /*
  * What every isolation does with the process and the cgroup that a record names (backend.c).
  */
-struct cgroup;
-struct oci_resources;
 
 /* *ret stays NULL for a container that has no cgroup of its own. */
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err);

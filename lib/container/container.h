@@ -9,7 +9,9 @@
 #include "oci/state.h"
 
 struct error;
+struct oci_intel_rdt;
 struct oci_process;
+struct oci_resources;
 
 /*
  * The façade that commands call: a container by its id, whichever isolation it has. Each function
@@ -75,6 +77,12 @@ int container_exec(const struct container_exec_request *request, int *ret_status
 int container_pause(const char *root, const char *id, struct error *err);
 int container_resume(const char *root, const char *id, struct error *err);
 
+/* Changes limits: what @changes sets and nothing else, devices never (callers of runc expect those
+ * of somebody else to stay). A limit of 0 is one that is not given. They are kept with the
+ * container's configuration, and the next change starts from there. @rdt: NULL, or schemata. */
+int container_update(const char *root, const char *id, const struct oci_resources *changes,
+		     const struct oci_intel_rdt *rdt, struct error *err);
+
 /* Its processes by their pids on the host, or in the guest's outermost pid namespace; none for what
  * has ended. *ret: free(3). */
 int container_pids(const char *root, const char *id, pid_t **ret, size_t *ret_count,
@@ -82,6 +90,23 @@ int container_pids(const char *root, const char *id, pid_t **ret, size_t *ret_co
 /* The same as a table, of which @args are the ps(1) options; NULL or empty: "-ef". free(3) it. */
 int container_ps(const char *root, const char *id, char *const *args, char **ret,
 		 struct error *err);
+
+/* What its cgroup, or the guest's, says of it: "container with id X is not running" when it has
+ * ended. cgroup_stats_done() it. */
+struct cgroup_stats;
+int container_stats(const char *root, const char *id, struct cgroup_stats *ret, struct error *err);
+
+/* Tells what happens until the container ends: stats each @interval_ns, and of each time that it ran
+ * out of memory. A negative return of a callback ends it with that. */
+struct container_watch {
+	const char *root;
+	const char *id;
+	int64_t interval_ns;
+	int (*on_stats)(void *ctx, const struct cgroup_stats *stats, struct error *err);
+	int (*on_oom)(void *ctx, struct error *err);
+	void *ctx;
+};
+int container_watch(const struct container_watch *watch, struct error *err);
 
 /* What `state` and `list` show. Strings are owned; container_info_done(). */
 struct container_info {

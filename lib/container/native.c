@@ -200,16 +200,30 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	return engine_exec(&engine, ret_pid, err);
 }
 
+/* For what is impossible without one. */
+static int require_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
+{
+	int r = backend_open_cgroup(c, ret, err);
+
+	if (r == 0 && !*ret)
+		return error_set(err, -EOPNOTSUPP, "it was made without a cgroup of its own");
+	return r;
+}
+
 static int freeze(struct container *c, bool frozen, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
-	int r = backend_open_cgroup(c, &cg, err);
+	int r = require_cgroup(c, &cg, err);
 
-	if (r < 0)
-		return r;
-	if (!cg)
-		return error_set(err, -EOPNOTSUPP, "it has no cgroup of its own to be frozen in");
-	return cgroup_freeze(cg, frozen, err);
+	return r < 0 ? r : cgroup_freeze(cg, frozen, err);
+}
+
+static int update(struct container *c, const struct oci_resources *changes, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = require_cgroup(c, &cg, err);
+
+	return r < 0 ? r : cgroup_update(cg, changes, err);
 }
 
 static int ps(const struct container *c, char *const *args, char **ret, struct error *err)
@@ -240,6 +254,7 @@ const struct container_backend native_backend = {
 	.kill = kill_container,
 	.exec = exec,
 	.freeze = freeze,
+	.update = update,
 	.pids = backend_pids,
 	.ps = ps,
 	.destroy = destroy,

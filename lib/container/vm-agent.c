@@ -10,6 +10,8 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
+#include "lib/container/vm-stats.h"
+#include "oci/config.h"
 
 #define AGENT_TIMEOUT_MS 10000
 #define PROCESSES_MAX (1u << 22) /* as many as Linux can have */
@@ -79,6 +81,32 @@ int vm_agent_freeze(const struct container *c, bool frozen, struct error *err)
 
 	return frozen ? command(c, AGENT_PAUSE_CONTAINER, &pause, err)
 		      : command(c, AGENT_RESUME_CONTAINER, &resume, err);
+}
+
+int vm_agent_update(const struct container *c, const struct oci_resources *changes,
+		    struct error *err)
+{
+	struct json_writer *w = json_writer_new(false);
+	cleanup_free char *text = NULL;
+	grpc_UpdateContainerRequest request = { .container_id = c->id };
+
+	fields_write(&oci_resources_fields, w, changes);
+	text = json_finish(w);
+	request.resources_json = (struct agent_bytes){ (const uint8_t *)text, strlen(text) };
+	return command(c, AGENT_UPDATE_CONTAINER, &request, err);
+}
+
+int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct error *err)
+{
+	const grpc_StatsContainerRequest request = { .container_id = c->id };
+	grpc_StatsContainerResponse response;
+	int r = call(c, AGENT_STATS_CONTAINER, &request, &response, err);
+
+	if (r < 0)
+		return r;
+	vm_stats_read(&response.cgroup_stats, ret);
+	agent_response_release(AGENT_STATS_CONTAINER, &response);
+	return 0;
 }
 
 /* A terminal shows it, and lines are all that it may be made of. */

@@ -5,8 +5,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct cgroup_stats;
 struct container;
 struct error;
+struct oci_resources;
 
 /*
  * What the guest's agent is asked about a container, one call each. The guest is hostile: numbers
@@ -15,6 +17,9 @@ struct error;
 
 int vm_agent_signal(const struct container *c, int sig, bool all, struct error *err);
 int vm_agent_freeze(const struct container *c, bool frozen, struct error *err);
+int vm_agent_update(const struct container *c, const struct oci_resources *changes,
+		    struct error *err);
+int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct error *err);
 
 /* Its processes: @format "json", an array of pids, or "table", printable text. free(3) it. */
 int vm_agent_list(const struct container *c, const char *format, char **ret, struct error *err);

@@ -263,6 +263,29 @@ static int freeze(struct container *c, bool frozen, struct error *err)
 	return r;
 }
 
+/* The VM keeps its size: what is allowed beyond it, the guest does not have. */
+static int update_host(struct container *c, struct error *err)
+{
+	struct oci_resources resources = sandbox_host_resources(c->config, false);
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = backend_open_cgroup(c, &cg, err);
+
+	resources.devices_count = 0;
+	return r < 0 || !cg ? r : cgroup_update(cg, &resources, err);
+}
+
+static int update(struct container *c, const struct oci_resources *changes, struct error *err)
+{
+	struct oci_resources guest;
+	int r;
+
+	fields_copy(&oci_resources_fields, &guest, changes);
+	sandbox_guest_resources(&guest);
+	r = vm_agent_update(c, &guest, err);
+	fields_release(&oci_resources_fields, &guest);
+	return r < 0 ? r : update_host(c, err);
+}
+
 static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
 {
 	cleanup_free char *text = NULL;
@@ -303,6 +326,7 @@ const struct container_backend vm_backend = {
 	.kill = kill_container,
 	.exec = exec,
 	.freeze = freeze,
+	.update = update,
 	.pids = pids,
 	.ps = ps,
 	.destroy = destroy,

@@ -188,15 +188,18 @@ static void plan_unified(struct string_map *unified)
 /* The guest's cgroup applies the container's limits once more. The CPUs and memory nodes that a
  * cpuset names are the host's, where the VMM's cgroup is confined to them; realtime budgets do
  * not exist in cgroup v2. */
-static int plan_resources(struct planning *p, struct error *err)
+void sandbox_guest_resources(struct oci_resources *res)
 {
-	struct oci_resources *res = &p->guest->linux_.resources;
-
 	replace(&res->cpu.cpus, NULL);
 	replace(&res->cpu.mems, NULL);
 	res->cpu.realtime_runtime.is_set = false;
 	res->cpu.realtime_period.is_set = false;
 	plan_unified(&res->unified);
+}
+
+static int plan_resources(struct planning *p, struct error *err)
+{
+	sandbox_guest_resources(&p->guest->linux_.resources);
 	replace(&p->guest->linux_.cgroups_path, xasprintf("/%s", p->id));
 	return 0;
 }

@@ -50,6 +50,10 @@ DEFINE_CLEANUP(sandbox_plan_free_p, struct sandbox_plan *, sandbox_plan_free)
 /* Takes out of a process document what is the host's alone, for `exec`. */
 void sandbox_guest_process(struct oci_process *process);
 
+/* Takes out of a container's limits those that the guest cannot apply: they count the host's
+ * processors and devices. */
+void sandbox_guest_resources(struct oci_resources *resources);
+
 /* What the sandbox's cgroup on the host gets: the container's limits as they apply to a VMM that
  * carries it. The result borrows from @config and is not released. @is_booting: without the CPU
  * quota, under which a guest may take minutes to come up; it is applied once it has. */

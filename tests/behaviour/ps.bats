@@ -69,6 +69,7 @@ has_pids() {
   only_vm "the host's ps is somebody else's program"
   args sh -c 'sleep 1000; :' "$(printf 'a\033[2Jb')"
   detached
+  eventually 10 has_pids 2 # it is executed by then
   run -0 moat ps "$ID"
   expect_match "$output" 'a?[2Jb'
   moat delete --force "$ID"

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/container/handle.h"
+#include "lib/container/resources.h"
+#include "lib/engine/intel-rdt.h"
+#include "oci/config.h"
+
+static int open_for_update(const char *root, const char *id, struct container **ret,
+			   struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
+
+	if (r == 0)
+		r = container_status(c, true, &status, err);
+	if (r < 0)
+		return r;
+	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
+		return error_set(err, -ESRCH, "container not running");
+	if (!c->config)
+		return error_set(err, -EINVAL, "its config.json cannot be read");
+	*ret = steal_ptr(&c);
+	return 0;
+}
+
+/* The copy that create made is what the next update, and exec, start from. */
+static int save_config(const struct container *c, struct error *err)
+{
+	cleanup_free char *text = oci_config_text(c->config, false);
+	int r = write_atomic_at(state_dir_fd(c->dir), "config.json", text, strlen(text), 0600);
+
+	return r < 0 ? error_sys(err, r, "write '%s/config.json'", state_dir_path(c->dir)) : 0;
+}
+
+static int update_limits(struct container *c, const struct oci_resources *given, struct error *err)
+{
+	struct oci_resources *resources = &c->config->linux_.resources;
+	const struct container_backend *backend;
+	struct oci_resources changes;
+	int r = container_find_backend(c->record.isolation, &backend, err);
+
+	if (r < 0)
+		return r;
+	resources_plan_changes(given, resources, &changes);
+	r = resources_merge(resources, &changes, err);
+	if (r == 0)
+		r = backend->update(c, &changes, err);
+	fields_release(&oci_resources_fields, &changes);
+	return r;
+}
+
+int container_update(const char *root, const char *id, const struct oci_resources *changes,
+		     const struct oci_intel_rdt *rdt, struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	int r = open_for_update(root, id, &c, err);
+
+	if (r == 0)
+		r = update_limits(c, changes, err);
+	return r < 0 ? r : save_config(c, err);
+}
