@@ -448,10 +448,8 @@ int rootfs_mount(struct rootfs *rootfs, struct error *err)
 
 int rootfs_seal_mounts(struct rootfs *rootfs, struct error *err)
 {
-	static const struct mount_change read_only = { .set = MOUNT_ATTR_RDONLY };
-
 	for (size_t i = 0; i < rootfs->late_count; i++) {
-		int r = mount_change(rootfs->late[i].fd, &read_only, false);
+		int r = rootfs_make_read_only(rootfs, &rootfs->late[i].fd);
 
 		if (r < 0)
 			return error_sys(err, r, "make '%s' read-only",

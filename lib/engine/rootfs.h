@@ -47,25 +47,26 @@ struct mount_fs rootfs_describe_fs(const struct mount_plan *mount, char *const *
  * descriptor only. What is beneath it belongs to the container and is hostile; what the host has
  * (bind sources, /dev/null) is looked up by name until rootfs_change().
  */
+/* clang-format off */
 struct rootfs {
 	const struct engine_container *c;
 	const struct container_plan *plan;
 	const struct rootfs_sources *sources; /* empty: init reaches them by name itself */
-	int fd;				      /* its "/", or -1 */
-	int null_fd;			      /* the host's /dev/null, known to be one, or -1 */
+	int fd;      /* its "/", or -1 */
+	int null_fd; /* the host's /dev/null, known to be one, or -1 */
+	int host_fd; /* the caller's "/", if that is a chroot, or -1 */
+	int base_fd; /* what holds a tree that is attached nowhere, or -1 */
 
 	/* Mounts that become read-only once nothing is to be made in them any more. */
 	struct {
 		int fd;
 		const char *destination;
-	} * late;
+	} *late;
 	size_t late_count;
 };
 
-#define ROOTFS_INIT                                                                                \
-	{                                                                                          \
-		.fd = -1, .null_fd = -1                                                            \
-	}
+#define ROOTFS_INIT { .fd = -1, .null_fd = -1, .host_fd = -1, .base_fd = -1 }
+/* clang-format on */
 void rootfs_done(struct rootfs *rootfs);
 
 /* In order. rootfs.c: */
@@ -87,3 +88,5 @@ int rootfs_seal(struct rootfs *rootfs, struct error *err);
 
 /* Remembers a mount that rootfs_seal_mounts() makes read-only. Takes @fd. */
 void rootfs_add_late(struct rootfs *rootfs, int fd, const char *destination);
+/* Makes one that was attached in it read-only; *fd may become another. Leaf: 0 or -errno. */
+int rootfs_make_read_only(const struct rootfs *rootfs, int *fd);
