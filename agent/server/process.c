@@ -219,6 +219,7 @@ static int run_exec(struct process *process, const grpc_ExecProcessRequest *req,
 	const uint32_t ports[STDIO_COUNT] = { req->stdin_port, req->stdout_port, req->stderr_port };
 	struct stdio *io = &process->io;
 	struct engine_exec exec = {
+		.id = container->id,
 		.init_pid = container->init->pid,
 		.init_pidfd = container->init->pidfd,
 		.config = container->config,

@@ -188,6 +188,7 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	if (r < 0)
 		return r;
 	engine = (struct engine_exec){
+		.id = c->id,
 		.init_pid = (pid_t)c->record.pid,
 		.init_pidfd = pidfd,
 		.config = c->config,

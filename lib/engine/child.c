@@ -62,7 +62,8 @@ be_child(const struct child *child, const struct child_start *start, int sync_fd
 	struct sync sync = { .fd = sync_fd, .peer = "caller" };
 	struct error err = ERROR_INIT;
 
-	if ((!child->cgroup || cgroup_attach(child->cgroup, 0, is_in_v2, &err) == 0) &&
+	if (scheduling_bind_initial(&child->plan->scheduling, &err) == 0 &&
+	    (!child->cgroup || cgroup_attach(child->cgroup, 0, is_in_v2, &err) == 0) &&
 	    process_use_rights(child->plan, &err) == 0)
 		start->run(start->ctx, sync_fd);
 	sync_send_failure(&sync, &err);
@@ -73,7 +74,7 @@ int child_start(struct child *child, const struct child_start *start, struct err
 {
 	struct clone_request clone = {
 		.flags = start->clone_flags,
-		.cgroup_fd = child->cgroup ? child->cgroup->v2_fd : -1,
+		.cgroup_fd = -1,
 	};
 	cleanup_fd int child_fd = -1;
 	pid_t pid;
@@ -81,6 +82,9 @@ int child_start(struct child *child, const struct child_start *start, struct err
 
 	if (r < 0)
 		return r;
+	/* Not born in it when there is something to do before it joins. */
+	if (child->cgroup && !child->plan->scheduling.cpus_initial.count)
+		clone.cgroup_fd = child->cgroup->v2_fd;
 	pid = clone_process(&clone);
 	if (pid < 0)
 		return namespaces_explain((int)start->clone_flags, (int)pid, "clone", err);

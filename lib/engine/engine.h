@@ -30,9 +30,12 @@ struct engine_container {
 	const struct cgroup *cgroup; /* made already, see cgroup.h; NULL: stay in the caller's */
 	int stdio[3];           /* for the process when it has no terminal; borrowed */
 	int console_socket;     /* connected AF_UNIX stream that takes the terminal, or -1 */
-	int start_fd;           /* read one byte from here before exec; -1: exec at once. A FIFO
-				 * opened O_RDWR, a pipe's end or an eventfd; borrowed */
+	int start_fd;           /* read one byte from here before exec; -1: exec at once. A pipe's
+				 * end, an eventfd, or a FIFO opened O_RDWR, into which init writes
+				 * why the program could not be executed after all; borrowed */
 	unsigned int preserved_fds; /* descriptors 3 … 2+N stay open in the process */
+	unsigned int listen_fds;    /* the first of them are passed sockets: $LISTEN_FDS … */
+	const char *listen_names;   /* $LISTEN_FDNAMES, or NULL */
 	bool no_pivot;          /* MS_MOVE instead of pivot_root(2) */
 	bool no_new_keyring;    /* the caller's session keyring stays, instead of one "_ses.ID" */
 	bool is_guest;          /* inside the VM: the kernel and /dev are ours */
@@ -48,6 +51,7 @@ struct engine_container {
 int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error *err);
 
 struct engine_exec {
+	const char *id;         /* of the container */
 	pid_t init_pid;         /* of the running container, in the caller's pid namespace */
 	int init_pidfd;         /* of the same process; what is joined is taken from here */
 	const struct oci_config *config; /* the container's own: seccomp, rootfs decisions */
@@ -56,7 +60,7 @@ struct engine_exec {
 	int stdio[3];
 	int console_socket;     /* or -1 */
 	unsigned int preserved_fds;
-	bool no_new_keyring;    /* as above; the new one has no name */
+	bool no_new_keyring;    /* as above */
 	bool is_guest;
 	/* Called before the program runs; may be NULL. */
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err);

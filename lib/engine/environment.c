@@ -109,3 +109,13 @@ void environment_add_home(char ***env, uid_t uid)
 		home = environment_find_home(passwd, uid);
 	put(env, xasprintf("HOME=%s", home ? home : "/"));
 }
+
+void environment_add_listen(char ***env, unsigned int count, const char *names)
+{
+	if (!count)
+		return;
+	put(env, xasprintf("LISTEN_FDS=%u", count));
+	put(env, xasprintf("LISTEN_PID=%d", (int)getpid()));
+	if (names)
+		put(env, xasprintf("LISTEN_FDNAMES=%s", names));
+}

@@ -19,3 +19,7 @@ char *environment_find_home(const char *passwd, uid_t uid);
 /* Adds HOME if it is missing or empty: from /etc/passwd of the root this process is in, which is
  * the container's and not trusted, else "/". */
 void environment_add_home(char ***env, uid_t uid);
+
+/* The protocol of sd_listen_fds(3) for a process whose descriptors 3 … 2+@count are passed sockets;
+ * @names may be NULL. To be called by the process itself: its pid is part of it. */
+void environment_add_listen(char ***env, unsigned int count, const char *names);

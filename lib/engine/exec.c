@@ -31,6 +31,7 @@
  */
 struct entry {
 	const struct engine_exec *e;
+	struct oci_process document; /* with what it takes over from the container's own */
 	struct process_plan plan;
 	struct child child;
 	int flags;   /* CLONE_NEW… of the namespaces to join; with CLONE_NEWUSER all at once */
@@ -40,6 +41,7 @@ struct entry {
 	struct sync sync;
 	struct process process;
 	struct helper helper;
+	char *keyring; /* or NULL */
 };
 
 static int check_terminal(const struct engine_exec *e, struct error *err)
@@ -86,6 +88,7 @@ static int plan(void *ctx, struct error *err)
 	struct entry *entry = ctx;
 	const struct engine_exec *e = entry->e;
 	struct namespace_plan namespaces;
+	struct process_request request;
 	uint64_t available = ~0ull; /* all of them, in a user namespace */
 	struct caps caps;
 	int r = check_terminal(e, err);
@@ -105,7 +108,15 @@ static int plan(void *ctx, struct error *err)
 		return error_sys(err, r, "read own capabilities");
 	if (!has_user(entry))
 		available = caps.permitted;
-	return process_plan(e->process, e->config->linux_.seccomp, available, &entry->plan, err);
+	request = (struct process_request){
+		.process = &entry->document,
+		.linux_ = &e->config->linux_,
+		.available = available,
+		.is_entering = true,
+		.is_in_user_ns = has_user(entry),
+	};
+	process_inherit(e->process, e->config->process, &entry->document);
+	return process_plan(&request, &entry->plan, err);
 }
 
 /* A container in the host's mount namespace has only its root directory. */
@@ -243,7 +254,7 @@ __attribute__((noreturn)) static void run_process(void *ctx)
 	*p = (struct process)PROCESS_INIT;
 	p->plan = &entry->plan;
 	p->sync = &entry->sync;
-	p->has_new_keyring = !entry->e->no_new_keyring;
+	p->keyring = entry->keyring;
 	p->preserved_fds = entry->e->preserved_fds;
 	memcpy(p->stdio, entry->e->stdio, sizeof(p->stdio));
 	(void)steps_run(process_steps, ARRAY_SIZE(process_steps), entry, &err); /* it failed */
@@ -331,6 +342,8 @@ int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err)
 	struct entry entry = { .e = e, .child = CHILD_INIT, .root_fd = -1 };
 	int r;
 
+	if (!e->no_new_keyring)
+		entry.keyring = xasprintf("_ses.%s", e->id);
 	entry.child.cgroup = e->cgroup;
 	entry.child.plan = &entry.plan;
 	entry.child.on_pid = e->on_pid;
@@ -341,5 +354,6 @@ int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err)
 	child_done(&entry.child);
 	close_fdp(&entry.root_fd);
 	process_plan_done(&entry.plan);
+	free(entry.keyring);
 	return r;
 }

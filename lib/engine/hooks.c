@@ -48,6 +48,8 @@ __attribute__((noreturn)) static void become(const struct hooks_context *context
 	/* A session of its own, so that a time limit reaches what the hook has started. */
 	(void)setsid();
 	signals_reset();
+	if (!context->keeps_cwd && chdir(context->bundle) < 0 && chdir("/") < 0)
+		_exit(127);
 	if (dup2(input, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
 	    close_all_but(3, &nothing, 0) == 0)
 		execve(hook->path, args, env);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -16,12 +17,13 @@ struct error;
  * part of the error.
  */
 struct hooks_context {
-	const char *kind;        /* "createRuntime", for messages */
+	const char *kind; /* "createRuntime", for messages */
 	const char *id;
 	const char *bundle;
 	const struct string_map *annotations;
-	pid_t pid;               /* of the container, as the runtime sees it; 0: none any more */
+	pid_t pid; /* of the container, as the runtime sees it; 0: none any more */
 	enum oci_status status;
+	bool keeps_cwd; /* else they start in the bundle, or in "/" when that is gone */
 	char *const *default_env; /* of a hook that has no env; NULL: an empty one */
 };
 

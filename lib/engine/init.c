@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -32,7 +33,8 @@ struct work {
 	struct rootfs rootfs;
 	struct process process;
 	char *keyring;
-	pid_t pid; /* as the caller sees it; known once recorded */
+	bool has_fifo; /* at its gate, asked while a filter cannot forbid it */
+	pid_t pid;     /* as the caller sees it; known once recorded */
 };
 
 /* When the caller dies before the container is made, so does init. If it died before the kernel was
@@ -43,7 +45,7 @@ static int begin(void *ctx, struct error *err)
 	const struct rootfs_sources *sources = w->rootfs.sources;
 	cleanup_free int *keep = xcalloc(OCI_NS_COUNT + 2 + sources->mounts_count, sizeof(*keep));
 	size_t count = 0;
-
+	struct stat st;
 	int r = entrance_keep_parent(err);
 
 	if (r < 0)
@@ -52,6 +54,7 @@ static int begin(void *ctx, struct error *err)
 		keep[count++] = w->plan->namespaces.joins[i].fd;
 	keep[count++] = w->c->console_socket;
 	keep[count++] = w->c->start_fd;
+	w->has_fifo = fstat(w->c->start_fd, &st) == 0 && S_ISFIFO(st.st_mode);
 	for (size_t i = 0; i < sources->mounts_count; i++)
 		keep[count++] = sources->mounts[i];
 	return process_begin(&w->process, keep, count, err);
@@ -144,12 +147,30 @@ static struct hooks_context hooks_context(const struct work *w, const char *kind
 	};
 }
 
+/* In the new root's directory, as other runtimes run them; nothing else of ours depends on that. */
+static int run_container_hooks(const struct work *w, struct error *err)
+{
+	const struct oci_hooks *hooks = &w->config->hooks;
+	struct hooks_context context = hooks_context(w, "createContainer");
+	int r;
+
+	if (!hooks->create_container_count)
+		return 0;
+	if (fchdir(w->rootfs.fd) < 0)
+		return error_sys(err, errno, "enter '%s'", w->plan->rootfs);
+	context.status = OCI_STATUS_CREATED;
+	context.keeps_cwd = true;
+	umask(0022);
+	r = hooks_run(&context, hooks->create_container, hooks->create_container_count, err);
+	umask(0);
+	return r;
+}
+
 /* The caller runs its hooks when everything is mounted and the host's paths are still there. */
 static int run_hooks(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
 	const struct oci_hooks *hooks = &w->config->hooks;
-	struct hooks_context context;
 	int r;
 
 	if (!hooks->prestart_count && !hooks->create_runtime_count &&
@@ -163,9 +184,7 @@ static int run_hooks(void *ctx, struct error *err)
 	}
 	if (r < 0)
 		return r;
-	context = hooks_context(w, "createContainer");
-	context.status = OCI_STATUS_CREATED;
-	return hooks_run(&context, hooks->create_container, hooks->create_container_count, err);
+	return run_container_hooks(w, err);
 }
 
 static int seal_mounts(void *ctx, struct error *err)
@@ -268,6 +287,7 @@ static int run_start_hooks(const struct work *w, struct error *err)
 
 	context.status = OCI_STATUS_CREATED;
 	context.default_env = w->process.env;
+	context.keeps_cwd = true;
 	return hooks_run(&context, hooks->start_container, hooks->start_container_count, err);
 }
 
@@ -283,6 +303,15 @@ static int start(struct work *w, struct error *err)
 	if (r == 0)
 		r = run_start_hooks(w, err);
 	return r < 0 ? r : process_execute(&w->process, keep, err);
+}
+
+/* Who started it reads the other end of a FIFO until that closes. Otherwise nobody listens any
+ * more, but whoever has the container's output. */
+static void report_late_failure(const struct work *w, const struct error *err)
+{
+	if (w->has_fifo && write(w->c->start_fd, err->msg, strlen(err->msg)) > 0)
+		return;
+	dprintf(STDERR_FILENO, "%s\n", err->msg);
 }
 
 void init_main(struct init *init)
@@ -305,9 +334,10 @@ void init_main(struct init *init)
 	w.rootfs.sources = init->sources;
 	w.process.plan = &w.plan->process;
 	w.process.sync = &w.sync;
-	w.process.has_new_keyring = !w.c->no_new_keyring;
-	w.process.keyring = w.keyring;
+	w.process.keyring = w.c->no_new_keyring ? NULL : w.keyring;
 	w.process.preserved_fds = w.c->preserved_fds;
+	w.process.listen_fds = w.c->listen_fds;
+	w.process.listen_names = w.c->listen_names;
 	memcpy(w.process.stdio, w.c->stdio, sizeof(w.process.stdio));
 
 	r = steps_run(init_steps, ARRAY_SIZE(init_steps), &w, &err);
@@ -321,6 +351,6 @@ void init_main(struct init *init)
 	if (w.c->start_fd < 0)
 		sync_send_failure(&w.sync, &err);
 	else
-		dprintf(STDERR_FILENO, "%s\n", err.msg); /* nobody else listens any more */
+		report_late_failure(&w, &err);
 	_exit(r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }

@@ -78,6 +78,19 @@ static int check_terminal(const struct engine_container *c, struct error *err)
 	return 0;
 }
 
+static int plan_process(const struct oci_config *config, uint64_t available,
+			struct container_plan *plan, struct error *err)
+{
+	const struct process_request request = {
+		.process = config->process,
+		.linux_ = &config->linux_,
+		.available = available,
+		.is_in_user_ns = plan->namespaces.private_flags & CLONE_NEWUSER,
+	};
+
+	return process_plan(&request, &plan->process, err);
+}
+
 int container_plan(const struct engine_container *c, uint64_t available, struct container_plan *ret,
 		   struct error *err)
 {
@@ -100,8 +113,7 @@ int container_plan(const struct engine_container *c, uint64_t available, struct 
 	if (r == 0)
 		r = check_terminal(c, err);
 	if (r == 0)
-		r = process_plan(config->process, config->process ? l->seccomp : NULL, available,
-				 &ret->process, err);
+		r = plan_process(config, available, ret, err);
 	return r;
 }
 

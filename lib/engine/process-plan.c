@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/engine/environment.h"
+#include "lib/engine/rlimits.h"
 #include "lib/linux/caps.h"
 #include "lib/linux/lsm.h"
 
@@ -44,60 +45,42 @@ static void plan_caps(const struct oci_capabilities *caps, uint64_t available,
 	plan->ambient = plan_set(caps->ambient, available, &warned);
 }
 
-/* The kernel's rule, told in the configuration's words instead of an EPERM out of nowhere. Ambient
- * capabilities that are not inheritable are common in templates, and nobody minds: the set cannot
- * have them, so they are left out. */
+static void warn_of_ambient(uint64_t left_out)
+{
+	for (unsigned int number = 0; number < 64; number++)
+		if (left_out >> number & 1)
+			log_warning(
+				"process.capabilities.ambient: '%s' is not both permitted and inheritable, ignored",
+				caps_name(number));
+}
+
+/* The kernel's rules, told in the configuration's words instead of an EPERM out of nowhere. That
+ * the ambient set cannot have what is not inheritable is only warned of: templates often list it,
+ * and runc ran them all for years. */
 static int fit_caps(struct process_plan *plan, struct error *err)
 {
+	uint64_t fitting = plan->permitted & plan->inheritable;
+
 	if (plan->effective & ~plan->permitted)
 		return error_set(err, -EINVAL,
 				 "process.capabilities.effective: not a subset of permitted");
-	plan->ambient &= plan->permitted & plan->inheritable;
+	warn_of_ambient(plan->ambient & ~fitting);
+	plan->ambient &= fitting;
 	return 0;
 }
 
-static int check_rlimits(const struct oci_process *process, struct error *err)
+static int plan_labels(const struct oci_process *process, struct process_plan *plan,
+		       struct error *err)
 {
-	uint32_t seen = 0;
+	/* Looking costs system calls, and most processes have no label. */
+	bool has_apparmor = process->apparmor_profile && lsm_has_apparmor();
+	bool has_selinux = process->selinux_label && lsm_has_selinux();
 
-	for (size_t i = 0; i < process->rlimits_count; i++) {
-		const struct oci_rlimit *limit = &process->rlimits[i];
-
-		if (limit->type < 0 || limit->type >= OCI_RLIMIT_COUNT)
-			return error_set(err, -EINVAL, "process.rlimits[%zu].type: missing", i);
-		if (seen & 1u << limit->type)
-			return error_set(err, -EINVAL, "process.rlimits[%zu]: given twice", i);
-		if (limit->soft > limit->hard)
-			return error_set(err, -EINVAL,
-					 "process.rlimits[%zu]: soft limit over hard limit", i);
-		seen |= 1u << limit->type;
-	}
-	return 0;
-}
-
-/* A label that is asked for and cannot be given would be a wall that is not there. */
-static int check_labels(const struct oci_process *process, struct error *err)
-{
-	const char *profile = process->apparmor_profile;
-
-	if (profile && *profile && !lsm_has_apparmor())
-		return error_set(err, -EOPNOTSUPP,
-				 "process.apparmorProfile: '%s' given, but AppArmor is not enabled",
-				 profile);
-	if (profile && *profile && !streq(profile, "unconfined"))
-		return error_set(err, -EOPNOTSUPP, "process.apparmorProfile: not supported");
-	if (!process->selinux_label || !*process->selinux_label)
-		return 0;
-	if (!lsm_has_selinux())
-		return error_set(err, -EOPNOTSUPP,
-				 "process.selinuxLabel: given, but SELinux is not enabled");
-	return error_set(err, -EOPNOTSUPP, "process.selinuxLabel: not supported");
+	return labels_plan(process, has_apparmor, has_selinux, &plan->labels, err);
 }
 
 static int check(const struct oci_process *process, struct error *err)
 {
-	int r;
-
 	if (!process->args || !process->args[0])
 		return error_set(err, -EINVAL, "process.args: args must not be empty");
 	if (!process->cwd || !*process->cwd)
@@ -106,30 +89,59 @@ static int check(const struct oci_process *process, struct error *err)
 		return error_set(err, -EINVAL, "process.cwd: Cwd must be an absolute path");
 	if (process->user.umask.is_set && process->user.umask.value > 0777)
 		return error_set(err, -EINVAL, "process.user.umask: over 0777");
-	r = check_labels(process, err);
-	return r < 0 ? r : check_rlimits(process, err);
+	return rlimits_check(process, err);
 }
 
-int process_plan(const struct oci_process *process, const struct oci_seccomp *seccomp,
-		 uint64_t available, struct process_plan *ret, struct error *err)
+/* The container's first process is not meant (config.md#configLinuxProcess, execCPUAffinity). */
+static int plan_scheduling(const struct process_request *request, struct process_plan *plan,
+			   struct error *err)
 {
-	struct process_plan plan = { .process = process, .seccomp = seccomp };
-	int r = 0;
+	int r = scheduling_plan(request->process, request->linux_, &plan->scheduling, err);
 
-	if (seccomp)
-		r = filter_plan(seccomp, &plan.filter, err);
+	if (r == 0 && !request->is_entering) {
+		id_set_done(&plan->scheduling.cpus_initial);
+		id_set_done(&plan->scheduling.cpus_final);
+	}
+	return r;
+}
+
+static int plan_all(const struct process_request *request, struct process_plan *plan,
+		    struct error *err)
+{
+	const struct oci_process *process = request->process;
+	int r;
+
+	if (!process)
+		return 0;
+	if (plan->seccomp) {
+		r = filter_plan(plan->seccomp, &plan->filter, err);
+		if (r < 0)
+			return r;
+	}
+	r = check(process, err);
 	if (r < 0)
 		return r;
-	if (process) {
-		r = check(process, err);
-		if (r < 0)
-			return r;
-		plan_caps(process->capabilities, available, &plan);
-		r = fit_caps(&plan, err);
-		if (r == 0)
-			r = environment_plan(process->env, &plan.env, err);
-		if (r < 0)
-			return r;
+	plan_caps(process->capabilities, request->available, plan);
+	r = fit_caps(plan, err);
+	if (r == 0)
+		r = plan_labels(process, plan, err);
+	if (r == 0)
+		r = plan_scheduling(request, plan, err);
+	return r == 0 ? environment_plan(process->env, &plan->env, err) : r;
+}
+
+int process_plan(const struct process_request *request, struct process_plan *ret, struct error *err)
+{
+	struct process_plan plan = {
+		.process = request->process,
+		.seccomp = request->process ? request->linux_->seccomp : NULL,
+		.is_in_user_ns = request->is_in_user_ns,
+	};
+	int r = plan_all(request, &plan, err);
+
+	if (r < 0) {
+		process_plan_done(&plan);
+		return r;
 	}
 	*ret = plan;
 	return 0;
@@ -137,6 +149,35 @@ int process_plan(const struct oci_process *process, const struct oci_seccomp *se
 
 void process_plan_done(struct process_plan *plan)
 {
+	scheduling_plan_done(&plan->scheduling);
 	strv_free(plan->env);
 	plan->env = NULL;
+}
+
+void process_inherit(const struct oci_process *process, const struct oci_process *own,
+		     struct oci_process *ret)
+{
+	*ret = *process;
+	if (!own)
+		return;
+	if (!ret->capabilities)
+		ret->capabilities = own->capabilities;
+	if (!ret->rlimits_count) {
+		ret->rlimits = own->rlimits;
+		ret->rlimits_count = own->rlimits_count;
+	}
+	if (!ret->apparmor_profile)
+		ret->apparmor_profile = own->apparmor_profile;
+	if (!ret->selinux_label)
+		ret->selinux_label = own->selinux_label;
+	if (!ret->oom_score_adj.is_set)
+		ret->oom_score_adj = own->oom_score_adj;
+	if (!ret->scheduler)
+		ret->scheduler = own->scheduler;
+	if (!ret->io_priority)
+		ret->io_priority = own->io_priority;
+	if (!ret->exec_cpu_affinity)
+		ret->exec_cpu_affinity = own->exec_cpu_affinity;
+	if (!ret->user.umask.is_set)
+		ret->user.umask = own->user.umask;
 }

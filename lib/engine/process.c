@@ -6,10 +6,8 @@
 #include <grp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/base/beneath.h"
@@ -19,10 +17,13 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/engine/environment.h"
+#include "lib/engine/rlimits.h"
 #include "lib/engine/program.h"
+#include "lib/engine/standard-fds.h"
 #include "lib/engine/sync.h"
 #include "lib/linux/caps.h"
 #include "lib/linux/keyring.h"
+#include "lib/linux/procfs.h"
 #include "lib/linux/pty.h"
 #include "lib/linux/seccomp.h"
 #include "lib/linux/signals.h"
@@ -46,14 +47,20 @@ static int set_oom_score(const struct process_plan *plan, struct error *err)
 
 int process_use_rights(const struct process_plan *plan, struct error *err)
 {
-	return set_oom_score(plan, err);
+	int r = scheduling_bind_final(&plan->scheduling, err);
+
+	if (plan->process)
+		rlimits_raise(plan->process);
+	return r < 0 ? r : set_oom_score(plan, err);
 }
+
+#define OWN_FDS 8 /* that close_foreign() adds to those it is told to keep */
 
 /* A descriptor of the host's that lives on in here is a way out (CVE-2016-9962, CVE-2024-21626);
  * so is a lock that would be held for as long as the container runs. */
 static int close_foreign(const struct process *p, const int *keep, size_t count, struct error *err)
 {
-	cleanup_free int *all = xcalloc(count + 5, sizeof(*all));
+	cleanup_free int *all = xcalloc(count + OWN_FDS, sizeof(*all));
 	size_t n = 0;
 	int r;
 
@@ -61,16 +68,36 @@ static int close_foreign(const struct process *p, const int *keep, size_t count,
 		all[n++] = keep[i];
 	for (int i = 0; i < 3; i++)
 		all[n++] = p->stdio[i];
+	all[n++] = p->labels.apparmor_fd;
+	all[n++] = p->labels.selinux_fd;
+	all[n++] = p->labels.key_fd;
 	all[n++] = p->sync->fd;
 	all[n++] = log_fd();
 	r = close_all_but(3 + (int)p->preserved_fds, all, n);
 	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
 }
 
+static int open_labels(struct process *p, struct error *err)
+{
+	cleanup_fd int procfs = -1;
+
+	if (!p->plan->labels.apparmor && !p->plan->labels.selinux)
+		return 0;
+	procfs = procfs_open_host();
+	if (procfs < 0)
+		return error_sys(err, procfs, "open '/proc' to set the process's label");
+	return labels_open(&p->plan->labels, procfs, &p->labels, err);
+}
+
 int process_begin(struct process *p, const int *keep, size_t count, struct error *err)
 {
+	int r;
+
 	/* Modes are meant as they are given. */
 	umask(0);
+	r = open_labels(p, err);
+	if (r < 0)
+		return r;
 	/* Nobody in the namespaces that are entered may trace this process or see its files. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_sys(err, errno, "make undumpable");
@@ -131,12 +158,11 @@ static int receive_filter(void *ctx, struct error *err)
 	return r < 0 ? error_sys(err, r, "read seccomp filter") : 0;
 }
 
-static int join_keyring(void *ctx, struct error *err)
+/* Kernels without keys, and filters of an engine around us: nothing is shared then. */
+static int join_own_keyring(const struct process *p, struct error *err)
 {
-	const struct process *p = ctx;
-	int r = p->has_new_keyring ? keyring_join_new(p->keyring) : 0;
+	int r = keyring_join(p->keyring, p->plan->is_in_user_ns);
 
-	/* Kernels without keys, and filters of an engine around us: nothing is shared then. */
 	if (r == -ENOSYS || r == -EPERM || r == -EACCES)
 		return 0;
 	if (r == -EDQUOT)
@@ -144,20 +170,17 @@ static int join_keyring(void *ctx, struct error *err)
 	return r < 0 ? error_sys(err, r, "make session keyring") : 0;
 }
 
-static int place_stdio(int *fds, struct error *err)
+static int join_keyring(void *ctx, struct error *err)
 {
-	/* Out of the way first: one of them may be where another one has to go. */
-	for (int i = 0; i < 3; i++) {
-		if (fds[i] == i || fds[i] > 2)
-			continue;
-		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-		if (fds[i] < 0)
-			return error_sys(err, errno, "duplicate stdio");
-	}
-	for (int i = 0; i < 3; i++)
-		if (fds[i] != i && dup2(fds[i], i) < 0)
-			return error_sys(err, errno, "set stdio");
-	return 0;
+	const struct process *p = ctx;
+	int r;
+
+	if (!p->keyring)
+		return 0;
+	r = labels_begin_keys(&p->plan->labels, &p->labels, err);
+	if (r == 0)
+		r = join_own_keyring(p, err);
+	return r == 0 ? labels_end_keys(&p->labels, err) : r;
 }
 
 static int take_session(void *ctx, struct error *err)
@@ -168,8 +191,12 @@ static int take_session(void *ctx, struct error *err)
 	/* EPERM: it leads one already. */
 	if (setsid() < 0 && errno != EPERM)
 		return error_sys(err, errno, "start a session");
-	if (p->terminal < 0)
-		return place_stdio(p->stdio, err);
+	if (p->terminal < 0) {
+		r = standard_fds_place(p->stdio, err);
+		if (r == 0)
+			standard_fds_reopen_null();
+		return r;
+	}
 	r = pty_take(p->terminal);
 	if (r < 0)
 		return error_sys(err, r, "take the terminal");
@@ -181,25 +208,11 @@ static int take_session(void *ctx, struct error *err)
 	return 0;
 }
 
-/* So that its user can open /dev/stdout and the like. */
 static int own_stdio(void *ctx, struct error *err)
 {
-	const struct process *p = ctx;
-	uid_t uid = p->plan->process->user.uid;
+	uid_t uid = ((struct process *)ctx)->plan->process->user.uid;
 
-	for (int fd = 0; fd < 3 && uid != 0; fd++) {
-		struct stat st;
-
-		if (fstat(fd, &st) < 0)
-			return error_sys(err, errno, "stat stdio");
-		if (st.st_uid == uid || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
-			continue;
-		/* Sockets, read-only file systems: a convenience that cannot be had there. */
-		if (fchown(fd, uid, (gid_t)-1) < 0 && errno != EPERM && errno != EROFS &&
-		    errno != EINVAL)
-			return error_sys(err, errno, "change owner of stdio");
-	}
-	return 0;
+	return uid != 0 ? standard_fds_own(uid, err) : 0;
 }
 
 static int complete_env(void *ctx, struct error *err)
@@ -207,45 +220,26 @@ static int complete_env(void *ctx, struct error *err)
 	struct process *p = ctx;
 
 	p->env = strv_copy(p->plan->env);
+	environment_add_listen(&p->env, p->listen_fds, p->listen_names);
 	environment_add_home(&p->env, p->plan->process->user.uid);
 	return 0;
 }
 
-/* clang-format off */
-static const int rlimit_numbers[OCI_RLIMIT_COUNT] = {
-	[OCI_RLIMIT_AS]         = RLIMIT_AS,
-	[OCI_RLIMIT_CORE]       = RLIMIT_CORE,
-	[OCI_RLIMIT_CPU]        = RLIMIT_CPU,
-	[OCI_RLIMIT_DATA]       = RLIMIT_DATA,
-	[OCI_RLIMIT_FSIZE]      = RLIMIT_FSIZE,
-	[OCI_RLIMIT_LOCKS]      = RLIMIT_LOCKS,
-	[OCI_RLIMIT_MEMLOCK]    = RLIMIT_MEMLOCK,
-	[OCI_RLIMIT_MSGQUEUE]   = RLIMIT_MSGQUEUE,
-	[OCI_RLIMIT_NICE]       = RLIMIT_NICE,
-	[OCI_RLIMIT_NOFILE]     = RLIMIT_NOFILE,
-	[OCI_RLIMIT_NPROC]      = RLIMIT_NPROC,
-	[OCI_RLIMIT_RSS]        = RLIMIT_RSS,
-	[OCI_RLIMIT_RTPRIO]     = RLIMIT_RTPRIO,
-	[OCI_RLIMIT_RTTIME]     = RLIMIT_RTTIME,
-	[OCI_RLIMIT_SIGPENDING] = RLIMIT_SIGPENDING,
-	[OCI_RLIMIT_STACK]      = RLIMIT_STACK,
-};
-/* clang-format on */
+static int apply_labels(void *ctx, struct error *err)
+{
+	struct process *p = ctx;
 
-/* Late, because they hold for the runtime's own work too, and before capabilities go. */
+	return labels_apply(&p->plan->labels, &p->labels, err);
+}
+
+static int apply_scheduling(void *ctx, struct error *err)
+{
+	return scheduling_apply(&((struct process *)ctx)->plan->scheduling, err);
+}
+
 static int set_rlimits(void *ctx, struct error *err)
 {
-	const struct oci_process *process = ((struct process *)ctx)->plan->process;
-
-	for (size_t i = 0; i < process->rlimits_count; i++) {
-		const struct oci_rlimit *limit = &process->rlimits[i];
-		const struct rlimit value = { limit->soft, limit->hard };
-
-		if (setrlimit(rlimit_numbers[limit->type], &value) < 0)
-			return error_sys(err, errno, "set rlimit %s",
-					 names_get(&oci_rlimit_names, (size_t)limit->type));
-	}
-	return 0;
+	return rlimits_set(((struct process *)ctx)->plan->process, err);
 }
 
 static int load_filter(const struct process *p, struct error *err)
@@ -271,14 +265,41 @@ static int load_filter_early(void *ctx, struct error *err)
 	return load_filter(p, err);
 }
 
-static int set_ids(const struct oci_user *user, struct error *err)
+/* In a user namespace whose maker had no rights outside the kernel refuses all of them, so that
+ * nobody drops a group that denies something (user_namespaces(7), setgroups). */
+static int set_groups(const struct process_plan *plan, struct error *err)
 {
-	if (setgroups(user->additional_gids_count, user->additional_gids) < 0)
+	const struct oci_user *user = &plan->process->user;
+
+	if (setgroups(user->additional_gids_count, user->additional_gids) == 0)
+		return 0;
+	if (errno != EPERM || !plan->is_in_user_ns)
 		return error_sys(err, errno, "set additional groups");
+	if (user->additional_gids_count)
+		return error_set(err, -EPERM,
+				 "cannot set any additional groups in a rootless container");
+	return 0;
+}
+
+static int explain_id(const char *kind, unsigned int id, struct error *err)
+{
+	if (errno == EINVAL)
+		return error_set(err, -EINVAL, "cannot set%s to unmapped %s %u in user namespace",
+				 kind, kind, id);
+	return error_sys(err, errno, "set %s %u", kind, id);
+}
+
+static int set_ids(const struct process_plan *plan, struct error *err)
+{
+	const struct oci_user *user = &plan->process->user;
+	int r = set_groups(plan, err);
+
+	if (r < 0)
+		return r;
 	if (setresgid(user->gid, user->gid, user->gid) < 0)
-		return error_sys(err, errno, "set gid %u", user->gid);
+		return explain_id("gid", user->gid, err);
 	if (setresuid(user->uid, user->uid, user->uid) < 0)
-		return error_sys(err, errno, "set uid %u", user->uid);
+		return explain_id("uid", user->uid, err);
 	return 0;
 }
 
@@ -291,13 +312,13 @@ static int set_identity(void *ctx, struct error *err)
 	int r;
 
 	if (!plan->has_caps)
-		return set_ids(&plan->process->user, err);
+		return set_ids(plan, err);
 	r = caps_drop_bounding(plan->bounding);
 	if (r < 0)
 		return error_sys(err, r, "drop bounding capabilities");
 	if (plan->process->user.uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_sys(err, errno, "keep capabilities");
-	r = set_ids(&plan->process->user, err);
+	r = set_ids(plan, err);
 	if (r < 0)
 		return r;
 	r = caps_set(&caps);
@@ -363,6 +384,8 @@ static const struct step become_steps[] = {
 	{ NULL, own_stdio, NULL },
 	{ NULL, complete_env, NULL },
 	{ NULL, reset_signals, NULL },
+	{ NULL, apply_labels, NULL },
+	{ NULL, apply_scheduling, NULL },
 	{ NULL, set_rlimits, NULL },
 	{ NULL, load_filter_early, NULL },
 	{ NULL, set_identity, NULL },

@@ -17,19 +17,21 @@ struct sync;
 struct process {
 	const struct process_plan *plan;
 	struct sync *sync;          /* with the caller */
-	bool has_new_keyring;       /* a session keyring of its own, under the name @keyring */
-	const char *keyring;        /* or NULL: without a name */
+	const char *keyring;        /* session keyring to join; NULL: it stays in the caller's */
 	unsigned int preserved_fds;
+	unsigned int listen_fds;    /* the first of them, for $LISTEN_FDS */
+	const char *listen_names;   /* or NULL: $LISTEN_FDNAMES */
 	int stdio[3];
 	int terminal;               /* slave side, or -1; taken */
 
+	struct labels labels;
 	bool is_cwd_denied; /* root was not let in, its user may be */
 	struct sock_fprog filter;
 	char **env;
 	char *program;
 };
 
-#define PROCESS_INIT { .terminal = -1 }
+#define PROCESS_INIT { .terminal = -1, .labels = LABELS_INIT }
 
 /* First of all, by the first process that is cloned: what takes rights of the caller's that are
  * gone in a user namespace, or the host's /proc, and is inherited. */

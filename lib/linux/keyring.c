@@ -6,7 +6,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int keyring_join_new(const char *name)
+/* keyctl_setperm(3): what the kernel gives to a new one, and what lets others find it. */
+#define POSSESSOR_ALL 0x3f000000ul
+#define USER_VIEW_READ_LINK 0x00130000ul
+#define USER_SEARCH 0x00080000ul
+#define OTHER_SEARCH 0x00000008ul
+
+int keyring_join(const char *name, bool is_for_others)
 {
-	return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 ? -errno : 0;
+	unsigned long permissions = POSSESSOR_ALL | USER_VIEW_READ_LINK;
+	long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
+
+	if (ring < 0)
+		return -errno;
+	permissions |= is_for_others ? OTHER_SEARCH : USER_SEARCH;
+	return syscall(SYS_keyctl, KEYCTL_SETPERM, ring, permissions) < 0 ? -errno : 0;
 }

@@ -167,6 +167,19 @@ static void what_is_no_program_is_said_to_be_denied(void **state)
 
 static char *args[] = { (char *)"sh", NULL };
 
+static int plan_process(const struct oci_process *process, uint64_t available,
+			struct process_plan *ret, struct error *err)
+{
+	static const struct oci_linux linux_;
+	const struct process_request request = {
+		.process = process,
+		.linux_ = &linux_,
+		.available = available,
+	};
+
+	return process_plan(&request, ret, err);
+}
+
 static void capabilities_that_do_not_exist_are_left_out(void **state)
 {
 	char *names[] = { (char *)"CAP_CHOWN", (char *)"CAP_NO_SUCH", (char *)"5",
@@ -176,7 +189,7 @@ static void capabilities_that_do_not_exist_are_left_out(void **state)
 	struct process_plan plan;
 
 	/* Only CAP_CHOWN may be given away here. */
-	assert_int_equal(process_plan(&process, NULL, 1, &plan, NULL), 0);
+	assert_int_equal(plan_process(&process, 1, &plan, NULL), 0);
 	assert_true(plan.has_caps);
 	assert_int_equal(plan.bounding, 1);
 	assert_int_equal(plan.permitted, 1);
@@ -192,7 +205,7 @@ static void ambient_capabilities_that_are_not_inheritable_are_left_out(void **st
 	struct process_plan plan;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(process_plan(&process, NULL, ~0ULL, &plan, &err), 0);
+	assert_int_equal(plan_process(&process, ~0ULL, &plan, &err), 0);
 	assert_int_equal(plan.permitted, 1);
 	assert_int_equal(plan.ambient, 0);
 	process_plan_done(&plan);
@@ -205,10 +218,10 @@ static void a_process_needs_arguments_and_an_absolute_directory(void **state)
 	struct process_plan plan;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(process_plan(&process, NULL, 0, &plan, &err), -EINVAL);
+	assert_int_equal(plan_process(&process, 0, &plan, &err), -EINVAL);
 	assert_string_equal(err.msg, "process.args: args must not be empty");
 	process = (struct oci_process){ .args = args, .cwd = (char *)"tmp" };
-	assert_int_equal(process_plan(&process, NULL, 0, &plan, &err), -EINVAL);
+	assert_int_equal(plan_process(&process, 0, &plan, &err), -EINVAL);
 	assert_string_equal(err.msg, "process.cwd: Cwd must be an absolute path");
 }
 
@@ -221,8 +234,104 @@ static void limits_given_twice_are_refused(void **state)
 	struct process_plan plan;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(process_plan(&process, NULL, 0, &plan, &err), -EINVAL);
+	assert_int_equal(plan_process(&process, 0, &plan, &err), -EINVAL);
 	assert_string_equal(err.msg, "process.rlimits[1]: given twice");
+}
+
+static void what_a_document_does_not_say_is_taken_from_the_container(void **state)
+{
+	struct oci_capabilities caps = { 0 };
+	struct oci_rlimit limits[] = { { OCI_RLIMIT_CORE, 0, 1 } };
+	struct oci_scheduler scheduler = { .policy = OCI_SCHED_IDLE };
+	struct oci_process own = {
+		.capabilities = &caps,
+		.rlimits = limits,
+		.rlimits_count = 1,
+		.apparmor_profile = (char *)"own",
+		.selinux_label = (char *)"own",
+		.oom_score_adj = { .is_set = true, .value = 7 },
+		.scheduler = &scheduler,
+		.no_new_privileges = true,
+		.cwd = (char *)"/own",
+		.user.umask = { .is_set = true, .value = 077 },
+	};
+	struct oci_process document = {
+		.args = args,
+		.cwd = (char *)"/",
+		.apparmor_profile = (char *)"other",
+	};
+	struct oci_process merged;
+
+	process_inherit(&document, &own, &merged);
+	assert_ptr_equal(merged.capabilities, &caps);
+	assert_ptr_equal(merged.rlimits, limits);
+	assert_string_equal(merged.apparmor_profile, "other");
+	assert_string_equal(merged.selinux_label, "own");
+	assert_int_equal(merged.oom_score_adj.value, 7);
+	assert_ptr_equal(merged.scheduler, &scheduler);
+	assert_int_equal(merged.user.umask.value, 077);
+	/* These it does say. */
+	assert_string_equal(merged.cwd, "/");
+	assert_false(merged.no_new_privileges);
+	process_inherit(&document, NULL, &merged);
+	assert_null(merged.capabilities);
+}
+
+static void sockets_are_announced_to_the_process_itself(void **state)
+{
+	cleanup_strv char **env = strv_copy((char *[]){ (char *)"LISTEN_PID=1", NULL });
+	cleanup_free char *pid = xasprintf("%d", (int)getpid());
+
+	environment_add_listen(&env, 0, "a");
+	assert_int_equal(strv_len(env), 1);
+	environment_add_listen(&env, 2, NULL);
+	assert_string_equal(environment_get(env, "LISTEN_FDS"), "2");
+	assert_string_equal(environment_get(env, "LISTEN_PID"), pid);
+	assert_null(environment_get(env, "LISTEN_FDNAMES"));
+	environment_add_listen(&env, 2, "web:admin");
+	assert_string_equal(environment_get(env, "LISTEN_FDNAMES"), "web:admin");
+}
+
+/* Labels. */
+
+static void a_label_of_a_module_that_is_not_in_force_is_left_out(void **state)
+{
+	const struct oci_process process = {
+		.apparmor_profile = (char *)"web",
+		.selinux_label = (char *)"system_u:system_r:container_t:s0",
+	};
+	struct labels_plan plan;
+
+	assert_int_equal(labels_plan(&process, false, false, &plan, NULL), 0);
+	assert_null(plan.apparmor);
+	assert_null(plan.selinux);
+	assert_int_equal(labels_plan(&process, true, false, &plan, NULL), 0);
+	assert_string_equal(plan.apparmor, "web");
+}
+
+static void no_label_opens_nothing(void **state)
+{
+	const struct labels_plan plan = { NULL, NULL };
+	struct labels labels = LABELS_INIT;
+
+	assert_int_equal(labels_open(&plan, -1, &labels, NULL), 0);
+	assert_int_equal(labels_begin_keys(&plan, &labels, NULL), 0);
+	assert_int_equal(labels_end_keys(&labels, NULL), 0);
+	assert_int_equal(labels_apply(&plan, &labels, NULL), 0);
+}
+
+/* Only a security module in force takes it: here it must be an error, and never be ignored. */
+static void a_profile_that_cannot_be_set_is_an_error_with_the_path_podman_looks_for(void **state)
+{
+	const struct labels_plan plan = { .apparmor = "no-such-profile" };
+	struct labels labels = LABELS_INIT;
+	struct error err = ERROR_INIT;
+	cleanup_fd int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	labels.apparmor_fd = fcntl(null_fd, F_DUPFD_CLOEXEC, 3);
+	assert_true(labels_apply(&plan, &labels, &err) < 0);
+	assert_non_null(strstr(err.msg, "`/proc/thread-self/attr/apparmor/exec`"));
+	assert_int_equal(labels.apparmor_fd, -1);
 }
 
 int main(void)
@@ -239,6 +348,12 @@ int main(void)
 		cmocka_unit_test(ambient_capabilities_that_are_not_inheritable_are_left_out),
 		cmocka_unit_test(a_process_needs_arguments_and_an_absolute_directory),
 		cmocka_unit_test(limits_given_twice_are_refused),
+		cmocka_unit_test(what_a_document_does_not_say_is_taken_from_the_container),
+		cmocka_unit_test(sockets_are_announced_to_the_process_itself),
+		cmocka_unit_test(a_label_of_a_module_that_is_not_in_force_is_left_out),
+		cmocka_unit_test(no_label_opens_nothing),
+		cmocka_unit_test(
+			a_profile_that_cannot_be_set_is_an_error_with_the_path_podman_looks_for),
 	};
 
 	return cmocka_run_group_tests_name("process", tests, make_dir, remove_dir);
