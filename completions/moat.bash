@@ -38,7 +38,7 @@ _moat()
 		COMPREPLY=($(compgen -W "$options --help" -- "$word"))
 	elif [[ $command == - ]]; then
 		COMPREPLY=($(compgen -W "$commands help" -- "$word"))
-	elif [[ $command != list && $command != spec ]]; then
+	elif [[ $command != list && $command != spec && $command != features ]]; then
 		_moat_ids "$program" "$word"
 	fi
 }

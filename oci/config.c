@@ -196,7 +196,7 @@ static const struct field hooks_table[] = {
 	FIELD_OBJECTS(struct oci_hooks, "poststart", poststart, &hook_fields),
 	FIELD_OBJECTS(struct oci_hooks, "poststop", poststop, &hook_fields),
 };
-static const struct fields hooks_fields = FIELDS(struct oci_hooks, hooks_table);
+const struct fields oci_hooks_fields = FIELDS(struct oci_hooks, hooks_table);
 
 static const struct field config_table[] = {
 	FIELD(struct oci_config, "ociVersion", STRING, oci_version),
@@ -205,7 +205,7 @@ static const struct field config_table[] = {
 	FIELD(struct oci_config, "hostname", STRING, hostname),
 	FIELD(struct oci_config, "domainname", STRING, domainname),
 	FIELD_OBJECTS(struct oci_config, "mounts", mounts, &mount_fields),
-	FIELD_OBJECT(struct oci_config, "hooks", OBJECT, hooks, &hooks_fields),
+	FIELD_OBJECT(struct oci_config, "hooks", OBJECT, hooks, &oci_hooks_fields),
 	FIELD(struct oci_config, "annotations", MAP, annotations),
 	FIELD_OBJECT(struct oci_config, "linux", OBJECT, linux_, &oci_linux_fields),
 	FIELD_OBJECT(struct oci_config, "vm", OPT_OBJECT, vm, &oci_vm_fields),

@@ -17,6 +17,8 @@ struct error;
 
 /* The version of the specification that is implemented, and written into what is written. */
 #define OCI_VERSION "1.3.0"
+/* The oldest that is understood. */
+#define OCI_VERSION_MIN "1.0.0"
 
 struct oci_box {
 	uint32_t height;

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 #include "cmd/moat/options.h"
-
-struct error;
+#include "lib/base/error.h"
+#include "lib/settings/settings.h"
 
 enum cgroup_manager {
 	CGROUP_MANAGER_CGROUPFS,
@@ -14,6 +14,8 @@ enum cgroup_manager {
 	CGROUP_MANAGER_DISABLED,
 	CGROUP_MANAGER_COUNT,
 };
+
+enum rootless { ROOTLESS_AUTO, ROOTLESS_TRUE, ROOTLESS_FALSE, ROOTLESS_COUNT };
 
 /* What stands in front of the command. */
 struct globals {
@@ -25,9 +27,15 @@ struct globals {
 	bool is_debugging;
 	bool wants_systemd;
 	int cgroup_manager; /* enum cgroup_manager */
-	int rootless;       /* accepted and not needed: it is found out */
+	int rootless;       /* enum rootless */
 	int isolation;      /* enum isolation, -1: not given */
 	bool shows_version;
+	char *config;           /* another moat.json, or NULL */
+	const char *criu;       /* accepted for compatibility */
+	struct settings settings;
+	/* Why there are no settings. Said by the commands that need them: one that cleans up must work
+	 * whatever somebody wrote into a file. */
+	struct error settings_error;
 };
 
 extern const struct option_table global_options;
@@ -51,7 +59,7 @@ struct command {
 
 extern const struct command create_command, start_command, run_command, exec_command, kill_command,
 	delete_command, state_command, list_command, ps_command, pause_command, resume_command,
-	update_command, events_command, spec_command;
+	update_command, events_command, spec_command, features_command;
 extern const struct command *const commands[]; /* ends with NULL */
 
 const struct command *command_find(const char *name);

@@ -10,6 +10,7 @@
 
 struct values {
 	char *bundle;
+	const char *file;
 	bool is_rootless;
 };
 
@@ -17,23 +18,33 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 static const struct option_spec specs[] = {
 	{ "bundle", 'b', OPTION_PATH, AT(bundle), NULL, "DIR", "where to write it (default: the working directory)" },
+	{ "file", 'f', OPTION_TEXT, AT(file), NULL, "FILE", "its name, or a path from there (default: config.json)" },
 	{ "rootless", 0, OPTION_FLAG, AT(is_rootless), NULL, NULL, "for a container of an unprivileged user" },
 };
 #undef AT
 /* clang-format on */
 static const struct option_table options = OPTION_TABLE(specs);
 
+static char *choose_path(const struct values *values)
+{
+	const char *file = values->file ? values->file : "config.json";
+
+	if (!values->bundle || *file == '/')
+		return xstrdup(file);
+	return xasprintf("%s/%s", values->bundle, file);
+}
+
 static int run(const struct globals *globals, void *data, char **args, struct error *err)
 {
 	const struct values *values = data;
-	cleanup_free char *path = xasprintf("%s%sconfig.json", values->bundle ? values->bundle : "",
-					    values->bundle ? "/" : "");
+	cleanup_free char *path = choose_path(values);
 	cleanup_free char *text = NULL;
 	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	int r;
 
 	if (fd < 0 && errno == EEXIST)
-		return error_set(err, -EEXIST, "File config.json exists. Remove it first");
+		return error_set(err, -EEXIST, "File %s exists. Remove it first",
+				 values->file ? values->file : "config.json");
 	if (fd < 0)
 		return error_sys(err, errno, "create '%s'", path);
 	text = oci_spec_template(values->is_rootless);

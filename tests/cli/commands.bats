@@ -25,7 +25,7 @@ load helpers
 			grep -qe " $option\b" <<<"$output"
 		done
 	done
-	for command in create start state kill delete run exec list spec; do
+	for command in create start state kill delete run exec list spec features; do
 		grep -qx "$command" options
 	done
 }
@@ -195,6 +195,72 @@ load helpers
 	check "$status" 0
 	jq -e '.linux.namespaces | map(.type) | index("user")' config.json
 	check "$(jq '.linux.uidMappings[0].hostID' config.json)" "$(id -u)"
+}
+
+@test "spec --file names the file, beneath --bundle" {
+	mkdir bundle
+	moat spec --bundle bundle --file other.json
+	check "$status" 0
+	check "$(jq -r .ociVersion bundle/other.json)" "1.3.0"
+	moat spec -b bundle -f "$PWD/absolute.json"
+	check "$status" 0
+	[[ -s absolute.json && ! -e bundle/config.json ]]
+	fails_with 1 "spec: File other.json exists. Remove it first" spec --bundle bundle --file other.json
+}
+
+@test "features is the document of the specification" {
+	moat features
+	check "$status" 0
+	check "$stderr" ""
+	check "$(jq -r '.ociVersionMin + " " + .ociVersionMax' <<<"$output")" "1.0.0 1.3.0"
+	check "$(jq -r '.hooks | join(" ")' <<<"$output")" \
+		"prestart createRuntime createContainer startContainer poststart poststop"
+	check "$(jq -r '.linux.namespaces | sort | join(" ")' <<<"$output")" \
+		"cgroup ipc mount network pid time user uts"
+	check "$(jq -c '.linux.cgroup' <<<"$output")" \
+		'{"v1":true,"v2":true,"systemd":false,"systemdUser":false,"rdma":true}'
+	# Strings, lists of strings and truths, as features-linux.md has them.
+	jq -e '.linux | [.apparmor, .selinux, .netDevices, .mountExtensions.idmap] |
+		all(keys == ["enabled"] and .enabled)' <<<"$output"
+	jq -e '.linux.intelRdt == {enabled: true, schemata: true, monitoring: true}' <<<"$output"
+	jq -e '.linux.memoryPolicy | (.modes | length) == 7 and (.flags | length) == 3' <<<"$output"
+	jq -e '.linux.seccomp | .enabled and (.actions | length) == 9 and (.operators | length) == 7' \
+		<<<"$output"
+	jq -e '.linux.seccomp | (.supportedFlags - .knownFlags) == []' <<<"$output"
+	jq -e '[.mountOptions, .linux.capabilities, .linux.seccomp.archs,
+		.potentiallyUnsafeConfigAnnotations] |
+		all(length > 0 and all(type == "string") and (unique | length) == length)' <<<"$output"
+	jq -e '.annotations | all(type == "string")' <<<"$output"
+}
+
+@test "features has every mount option that the specification asks for" {
+	moat features
+	local wanted="async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime
+		nodev nodiratime noexec noiversion nolazytime norelatime nostrictatime nosuid nosymfollow
+		private ratime rbind rdev rdiratime relatime remount rexec rnoatime rnodev rnodiratime rnoexec
+		rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave
+		rstrictatime rsuid rsymfollow runbindable rw shared silent slave strictatime suid symfollow
+		sync tmpcopyup unbindable idmap ridmap mand nomand"
+	for option in $wanted; do
+		jq -e --arg o "$option" '.mountOptions | index($o)' <<<"$output" >/dev/null ||
+			{ echo "missing: $option" >&2; return 1; }
+	done
+}
+
+# "acl" and "noacl" are words for a file system, not for a runtime; runc lists them no longer. The
+# systemd manager is not here yet, and features says so.
+@test "features says whatever runc's says" {
+	command -v runc >/dev/null || skip "no runc here"
+	runc features >runc.json || skip "this runc has no features command"
+	moat features
+	jq -n --slurpfile ours <(echo "$output") --slurpfile runc runc.json '
+		def leaves: [paths(scalars) as $p | [$p[] | select(type == "string")] +
+			(if ($p[-1] | type) == "number" then [getpath($p)] else [] end)];
+		($runc[0] | leaves) - ($ours[0] | leaves) |
+		map(select(.[0] != "annotations") | join(".")) - ["mountOptions.acl", "mountOptions.noacl",
+			"linux.cgroup.systemd", "linux.cgroup.systemdUser"]
+		' >missing
+	check "$(jq -c . missing)" "[]"
 }
 
 @test "output that cannot be written is a failure" {

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <stdio.h>
+
+#include "cmd/moat/command.h"
+#include "cmd/moat/version.h"
+#include "lib/engine/mount-plan.h"
+#include "lib/linux/caps.h"
+#include "lib/linux/seccomp-program.h"
+#include "lib/linux/seccomp.h"
+#include "oci/config.h"
+#include "oci/feature-list.h"
+
+/* What native isolation does. Behind a VM some of it is refused, with the reason: see the table in
+ * docs/architecture.md. */
+
+static const struct option_table options = { NULL, 0 };
+
+static char *upper(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	for (char *p = copy; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return copy;
+}
+
+/* Those that both the library and the running kernel know; numbers have no gaps. */
+static char **capabilities(void)
+{
+	char **names = NULL;
+
+	for (unsigned int i = 0;; i++) {
+		const char *name = caps_name(i);
+
+		if (!name || caps_number(name) < 0)
+			return names;
+		strv_push(&names, upper(name));
+	}
+}
+
+/* "SCMP_ARCH_X86_64" is the library's "x86_64". */
+static bool is_known_arch(const char *word)
+{
+	cleanup_free char *name = xstrdup(str_after(word, "SCMP_ARCH_"));
+
+	for (char *p = name; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return seccomp_arch(name);
+}
+
+static void fill_seccomp(struct oci_features_seccomp *seccomp)
+{
+	seccomp->enabled = true;
+	for (size_t i = 0; i < oci_seccomp_arch_names.count; i++)
+		if (is_known_arch(oci_seccomp_arch_names.names[i]))
+			strv_push(&seccomp->archs, xstrdup(oci_seccomp_arch_names.names[i]));
+	strv_each(name, seccomp->known_flags) {
+		int flag = seccomp_flag(name);
+
+		if (flag >= 0 && seccomp_has_flag((unsigned int)flag))
+			strv_push(&seccomp->supported_flags, xstrdup(name));
+	}
+}
+
+static void fill_linux(struct oci_features_linux *l)
+{
+	l->capabilities = capabilities();
+	l->cgroup = (struct oci_features_cgroup){ .v1 = true, .v2 = true, .rdma = true };
+	fill_seccomp(&l->seccomp);
+	l->apparmor.enabled = true;
+	l->selinux.enabled = true;
+	l->intel_rdt = (struct oci_features_intel_rdt){ .enabled = true,
+							.schemata = true,
+							.monitoring = true };
+	l->mount_extensions.idmap.enabled = true;
+	l->net_devices.enabled = true;
+}
+
+static void fill_annotations(struct oci_features *features)
+{
+	struct string_map *map = &features->annotations;
+
+	string_map_set(map, "io.moat.version", MOAT_VERSION);
+	string_map_set(map, "io.moat.commit", MOAT_COMMIT);
+	string_map_set(map, "io.github.seccomp.libseccomp.version", seccomp_library_version());
+	/* Under this name callers of every runtime look for it. */
+	string_map_set(map, "org.opencontainers.runc.checkpoint.enabled", "false");
+	strv_push(&features->unsafe_annotations, xstrdup("run.oci."));
+}
+
+static int run(const struct globals *globals, void *values, char **args, struct error *err)
+{
+	cleanup_oci_features struct oci_features features;
+	cleanup_free char *text = NULL;
+
+	oci_features_init(&features);
+	features.mount_options = strv_copy((char *const *)mount_option_words());
+	fill_linux(&features.linux_);
+	fill_annotations(&features);
+	text = oci_features_text(&features);
+	puts(text);
+	return 0;
+}
+
+const struct command features_command = {
+	.name = "features",
+	.summary = "show what a config.json may ask for, as JSON",
+	.arguments = "",
+	.options = &options,
+	.context = "features",
+	.run = run,
+};
