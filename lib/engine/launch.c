@@ -16,6 +16,7 @@
 #include "lib/engine/hooks.h"
 #include "lib/engine/id-map.h"
 #include "lib/engine/init.h"
+#include "lib/engine/net-devices.h"
 #include "lib/engine/plan.h"
 #include "lib/engine/rootfs.h"
 #include "lib/linux/caps.h"
@@ -30,6 +31,7 @@ struct launch {
 	struct container_plan plan;
 	struct id_map_plan ids; /* of a new user namespace */
 	struct rootfs_sources sources;
+	struct net_devices net_devices;
 	struct child child;
 	struct init init;
 	struct helper helper;
@@ -159,6 +161,18 @@ static int start(void *ctx, struct error *err)
 	return child_start(&l->child, &start, err);
 }
 
+static int move_devices(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+
+	return net_devices_move(&l->net_devices, &l->plan.namespaces, l->child.pid, err);
+}
+
+static void bring_devices_back(void *ctx)
+{
+	net_devices_bring_back(&((struct launch *)ctx)->net_devices);
+}
+
 static int record(void *ctx, struct error *err)
 {
 	return child_record(&((struct launch *)ctx)->child, err);
@@ -220,6 +234,7 @@ static const struct step create_steps[] = {
 	{ NULL, check, NULL },
 	{ NULL, open_sources, NULL },
 	{ "start init", start, NULL },
+	{ NULL, move_devices, bring_devices_back },
 	{ NULL, record, NULL },
 	{ NULL, build_filter, NULL },
 	{ NULL, run_hooks, NULL },
@@ -230,9 +245,10 @@ static const struct step create_steps[] = {
 
 int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error *err)
 {
-	struct launch l = { .c = c, .child = CHILD_INIT };
+	struct launch l = { .c = c, .net_devices = NET_DEVICES_INIT, .child = CHILD_INIT };
 	int r;
 
+	l.net_devices.linux_ = &c->config->linux_;
 	l.child.cgroup = c->cgroup;
 	l.child.plan = &l.plan.process;
 	l.child.on_pid = c->on_pid;
@@ -241,6 +257,7 @@ int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error
 	if (r == 0)
 		*ret_pid = steal_pid(&l.child.pid);
 	child_done(&l.child);
+	net_devices_done(&l.net_devices);
 	rootfs_close_sources(&l.sources);
 	namespaces_close(&l.plan.namespaces);
 	container_plan_done(&l.plan);

@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/net-devices.h"
 #include "lib/engine/sysctl.h"
 #include "lib/linux/lsm.h"
 
@@ -133,6 +134,7 @@ int container_plan_check(const struct engine_container *c, const struct containe
 {
 	const struct oci_config *config = c->config;
 	int private_flags = plan->namespaces.private_flags;
+	int r;
 
 	/* The network is the VM's, hence the container's, without a namespace in between. */
 	if (c->is_guest)
@@ -140,5 +142,6 @@ int container_plan_check(const struct engine_container *c, const struct containe
 	if ((config->hostname || config->domainname) && !(private_flags & CLONE_NEWUTS))
 		return error_set(err, -EINVAL, "unable to set %s without a private UTS namespace",
 				 config->hostname ? "hostname" : "domainname");
-	return sysctls_check(&config->linux_.sysctl, private_flags, err);
+	r = net_devices_check(&config->linux_, &plan->namespaces, err);
+	return r < 0 ? r : sysctls_check(&config->linux_.sysctl, private_flags, err);
 }

@@ -14,7 +14,9 @@
 #include "lib/base/str.h"
 #include "lib/engine/filter.h"
 #include "lib/engine/namespaces.h"
+#include "lib/engine/net-devices.h"
 #include "lib/engine/sysctl.h"
+#include "lib/linux/netdev.h"
 
 /* Decisions, without a process or a privilege. */
 
@@ -97,6 +99,36 @@ static void time_offsets_want_a_new_time_namespace(void **state)
 	assert_int_equal(namespaces_plan(&config, &plan, &err), -EINVAL);
 	assert_string_equal(err.msg, "linux.timeOffsets: there is no new time namespace to set "
 				     "them in");
+}
+
+static void names_of_links_are_those_the_kernel_takes(void **state)
+{
+	assert_true(netdev_is_name("eth0"));
+	assert_true(netdev_is_name("eth%d"));
+	assert_true(netdev_is_name("fifteen-letters"));
+	assert_false(netdev_is_name("sixteen-letters!"));
+	assert_false(netdev_is_name(""));
+	assert_false(netdev_is_name(".."));
+	assert_false(netdev_is_name("a/b"));
+	assert_false(netdev_is_name("a b"));
+	assert_false(netdev_is_name("eth%s"));
+	assert_false(netdev_is_name("e%d%d"));
+}
+
+static void network_devices_want_a_network_of_their_own(void **state)
+{
+	struct oci_net_device device = { (char *)"eth1", (char *)"not/a/name" };
+	struct oci_linux l = { .net_devices = &device, .net_devices_count = 1 };
+	struct namespace_plan namespaces = { 0 };
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(net_devices_check(&l, &namespaces, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "without a private network namespace"));
+	namespaces.private_flags = CLONE_NEWNET;
+	assert_int_equal(net_devices_check(&l, &namespaces, &err), -EINVAL);
+	assert_string_equal(err.msg, "linux.netDevices.eth1: invalid name 'not/a/name'");
+	device.name = NULL;
+	assert_int_equal(net_devices_check(&l, &namespaces, &err), 0);
 }
 
 static void a_namespace_given_twice_is_refused(void **state)
@@ -187,6 +219,8 @@ int main(void)
 		cmocka_unit_test(joins_have_an_order_of_their_own_and_a_pid_needs_a_helper),
 		cmocka_unit_test(what_only_children_get_into_is_the_helpers),
 		cmocka_unit_test(time_offsets_want_a_new_time_namespace),
+		cmocka_unit_test(names_of_links_are_those_the_kernel_takes),
+		cmocka_unit_test(network_devices_want_a_network_of_their_own),
 		cmocka_unit_test(a_namespace_given_twice_is_refused),
 		cmocka_unit_test(only_settings_of_private_namespaces_may_change),
 		cmocka_unit_test(the_first_separator_of_a_sysctl_decides),
