@@ -2,6 +2,7 @@
 #include "lib/linux/signals.h"
 
 #include <signal.h>
+#include <stddef.h>
 
 void signals_reset(void)
 {
