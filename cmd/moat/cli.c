@@ -17,11 +17,13 @@
 
 static const char *const log_format_words[] = { "text", "json" };
 static const struct names log_formats = NAMES(log_format_words);
-static const char *const log_level_words[] = { "error", "warning", "info", "debug" };
-static const struct names log_levels = NAMES(log_level_words);
 static const char *const cgroup_manager_words[] = { "cgroupfs", "systemd", "disabled" };
 static const struct names cgroup_managers = NAMES(cgroup_manager_words);
-static const char *const rootless_words[] = { "true", "false", "auto" };
+static const char *const rootless_words[] = {
+	[ROOTLESS_AUTO] = "auto",
+	[ROOTLESS_TRUE] = "true",
+	[ROOTLESS_FALSE] = "false",
+};
 static const struct names rootless_choices = NAMES(rootless_words);
 
 /* clang-format off */
@@ -31,12 +33,14 @@ static const struct option_spec global_specs[] = {
 	{ "isolation", 0, OPTION_WORD, AT(isolation), &isolation_names, "vm|native", "what a new container runs behind (default: vm)" },
 	{ "log", 0, OPTION_TEXT, AT(log), NULL, "FILE", "write the error there too" },
 	{ "log-format", 0, OPTION_WORD, AT(log_format), &log_formats, "text|json", "how the log file is written (default: text)" },
-	{ "log-level", 0, OPTION_WORD, AT(log_level), &log_levels, "error|warning|info|debug", "what is logged" },
+	{ "log-level", 0, OPTION_WORD, AT(log_level), &settings_log_level_names, "error|warning|info|debug", "what is logged" },
 	{ "debug", 0, OPTION_FLAG, AT(is_debugging), NULL, NULL, "the same as --log-level debug" },
 	{ "cgroup-manager", 0, OPTION_WORD, AT(cgroup_manager), &cgroup_managers, "cgroupfs|systemd|disabled", "who makes cgroups (default: cgroupfs)" },
 	{ "systemd-cgroup", 0, OPTION_FLAG, AT(wants_systemd), NULL, NULL, "the same as --cgroup-manager systemd" },
-	{ "rootless", 0, OPTION_WORD, AT(rootless), &rootless_choices, "true|false|auto", "accepted for compatibility" },
-	{ "version", 'v', OPTION_FLAG, AT(shows_version), NULL, NULL, "show the version" },
+	{ "rootless", 0, OPTION_WORD, AT(rootless), &rootless_choices, "auto|true|false", "do without cgroups that cannot be written" },
+	{ "config", 0, OPTION_PATH, AT(config), NULL, "FILE", "read this instead of /etc/moat/moat.json" },
+	{ "criu", 0, OPTION_TEXT, AT(criu), NULL, "PATH", "accepted for compatibility" },
+	{ "version", 'v', OPTION_FLAG, AT(shows_version), NULL, NULL, "show the version", 'V' },
 };
 #undef AT
 /* clang-format on */
@@ -83,6 +87,8 @@ static enum log_level choose_level(const struct globals *globals)
 		return LOG_LEVEL_DEBUG;
 	if (globals->log_level >= 0)
 		return (enum log_level)globals->log_level;
+	if (globals->settings.log_level >= 0)
+		return (enum log_level)globals->settings.log_level;
 	return globals->log ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
 }
 
@@ -98,6 +104,16 @@ static int set_up_log(const struct globals *globals, struct error *err)
 
 	log_setup(&options);
 	return r;
+}
+
+/* By the environment, because the shim reads it again. */
+static int load_settings(struct globals *globals, struct error *err)
+{
+	settings_init(&globals->settings);
+	if (globals->config && setenv(SETTINGS_VARIABLE, globals->config, 1) < 0)
+		return error_sys(err, errno, "set " SETTINGS_VARIABLE);
+	(void)settings_load(&globals->settings, &globals->settings_error);
+	return 0;
 }
 
 static int choose_root(struct globals *globals, struct error *err)
@@ -211,7 +227,8 @@ static int run_with(struct globals *globals, char **argv)
 	r = answer_directly(globals, parsed, argv);
 	if (r >= 0)
 		return r;
-	if (set_up_log(globals, &err) < 0 || choose_root(globals, &err) < 0)
+	if (load_settings(globals, &err) < 0 || set_up_log(globals, &err) < 0 ||
+	    choose_root(globals, &err) < 0)
 		return fail(&err, 1);
 	if (!argv[0]) {
 		error_set(&err, -EINVAL, "no command given: see 'moat --help'");
@@ -239,6 +256,7 @@ int cli_main(char *const *argv)
 	globals.argv = argv;
 	status = run_with(&globals, sorted + 1);
 	options_release(&global_options, &globals);
+	settings_done(&globals.settings);
 	/* A full disk or a closed pipe must not look like success. */
 	if (fflush(stdout) != 0 && status == 0) {
 		struct error err = ERROR_INIT;

@@ -23,6 +23,13 @@ static uint32_t activation_fds(void)
 	return n;
 }
 
+static bool is_lenient(const struct globals *globals)
+{
+	if (globals->rootless == ROOTLESS_AUTO)
+		return state_is_rootless();
+	return globals->rootless == ROOTLESS_TRUE;
+}
+
 int create_request(const struct globals *globals, const struct create_values *values,
 		   const char *id, struct container_create_request *ret, struct error *err)
 {
@@ -30,6 +37,10 @@ int create_request(const struct globals *globals, const struct create_values *va
 		return error_set(
 			err, -EOPNOTSUPP,
 			"systemd cgroups are not supported yet: use --cgroup-manager cgroupfs");
+	if (globals->settings_error.code) {
+		*err = globals->settings_error;
+		return err->code;
+	}
 	*ret = (struct container_create_request){
 		.argv = globals->argv,
 		.root = globals->root,
@@ -45,7 +56,10 @@ int create_request(const struct globals *globals, const struct create_values *va
 		.no_new_keyring = values->no_new_keyring,
 		.no_subreaper = values->no_subreaper,
 		.no_cgroup = globals->cgroup_manager == CGROUP_MANAGER_DISABLED,
+		.is_lenient = is_lenient(globals),
 		.isolation = globals->isolation,
+		.configured_isolation = globals->settings.isolation,
+		.allowed_annotations = globals->settings.allow_annotations,
 	};
 	return 0;
 }

@@ -35,7 +35,7 @@ static const struct option_spec *find_name(const struct option_table *table, con
 static const struct option_spec *find_letter(const struct option_table *table, char letter)
 {
 	for (size_t i = 0; i < table->count; i++)
-		if (table->specs[i].letter == letter)
+		if (table->specs[i].letter == letter || table->specs[i].other_letter == letter)
 			return &table->specs[i];
 	return NULL;
 }

@@ -40,6 +40,7 @@ struct option_spec {
 	const struct names *words; /* OPTION_WORD */
 	const char *argument;	   /* as --help names it; NULL for a flag */
 	const char *help;
+	char other_letter; /* that some peer has for it; 0: none */
 };
 
 struct option_table {

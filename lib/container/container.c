@@ -3,34 +3,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/container/handle.h"
 #include "oci/config.h"
-
-int container_choose_isolation(int flag, const char *program, int *ret, struct error *err)
-{
-	const char *wish = getenv("MOAT_ISOLATION");
-	int isolation;
-
-	if (flag >= 0) {
-		*ret = flag;
-		return 0;
-	}
-	if (wish && *wish) {
-		isolation = names_find(&isolation_names, wish);
-		if (isolation < 0)
-			return error_set(err, -EINVAL,
-					 "MOAT_ISOLATION: neither 'vm' nor 'native': '%s'", wish);
-		*ret = isolation;
-		return 0;
-	}
-	*ret = streq(program, "moat-native") || streq(program, "runk") ? ISOLATION_NATIVE
-								       : ISOLATION_VM;
-	return 0;
-}
 
 void container_info_done(struct container_info *info)
 {

@@ -37,7 +37,10 @@ struct container_create_request {
 	bool no_cgroup;            /* stay in the caller's cgroup */
 	bool no_subreaper;         /* foreground `run`: leave orphans to whoever reaps them now */
 	bool runs_at_once;         /* `run`: no stop between created and started */
-	int isolation;             /* enum isolation, or -1: container_choose_isolation() */
+	int isolation;             /* enum isolation, or -1: isolation.h */
+	int configured_isolation;  /* moat.json's, or -1 */
+	char *const *allowed_annotations; /* of moat.json */
+	bool is_lenient;           /* hierarchies that cannot be written are left out (rootless) */
 };
 
 /* Makes a container. With @ret_pid non-NULL, it is the pid to wait for: a child of ours. */
@@ -117,7 +120,3 @@ struct container_info {
 void container_info_done(struct container_info *info);
 int container_info(const char *root, const char *id, struct container_info *ret,
 		   struct error *err);
-
-/* vm or native for a new container. The first of: @flag (enum isolation, -1: none given),
- * $MOAT_ISOLATION, the name of the program ("moat-native", "runk": native), vm. */
-int container_choose_isolation(int flag, const char *program, int *ret, struct error *err);

@@ -14,6 +14,7 @@
 #include "lib/base/rfc3339.h"
 #include "lib/base/steps.h"
 #include "lib/container/creation.h"
+#include "lib/container/isolation.h"
 #include "lib/container/preserved.h"
 #include "lib/container/report.h"
 #include "lib/linux/selfexe.h"
@@ -29,22 +30,42 @@ static int check_preserved(void *ctx, struct error *err)
 	return preserved_check(((struct creation *)ctx)->request.preserved_fds, err);
 }
 
-static int choose_isolation(void *ctx, struct error *err)
+/* What runs natively is made by a copy of this program, which begins again from here: so as early
+ * as it is known. */
+static int set_isolation(struct creation *creation, int isolation, struct error *err)
 {
-	struct creation *creation = ctx;
 	const struct container_create_request *request = &creation->request;
-	int isolation;
-	int r = container_choose_isolation(request->isolation, program_invocation_short_name,
-					   &isolation, err);
+	int r = container_find_backend(isolation, &creation->backend, err);
 
-	if (r == 0)
-		r = container_find_backend(isolation, &creation->backend, err);
 	if (r < 0)
 		return r;
 	creation->c->record.isolation = isolation;
 	if (isolation != ISOLATION_NATIVE || !request->argv)
 		return 0;
 	return selfexe_protect(request->argv, err);
+}
+
+static int choose_isolation_early(void *ctx, struct error *err)
+{
+	struct creation *creation = ctx;
+	int isolation;
+	int r = isolation_choose_early(creation->request.isolation, program_invocation_short_name,
+				       &isolation, err);
+
+	return r < 0 || isolation < 0 ? r : set_isolation(creation, isolation, err);
+}
+
+static int choose_isolation(void *ctx, struct error *err)
+{
+	struct creation *creation = ctx;
+	const struct container_create_request *request = &creation->request;
+	int isolation, r;
+
+	if (creation->backend)
+		return 0;
+	r = isolation_choose(creation->c->config, request->allowed_annotations,
+			     request->configured_isolation, &isolation, err);
+	return r < 0 ? r : set_isolation(creation, isolation, err);
 }
 
 static int resolve_bundle(void *ctx, struct error *err)
@@ -223,9 +244,10 @@ static int tell_caller(void *ctx, struct error *err)
 /* Without names: what they say is clear without "record: " in front. */
 static const struct step steps[] = {
 	{ NULL, check_preserved, NULL },
-	{ NULL, choose_isolation, NULL },
+	{ NULL, choose_isolation_early, NULL },
 	{ NULL, resolve_bundle, NULL },
 	{ NULL, read_config, NULL },
+	{ NULL, choose_isolation, NULL },
 	{ NULL, fill_record, NULL },
 	{ NULL, decide_start, NULL },
 	/* Before there is any state: a bad command line leaves nothing to undo. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -34,15 +35,35 @@ struct state_dir {
 /* The maker of a directory waits for those only who saw it before it was locked. */
 #define CREATE_LOCK_MS 5000
 
+/* The first namespace's mapping is the identity, whole. */
+static bool is_in_user_namespace(void)
+{
+	cleanup_file FILE *file = fopen("/proc/self/uid_map", "re");
+	unsigned int inside, outside, count;
+
+	if (!file || fscanf(file, "%u %u %u", &inside, &outside, &count) != 3)
+		return false;
+	return inside != 0 || outside != 0 || count != UINT32_MAX;
+}
+
+bool state_is_rootless(void)
+{
+	const char *user;
+
+	if (geteuid() != 0)
+		return true;
+	user = getenv("USER");
+	return !(user && streq(user, "root")) && is_in_user_namespace();
+}
+
 int state_default_root(char **ret, struct error *err)
 {
-	const char *runtime_dir;
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() == 0) {
+	if (!state_is_rootless() || (geteuid() == 0 && !runtime_dir)) {
 		*ret = xstrdup("/run/moat");
 		return 0;
 	}
-	runtime_dir = getenv("XDG_RUNTIME_DIR");
 	if (!runtime_dir || *runtime_dir != '/')
 		return error_set(err, -ENOENT, "no place for state: XDG_RUNTIME_DIR is not set");
 	*ret = xasprintf("%s/moat", runtime_dir);
@@ -176,7 +197,8 @@ bool state_dir_is_locked(const struct state_dir *dir)
 static int make_root(const char *path, struct error *err)
 {
 	cleanup_free char *root = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	int r = mkdir_parents(root, 0700);
+	/* Sticky: of what looks unused below $XDG_RUNTIME_DIR, that is spared. */
+	int r = mkdir_parents(root, 01700);
 
 	return r < 0 ? error_sys(err, r, "make the root '%s'", root) : 0;
 }

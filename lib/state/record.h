@@ -71,7 +71,11 @@ char *record_text(const struct record *record); /* free(3) it */
 /* A container's directory, opened. */
 struct state_dir;
 
-/* The default root: /run/moat, or $XDG_RUNTIME_DIR/moat when not root. free(3) it. */
+/* Whether the caller's containers are a user's own: without root, or as the root of a user
+ * namespace ($USER says who it really is, as runc has it). */
+bool state_is_rootless(void);
+
+/* The default root: /run/moat, or rootless $XDG_RUNTIME_DIR/moat. free(3) it. */
 int state_default_root(char **ret, struct error *err);
 
 /* 1–1024 of [A-Za-z0-9_+.-], not "." or "..": else "invalid container ID format: 'x'". */

@@ -262,27 +262,6 @@ static void test_delete_by_force_ends_a_running_one(void **state)
 	assert_string_equal(err.msg, "container does not exist");
 }
 
-static void test_isolation_comes_from_flag_environment_name_in_that_order(void **state)
-{
-	int got = -1;
-
-	setenv("MOAT_ISOLATION", "native", 1);
-	assert_int_equal(container_choose_isolation(ISOLATION_VM, "runk", &got, &err), 0);
-	assert_int_equal(got, ISOLATION_VM);
-	assert_int_equal(container_choose_isolation(-1, "moat", &got, &err), 0);
-	assert_int_equal(got, ISOLATION_NATIVE);
-	setenv("MOAT_ISOLATION", "vm", 1);
-	assert_int_equal(container_choose_isolation(-1, "moat-native", &got, &err), 0);
-	assert_int_equal(got, ISOLATION_VM);
-	unsetenv("MOAT_ISOLATION");
-	assert_int_equal(container_choose_isolation(-1, "moat-native", &got, &err), 0);
-	assert_int_equal(got, ISOLATION_NATIVE);
-	assert_int_equal(container_choose_isolation(-1, "runk", &got, &err), 0);
-	assert_int_equal(got, ISOLATION_NATIVE);
-	assert_int_equal(container_choose_isolation(-1, "moat", &got, &err), 0);
-	assert_int_equal(got, ISOLATION_VM);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_root, remove_root)
 
 int main(void)
@@ -298,7 +277,6 @@ int main(void)
 		TEST(test_kill_sends_what_it_was_told),
 		TEST(test_delete_ends_a_created_one),
 		TEST(test_delete_by_force_ends_a_running_one),
-		TEST(test_isolation_comes_from_flag_environment_name_in_that_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

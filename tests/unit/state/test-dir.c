@@ -47,7 +47,7 @@ static void test_the_root_is_made_private(void **state)
 
 	assert_int_equal(state_dir_create(root, "a", &dir, &err), 0);
 	assert_int_equal(stat(root, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(st.st_mode & 07777, 01700);
 	assert_int_equal(fstat(state_dir_fd(dir), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 }

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/settings/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/settings/unknown.h"
+#include "lib/state/record.h"
+
+#define NAME "moat.json"
+#define MAX_BYTES (1u << 20)
+
+static const char *const accelerator_words[] = { "auto", "kvm", "tcg" };
+const struct names settings_accelerator_names = NAMES(accelerator_words);
+static const char *const share_words[] = { "9p", "virtiofs" };
+const struct names settings_share_names = NAMES(share_words);
+static const char *const log_level_words[] = { "error", "warning", "info", "debug" };
+const struct names settings_log_level_names = NAMES(log_level_words);
+
+/* clang-format off */
+static const struct field vm_table[] = {
+	FIELD(struct settings_vm, "memory_mib", OPT_U32, memory_mib),
+	FIELD(struct settings_vm, "vcpus", OPT_U32, vcpus),
+	FIELD(struct settings_vm, "image", STRING, image),
+	FIELD(struct settings_vm, "kernel", STRING, kernel),
+	FIELD(struct settings_vm, "hypervisor", STRING, hypervisor),
+	FIELD_ENUM(struct settings_vm, "accelerator", accelerator, &settings_accelerator_names),
+	FIELD_ENUM(struct settings_vm, "share", share, &settings_share_names),
+};
+/* clang-format on */
+
+static void init_vm(void *obj)
+{
+	struct settings_vm *vm = obj;
+
+	vm->accelerator = -1;
+	vm->share = -1;
+}
+static const struct fields vm_fields = FIELDS_INIT(struct settings_vm, vm_table, init_vm);
+
+/* clang-format off */
+static const struct field settings_table[] = {
+	FIELD_ENUM(struct settings, "isolation", isolation, &isolation_names),
+	FIELD_ENUM(struct settings, "log_level", log_level, &settings_log_level_names),
+	FIELD(struct settings, "allow_annotations", STRINGS, allow_annotations),
+	FIELD_OBJECT(struct settings, "vm", OBJECT, vm, &vm_fields),
+};
+/* clang-format on */
+
+static void init_settings(void *obj)
+{
+	struct settings *settings = obj;
+
+	settings->isolation = -1;
+	settings->log_level = -1;
+}
+static const struct fields settings_fields =
+	FIELDS_INIT(struct settings, settings_table, init_settings);
+
+static const struct json_limits limits = {
+	.max_bytes = MAX_BYTES,
+	.max_depth = 16,
+	.max_values = 10000,
+	.allow_comments = true,
+};
+
+void settings_init(struct settings *settings)
+{
+	fields_init(&settings_fields, settings);
+}
+
+void settings_done(struct settings *settings)
+{
+	fields_release(&settings_fields, settings);
+	settings_init(settings);
+}
+
+/* A relative one would depend on where somebody's shell happens to be. */
+static int check_path(const char *name, const char *key, const char *path, struct error *err)
+{
+	return !path || *path == '/' ? 0
+				     : error_set(err, -EINVAL, "%s: %s: not an absolute path: '%s'",
+						 name, key, path);
+}
+
+static int check(const char *name, const struct settings *settings, struct error *err)
+{
+	const struct settings_vm *vm = &settings->vm;
+	int r = check_path(name, "vm.image", vm->image, err);
+
+	if (r == 0)
+		r = check_path(name, "vm.kernel", vm->kernel, err);
+	if (r == 0)
+		r = check_path(name, "vm.hypervisor", vm->hypervisor, err);
+	if (r < 0)
+		return r;
+	if (vm->vcpus.is_set && !vm->vcpus.value)
+		return error_set(err, -EINVAL, "%s: vm.vcpus: must not be 0", name);
+	if (vm->memory_mib.is_set && !vm->memory_mib.value)
+		return error_set(err, -EINVAL, "%s: vm.memory_mib: must not be 0", name);
+	return 0;
+}
+
+int settings_parse(const char *name, const char *buf, size_t len, struct settings *settings,
+		   struct error *err)
+{
+	int r = fields_parse(&settings_fields, name, buf, len, &limits, settings, err);
+
+	if (r == 0)
+		r = check(name, settings, err);
+	if (r == 0)
+		unknown_keys_warn(&settings_fields, name, buf, len, &limits);
+	return r;
+}
+
+static int load_file(const char *path, bool is_optional, struct settings *settings,
+		     struct error *err)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+	int r = read_file_at(AT_FDCWD, path, MAX_BYTES, &text, &len);
+
+	if (is_optional && (r == -ENOENT || r == -ENOTDIR))
+		return 0;
+	if (r < 0)
+		return error_sys(err, r, "read configuration '%s'", path);
+	return settings_parse(path, text, len, settings, err);
+}
+
+static int is_drop_in(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && str_ends_with(entry->d_name, ".json");
+}
+
+static int load_drop_ins(const char *dir, struct settings *settings, struct error *err)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(dir, &entries, is_drop_in, alphasort), r = 0;
+
+	if (count < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? 0
+			       : error_sys(err, errno, "list '%s'", dir);
+	for (int i = 0; i < count; i++) {
+		cleanup_free char *path = xasprintf("%s/%s", dir, entries[i]->d_name);
+
+		if (r == 0)
+			r = load_file(path, true, settings, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+static int load_dir(const char *dir, struct settings *settings, struct error *err)
+{
+	cleanup_free char *file = xasprintf("%s/" NAME, dir);
+	cleanup_free char *drop_ins = xasprintf("%s/" NAME ".d", dir);
+	int r = load_file(file, true, settings, err);
+
+	return r < 0 ? r : load_drop_ins(drop_ins, settings, err);
+}
+
+/* NULL: there is none, or it is root's, whose containers are the system's. */
+static char *user_dir(void)
+{
+	const char *config_home = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+
+	if (!state_is_rootless())
+		return NULL;
+	if (config_home && *config_home == '/')
+		return xasprintf("%s/moat", config_home);
+	return home && *home == '/' ? xasprintf("%s/.config/moat", home) : NULL;
+}
+
+int settings_load(struct settings *ret, struct error *err)
+{
+	const char *only = getenv(SETTINGS_VARIABLE);
+	cleanup_settings struct settings settings;
+	cleanup_free char *own = NULL;
+	int r;
+
+	settings_init(&settings);
+	if (only && *only) {
+		r = load_file(only, false, &settings, err);
+	} else {
+		own = user_dir();
+		r = load_dir(SETTINGS_SYSTEM_DIR, &settings, err);
+		if (r == 0 && own)
+			r = load_dir(own, &settings, err);
+	}
+	if (r < 0)
+		return r;
+	*ret = settings;
+	settings_init(&settings);
+	return 0;
+}

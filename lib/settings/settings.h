@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/fields.h"
+
+struct error;
+
+/*
+ * moat.json: what holds for every container unless its command line, the environment or, where that
+ * is allowed, an annotation says otherwise. JSON with comments. /etc/moat/moat.json and then, in
+ * alphabetical order, /etc/moat/moat.json.d/<name>.json; for users other than root the same below
+ * $XDG_CONFIG_HOME/moat (or ~/.config/moat) after them. Later files replace what earlier ones say,
+ * key by key. $MOAT_CONFIG, which --config sets, names one file to read instead of all of these.
+ *
+ * Trusted, as the command line is. A key that nobody knows is warned of with its place, since it
+ * may be a misspelt one or a later version's.
+ */
+#define SETTINGS_VARIABLE "MOAT_CONFIG"
+#define SETTINGS_SYSTEM_DIR "/etc/moat"
+
+/* "auto" "kvm" "tcg", and "9p" "virtiofs": words of the hypervisor's, which maps them by name. */
+extern const struct names settings_accelerator_names;
+extern const struct names settings_share_names;
+extern const struct names settings_log_level_names; /* enum log_level */
+
+struct settings_vm {
+	struct opt_u32 memory_mib; /* of a VM whose container has no limit */
+	struct opt_u32 vcpus;	   /* of one without a quota */
+	char *image;		   /* directory of a guest image */
+	char *kernel;		   /* another kernel for it */
+	char *hypervisor;	   /* program */
+	int accelerator;	   /* index into the names, -1: not said */
+	int share;
+};
+
+struct settings {
+	int isolation;		  /* enum isolation, -1: not said */
+	int log_level;		  /* enum log_level, -1 */
+	char **allow_annotations; /* those that may override what is said here */
+	struct settings_vm vm;
+};
+
+/* Reads them all. What is missing, file or key, is as settings_init() leaves it. */
+int settings_load(struct settings *ret, struct error *err);
+
+/* One text into @settings, over what is there. Errors read "NAME:LINE: vm.vcpus: …". Pure, but for
+ * the warnings. */
+int settings_parse(const char *name, const char *buf, size_t len, struct settings *settings,
+		   struct error *err);
+
+void settings_init(struct settings *settings);
+void settings_done(struct settings *settings);
+#define cleanup_settings CLEANUP(settings_done)

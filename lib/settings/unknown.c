@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/settings/unknown.h"
+
+#include "lib/base/fields.h"
+#include "lib/base/json.h"
+#include "lib/base/log.h"
+
+/* What is open at some depth. Inside of what nobody knows, and inside of lists and maps, nothing is
+ * looked up. */
+struct level {
+	const struct fields *fields; /* of an object, or NULL */
+	const struct field *current; /* the last key's */
+	char *key;		     /* the last key */
+};
+
+struct walk {
+	const char *name;
+	const char *buf;
+	struct level levels[JSON_MAX_DEPTH + 1];
+	size_t depth; /* levels in use */
+	const struct fields *root;
+};
+
+static const struct field *find(const struct fields *fields, const char *key)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (streq(fields->fields[i].name, key))
+			return &fields->fields[i];
+	return NULL;
+}
+
+static unsigned int line_at(const char *buf, size_t offset)
+{
+	unsigned int line = 1;
+
+	for (size_t i = 0; i < offset; i++)
+		line += buf[i] == '\n';
+	return line;
+}
+
+static void warn(const struct walk *w, size_t offset)
+{
+	cleanup_strbuf struct strbuf path = STRBUF_INIT;
+
+	for (size_t i = 0; i < w->depth; i++)
+		if (w->levels[i].key)
+			strbuf_addf(&path, "%s%s", path.len ? "." : "", w->levels[i].key);
+	log_warning("%s:%u: %s: unknown key", w->name, line_at(w->buf, offset), path.buf);
+}
+
+static void open_level(struct walk *w, bool is_map)
+{
+	const struct level *outer = w->depth ? &w->levels[w->depth - 1] : NULL;
+	const struct fields *fields = w->root;
+
+	if (outer)
+		fields = outer->current && outer->current->object ? outer->current->object : NULL;
+	w->levels[w->depth++] = (struct level){ .fields = is_map ? fields : NULL };
+}
+
+static void close_level(struct walk *w)
+{
+	free(w->levels[--w->depth].key);
+}
+
+static void take_key(struct walk *w, const struct json_event *event)
+{
+	struct level *level = &w->levels[w->depth - 1];
+
+	free(level->key);
+	level->key = xstrdup(event->text);
+	if (!level->fields)
+		return;
+	level->current = find(level->fields, event->text);
+	if (!level->current)
+		warn(w, event->offset);
+}
+
+static int walk(void *ctx, const struct json_event *event, struct error *err)
+{
+	struct walk *w = ctx;
+
+	if (event->type == JSON_MAP_START || event->type == JSON_ARRAY_START)
+		open_level(w, event->type == JSON_MAP_START);
+	else if (event->type == JSON_MAP_END || event->type == JSON_ARRAY_END)
+		close_level(w);
+	else if (event->type == JSON_KEY)
+		take_key(w, event);
+	return 0;
+}
+
+void unknown_keys_warn(const struct fields *fields, const char *name, const char *buf, size_t len,
+		       const struct json_limits *limits)
+{
+	struct walk w = { .name = name, .buf = buf, .root = fields };
+
+	(void)json_parse(name, buf, len, limits, walk, &w, NULL); /* it could be parsed before */
+	while (w.depth)
+		close_level(&w);
+}
