@@ -43,6 +43,7 @@ struct oci_resources sandbox_host_resources(const struct oci_config *config, boo
 		.devices_count = ARRAY_SIZE(vmm_devices),
 		.memory = host_memory(&config->linux_.resources.memory),
 		.cpu = config->linux_.resources.cpu,
+		.block_io = config->linux_.resources.block_io,
 	};
 
 	if (is_booting) {

@@ -25,6 +25,10 @@ struct planning {
 /* RAM of a guest whose container has this limit. */
 uint32_t plan_memory_mib(const struct oci_memory *memory);
 
+/* The old string is freed, the new one taken. */
+void plan_replace(char **slot, char *owned);
+
+int plan_resources(struct planning *p, struct error *err);
 int plan_mounts(struct planning *p, struct error *err);
 int plan_devices(struct planning *p, struct error *err);
 int plan_device_rules(struct planning *p, struct error *err);

@@ -32,7 +32,7 @@ char *plan_share(struct planning *p, const struct sandbox_share *share)
 	return xasprintf(SANDBOX_SHARE_GUEST_DIR "/%s", share->guest_name);
 }
 
-static void replace(char **slot, char *owned)
+void plan_replace(char **slot, char *owned)
 {
 	free(*slot);
 	*slot = owned;
@@ -49,7 +49,7 @@ static int plan_rootfs(struct planning *p, struct error *err)
 		return error_set(err, -EINVAL, "root.path: missing");
 	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
 	share.guest_name = xasprintf("%s/rootfs", p->id);
-	replace(&p->guest->root.path, plan_share(p, &share));
+	plan_replace(&p->guest->root.path, plan_share(p, &share));
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 	} else if (entry->path) {
 		log_debug("linux.namespaces: instead of '%s' a new %s namespace", entry->path,
 			  name);
-		replace(&entry->path, NULL);
+		plan_replace(&entry->path, NULL);
 	}
 }
 
@@ -110,8 +110,12 @@ static int plan_namespaces(struct planning *p, struct error *err)
 				 "linux.namespaces: a virtual machine cannot join '%s'",
 				 user->path);
 
-	if (time)
-		replace(&time->path, NULL);
+	if (time && time->path) {
+		log_warning(
+			"linux.namespaces: instead of '%s' a new time namespace, without offsets",
+			time->path);
+		plan_replace(&time->path, NULL);
+	}
 	remove_namespace(&p->guest->linux_, net);
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		plan_one_namespace(p, own[i]);
@@ -127,7 +131,8 @@ static int plan_hooks(struct planning *p, struct error *err)
 	cleanup_oci_config struct oci_config *dropped = xcalloc(1, sizeof(*dropped));
 
 	if (hooks->create_container_count)
-		return error_set(err, -ENOTSUP, "hooks.createContainer: not supported in a virtual machine");
+		return error_set(err, -ENOTSUP,
+				 "hooks.createContainer: not supported in a virtual machine");
 	dropped->hooks = *hooks;
 	*hooks = (struct oci_hooks){ 0 };
 	hooks->start_container = steal_ptr(&dropped->hooks.start_container);
@@ -136,71 +141,63 @@ static int plan_hooks(struct planning *p, struct error *err)
 	return 0;
 }
 
-/* Labels and profiles are names in the host kernel's policy. The host's own confinement of the
- * VMM is what stands in for them. */
+/* Labels and profiles are names in the host kernel's policy, for which the host's own confinement
+ * of the VMM stands in; processors are the host's, too. */
 void sandbox_guest_process(struct oci_process *process)
 {
-	replace(&process->apparmor_profile, NULL);
-	replace(&process->selinux_label, NULL);
+	/* Released as a whole, by the field table. */
+	cleanup_oci_process struct oci_process *dropped = xcalloc(1, sizeof(*dropped));
+
+	dropped->apparmor_profile = steal_ptr(&process->apparmor_profile);
+	dropped->selinux_label = steal_ptr(&process->selinux_label);
+	if (process->exec_cpu_affinity)
+		log_warning("process.execCPUAffinity: left out, the guest's processors are others");
+	dropped->exec_cpu_affinity = steal_ptr(&process->exec_cpu_affinity);
 }
 
-static int plan_security(struct planning *p, struct error *err)
+/* The listener's path and metadata are nothing without SCMP_ACT_NOTIFY (config-linux.md#seccomp);
+ * callers may give them always. */
+static int plan_seccomp(struct oci_seccomp *seccomp, struct error *err)
 {
-	struct oci_seccomp *seccomp = p->guest->linux_.seccomp;
-
-	if (p->guest->process)
-		sandbox_guest_process(p->guest->process);
-	replace(&p->guest->linux_.mount_label, NULL);
-	if (seccomp && seccomp->listener_path)
+	if (oci_seccomp_notifies(seccomp))
 		return error_set(
 			err, -ENOTSUP,
 			"linux.seccomp.listenerPath: '%s' is out of a virtual machine's reach",
 			seccomp->listener_path);
+	plan_replace(&seccomp->listener_path, NULL);
+	plan_replace(&seccomp->listener_metadata, NULL);
 	return 0;
 }
 
-static bool is_guest_cgroup_key(const char *key)
+static int plan_security(struct planning *p, struct error *err)
 {
-	static const char *const controllers[] = { "memory.", "cpu.", "pids.", "hugetlb." };
+	struct oci_linux *linux_ = &p->guest->linux_;
 
-	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
-		if (str_after(key, controllers[i]))
-			return true;
-	return false;
+	if (p->guest->process)
+		sandbox_guest_process(p->guest->process);
+	plan_replace(&linux_->mount_label, NULL);
+	return linux_->seccomp ? plan_seccomp(linux_->seccomp, err) : 0;
 }
 
-/* Keys of controllers that count the host's CPUs, devices and nodes stay with the host. */
-static void plan_unified(struct string_map *unified)
+/* What is of the host's hardware. Memory comes from where the VMM gets it. */
+static int plan_hardware(struct planning *p, struct error *err)
 {
-	size_t kept = 0;
+	const struct oci_linux *host = &p->host->linux_;
+	cleanup_oci_config struct oci_config *dropped = xcalloc(1, sizeof(*dropped));
 
-	for (size_t i = 0; i < unified->count; i++) {
-		if (is_guest_cgroup_key(unified->items[i].key)) {
-			unified->items[kept++] = unified->items[i];
-			continue;
-		}
-		free(unified->items[i].key);
-		free(unified->items[i].value);
-	}
-	unified->count = kept;
-}
-
-/* The guest's cgroup applies the container's limits once more. The CPUs and memory nodes that a
- * cpuset names are the host's, where the VMM's cgroup is confined to them; realtime budgets do
- * not exist in cgroup v2. */
-void sandbox_guest_resources(struct oci_resources *res)
-{
-	replace(&res->cpu.cpus, NULL);
-	replace(&res->cpu.mems, NULL);
-	res->cpu.realtime_runtime.is_set = false;
-	res->cpu.realtime_period.is_set = false;
-	plan_unified(&res->unified);
-}
-
-static int plan_resources(struct planning *p, struct error *err)
-{
-	sandbox_guest_resources(&p->guest->linux_.resources);
-	replace(&p->guest->linux_.cgroups_path, xasprintf("/%s", p->id));
+	if (host->net_devices_count)
+		return error_set(err, -ENOTSUP,
+				 "linux.netDevices: '%s' cannot be moved into a virtual machine",
+				 host->net_devices[0].host_name);
+	if (host->intel_rdt)
+		return error_set(err, -ENOTSUP,
+				 "linux.intelRdt: not supported for a virtual machine");
+	if (host->memory_policy)
+		log_warning("linux.memoryPolicy: left out, the guest has no such nodes");
+	dropped->linux_.memory_policy = steal_ptr(&p->guest->linux_.memory_policy);
+	if (p->host->vm)
+		log_warning("vm: left out, the virtual machine is the one that is configured");
+	dropped->vm = steal_ptr(&p->guest->vm);
 	return 0;
 }
 
@@ -242,9 +239,9 @@ static int copy_config(const struct oci_config *config, struct oci_config **ret,
 /* Devices come before mounts, which turn binds of device nodes into further entries. */
 /* clang-format off */
 static int (*const parts[])(struct planning *p, struct error *err) = {
-	plan_rootfs,	   plan_namespaces, plan_hooks, plan_security,
-	plan_resources,	   plan_devices,    plan_device_rules, plan_mounts,
-	plan_size,
+	plan_rootfs,	   plan_namespaces, plan_hooks,        plan_security,
+	plan_hardware,     plan_resources,  plan_devices,      plan_device_rules,
+	plan_mounts,       plan_size,
 };
 /* clang-format on */
 

@@ -294,7 +294,8 @@ static void seccomp_listeners_are_refused(void **state)
 {
 	const struct sample sample = {
 		.linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\","
-			  "\"listenerPath\":\"/run/x.sock\"},",
+			  "\"listenerPath\":\"/run/x.sock\",\"syscalls\":[{\"names\":[\"mount\"],"
+			  "\"action\":\"SCMP_ACT_NOTIFY\"}]},",
 	};
 
 	assert_refused(&sample, "linux.seccomp.listenerPath: '/run/x.sock'");
@@ -308,6 +309,135 @@ static void seccomp_filters_are_kept(void **state)
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
 	assert_non_null(plan->guest_config->linux_.seccomp);
+}
+
+static void a_listener_that_nobody_needs_is_left_out(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\","
+			  "\"listenerPath\":\"/run/agent.sock\",\"listenerMetadata\":\"m\"},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_null(plan->guest_config->linux_.seccomp->listener_path);
+	assert_null(plan->guest_config->linux_.seccomp->listener_metadata);
+}
+
+static struct oci_config *parse_text(const char *process, const char *linux_)
+{
+	cleanup_free char *text = xasprintf(
+		"{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"rootfs\"},"
+		"\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"true\"],\"cwd\":\"/\"%s},"
+		"\"linux\":{%s\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},"
+		"{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"cgroup\"},"
+		"{\"type\":\"time\"}]}}",
+		process, linux_);
+	struct error err = ERROR_INIT;
+	struct oci_config *config = NULL;
+
+	if (oci_config_parse("config.json", text, strlen(text), &config, &err) < 0)
+		fail_msg("%s", err.msg);
+	return config;
+}
+
+/* What the guest's own kernel can do to the container's process as well as the host's. */
+static void settings_of_a_process_are_kept(void **state)
+{
+	cleanup_oci_config struct oci_config *config =
+		parse_text(",\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":5},"
+			   "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_IDLE\",\"priority\":7},"
+			   "\"oomScoreAdj\":100",
+			   "\"personality\":{\"domain\":\"LINUX32\"},"
+			   "\"timeOffsets\":{\"boottime\":{\"secs\":1000,\"nanosecs\":5}},");
+	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
+	struct error err = ERROR_INIT;
+	const struct oci_config *guest;
+
+	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), 0);
+	guest = plan->guest_config;
+	assert_int_equal(guest->process->scheduler->policy, OCI_SCHED_BATCH);
+	assert_int_equal(guest->process->io_priority->class_, OCI_IO_IDLE);
+	assert_int_equal(guest->process->oom_score_adj.value, 100);
+	assert_int_equal(guest->linux_.personality->domain, OCI_PERSONALITY_LINUX32);
+	assert_int_equal(guest->linux_.time_offsets->boottime->secs, 1000);
+	assert_non_null(oci_namespace_find(guest, OCI_NS_TIME));
+}
+
+static void processors_and_memory_nodes_of_the_host_are_left_out(void **state)
+{
+	cleanup_oci_config struct oci_config *config =
+		parse_text(",\"execCPUAffinity\":{\"initial\":\"7\"}",
+			   "\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"nodes\":\"1\"},");
+	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), 0);
+	assert_null(plan->guest_config->process->exec_cpu_affinity);
+	assert_null(plan->guest_config->linux_.memory_policy);
+	assert_non_null(config->linux_.memory_policy);
+}
+
+static void a_time_namespace_that_is_joined_becomes_a_new_one(void **state)
+{
+	const struct sample sample = {
+		.namespaces = "{\"type\":\"network\"},{\"type\":\"mount\"},"
+			      "{\"type\":\"time\",\"path\":\"/proc/1/ns/time\"}",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_null(oci_namespace_find(plan->guest_config, OCI_NS_TIME)->path);
+}
+
+static void network_devices_and_classes_of_service_are_refused(void **state)
+{
+	const struct sample device = { .linux_ = "\"netDevices\":{\"eth7\":{}}," };
+	const struct sample rdt = { .linux_ = "\"intelRdt\":{\"closID\":\"a\"}," };
+
+	assert_refused(&device, "linux.netDevices: 'eth7' cannot be moved into a virtual machine");
+	assert_refused(&rdt, "linux.intelRdt: not supported for a virtual machine");
+}
+
+static void limits_on_the_hosts_hardware_stay_there(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"resources\":{\"cpu\":{\"realtimePeriod\":1000000},"
+			  "\"blockIO\":{\"weight\":100,\"throttleReadBpsDevice\":"
+			  "[{\"major\":8,\"minor\":0,\"rate\":1000}]},"
+			  "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":0},"
+			  "{\"pageSize\":\"1GB\",\"limit\":1}],"
+			  "\"network\":{\"classID\":1,\"priorities\":"
+			  "[{\"name\":\"eth0\",\"priority\":1}]},"
+			  "\"rdma\":{\"mlx5_1\":{\"hcaHandles\":1}}},",
+	};
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	const struct oci_resources *guest = &plan->guest_config->linux_.resources;
+	struct oci_resources host = sandbox_host_resources(config, false);
+
+	assert_false(guest->block_io.weight.is_set);
+	assert_int_equal(guest->block_io.read_bps_count, 0);
+	assert_int_equal(guest->hugepages_count, 0);
+	assert_false(guest->network.class_id.is_set);
+	assert_int_equal(guest->network.priorities_count, 0);
+	assert_int_equal(guest->rdma_count, 0);
+	assert_false(guest->cpu.realtime_period.is_set);
+
+	assert_int_equal(host.block_io.weight.value, 100);
+	assert_int_equal(host.block_io.read_bps[0].rate, 1000);
+	assert_true(host.cpu.realtime_period.is_set);
+	assert_int_equal(host.hugepages_count, 0);
+	assert_int_equal(host.rdma_count, 0);
+}
+
+static void an_id_mapped_bind_is_refused(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/etc\","
+			  "\"options\":[\"bind\",\"idmap\"],\"uidMappings\":[{\"size\":1}],"
+			  "\"gidMappings\":[{\"size\":1}]}",
+	};
+
+	assert_refused(&sample, "mounts[0]: an id-mapped mount of the host");
 }
 
 static void the_vmm_may_use_more_memory_than_the_guest_has(void **state)
@@ -357,6 +487,13 @@ int main(void)
 		cmocka_unit_test(shared_memory_is_the_guests_in_the_hosts_size),
 		cmocka_unit_test(seccomp_listeners_are_refused),
 		cmocka_unit_test(seccomp_filters_are_kept),
+		cmocka_unit_test(a_listener_that_nobody_needs_is_left_out),
+		cmocka_unit_test(settings_of_a_process_are_kept),
+		cmocka_unit_test(processors_and_memory_nodes_of_the_host_are_left_out),
+		cmocka_unit_test(a_time_namespace_that_is_joined_becomes_a_new_one),
+		cmocka_unit_test(network_devices_and_classes_of_service_are_refused),
+		cmocka_unit_test(limits_on_the_hosts_hardware_stay_there),
+		cmocka_unit_test(an_id_mapped_bind_is_refused),
 		cmocka_unit_test(the_vmm_may_use_more_memory_than_the_guest_has),
 		cmocka_unit_test(a_vmm_whose_container_has_no_limit_has_none),
 	};
