@@ -12,8 +12,10 @@ struct error;
  * What is mounted, made by the caller before init is cloned where init could not do it itself:
  *
  * - trees to bind, for a container with a user namespace: root of that may not be able to search
- *   the way there, to map ids, or to clone a part of a tree that became one piece when it was
- *   copied for another user namespace;
+ *   the way there, or to clone a part of a tree that became one piece when it was copied for
+ *   another user namespace;
+ * - trees whose ids are mapped: the host's /proc, where mappings are written, does not know the
+ *   processes of a new pid namespace by the numbers that they have there;
  * - file systems on block devices: init's cgroup, and its user namespace, may have no access to
  *   the device.
  *

@@ -118,9 +118,9 @@ static bool is_on_block_device(const struct mount_plan *mount)
 	       stat(source, &st) == 0 && S_ISBLK(st.st_mode) && !mount_fs_is_legacy(&fs);
 }
 
-static bool is_bound_for_userns(const struct container_plan *plan, const struct mount_plan *mount)
+static bool is_bound_early(const struct mount_plan *mount, bool has_userns)
 {
-	return plan->namespaces.private_flags & CLONE_NEWUSER && mount->kind == MOUNT_BIND &&
+	return mount->kind == MOUNT_BIND && (has_userns || mount->idmap.is_wanted) &&
 	       !is_copied_link(mount);
 }
 
@@ -128,12 +128,13 @@ static bool is_bound_for_userns(const struct container_plan *plan, const struct 
 static int open_one(const struct engine_container *c, const struct container_plan *plan,
 		    const struct mount_plan *mount, int *excuse, struct error *err)
 {
+	bool has_userns = plan->namespaces.private_flags & CLONE_NEWUSER;
 	uint64_t host = plan->propagation.host;
 
-	if (is_bound_for_userns(plan, mount)) {
+	if (is_bound_early(mount, has_userns)) {
 		*excuse = -ENOENT; /* perhaps an earlier mount of the container's makes it */
 		/* Across user namespaces the kernel never lets a tree stay shared. */
-		return rootfs_clone_source(c, mount, host ? host : MS_SLAVE, err);
+		return rootfs_clone_source(c, mount, has_userns && !host ? MS_SLAVE : host, err);
 	}
 	*excuse = -EINVAL; /* perhaps only mount(2) can do it */
 	return is_on_block_device(mount) ? rootfs_make_fs(mount, mount->data, err) : -EINVAL;
