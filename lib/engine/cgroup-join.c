@@ -91,7 +91,8 @@ char *cgroup_find_v2_path(const char *proc_cgroup, const char *root)
 		if (path && *path && *path != '/')
 			path = NULL;
 	}
-	return path ? path_clean(path) : NULL;
+	/* "/..": above what this cgroup namespace shows (cgroup_namespaces(7)). */
+	return path && !str_after(path, "/..") ? path_clean(path) : NULL;
 }
 
 static bool is_within(const char *path, const char *parent)

@@ -21,17 +21,18 @@ struct oci_intel_rdt;
 #define INTEL_RDT_DIR "/sys/fs/resctrl"
 
 struct intel_rdt {
-	char *root;  /* mount point */
-	char *clos;  /* its directory's name; "" is the root's own */
-	char *mon;   /* monitoring group's directory within the CLOS ("mon_groups/ID"), or NULL */
-	bool is_new; /* the CLOS was made by intel_rdt_create() */
-	bool is_mon_new;
+	char *root; /* mount point */
+	char *clos; /* the CLOS's directory; "": the root's own */
+	char *mon;  /* the monitoring group's, "CLOS/mon_groups/ID", or NULL */
+	/* What goes with the container: its own CLOS or, in one that is not, the monitoring group;
+	 * NULL: nothing. To be recorded before intel_rdt_create(), for intel_rdt_remove(). */
+	char *owned;
 };
 
 /* Where resctrl is mounted. *ret: free(3) it. -ENOENT: nowhere. */
 int intel_rdt_find(char **ret);
 
-/* Pure but for reading @root: what @config asks for container @id. */
+/* What @config asks for container @id, checked against what is in @root; nothing is changed. */
 int intel_rdt_open(const char *root, const struct oci_intel_rdt *config, const char *id,
 		   struct intel_rdt *ret, struct error *err);
 void intel_rdt_done(struct intel_rdt *rdt);
@@ -39,14 +40,15 @@ void intel_rdt_done(struct intel_rdt *rdt);
 
 /* Makes the CLOS, unless it is there, and the monitoring group, and writes the schemata; undone
  * on failure. */
-int intel_rdt_create(struct intel_rdt *rdt, const struct oci_intel_rdt *config, struct error *err);
+int intel_rdt_create(const struct intel_rdt *rdt, const struct oci_intel_rdt *config,
+		     struct error *err);
 /* Moves a process and what it will fork. */
 int intel_rdt_attach(const struct intel_rdt *rdt, pid_t pid, struct error *err);
 /* Other schemata for a running container; what is not set stays. */
 int intel_rdt_update(const struct intel_rdt *rdt, const struct oci_intel_rdt *config,
 		     struct error *err);
-/* Removes what intel_rdt_create() made. */
-int intel_rdt_remove(const struct intel_rdt *rdt, struct error *err);
+/* Missing is fine. */
+int intel_rdt_remove(const char *root, const char *owned, struct error *err);
 
 struct intel_rdt_mbm {
 	uint64_t total_bytes;
