@@ -11,6 +11,8 @@
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
 #include "lib/container/ps.h"
+#include "lib/engine/cgroup-oom.h"
+#include "lib/engine/cgroup-stats.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
 #include "oci/config.h"
@@ -52,6 +54,7 @@ static int record_init(void *ctx, pid_t pid, struct error *err)
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
+	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->root);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int start_fd = -1;
 	struct engine_container engine;
@@ -67,6 +70,7 @@ static int create(struct container *c, const struct container_create_request *re
 		.config = c->config,
 		.bundle = c->record.bundle,
 		.cgroup = cg,
+		.cache_dir = cache_dir,
 		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
 		.console_socket = console_fd,
 		.start_fd = start_fd,
@@ -175,6 +179,7 @@ static int kill_container(struct container *c, int sig, bool all, struct error *
 static int exec(struct container *c, const struct container_exec_request *request, int console_fd,
 		pid_t *ret_pid, struct error *err)
 {
+	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->root);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int pidfd = record_pidfd(&c->record);
 	struct engine_exec engine;
@@ -189,6 +194,8 @@ static int exec(struct container *c, const struct container_exec_request *reques
 		return r;
 	engine = (struct engine_exec){
 		.id = c->id,
+		.bundle = c->record.bundle,
+		.cache_dir = cache_dir,
 		.init_pid = (pid_t)c->record.pid,
 		.init_pidfd = pidfd,
 		.config = c->config,
@@ -227,6 +234,22 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	return r < 0 ? r : cgroup_update(cg, changes, err);
 }
 
+static int stats(const struct container *c, struct cgroup_stats *ret, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = require_cgroup(c, &cg, err);
+
+	return r < 0 ? r : cgroup_stats(cg, ret, err);
+}
+
+static int watch_oom(const struct container *c, struct cgroup_oom **ret, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = require_cgroup(c, &cg, err);
+
+	return r < 0 ? r : cgroup_oom_open(cg, ret, err);
+}
+
 static int ps(const struct container *c, char *const *args, char **ret, struct error *err)
 {
 	cleanup_free pid_t *pids = NULL;
@@ -256,6 +279,8 @@ const struct container_backend native_backend = {
 	.exec = exec,
 	.freeze = freeze,
 	.update = update,
+	.stats = stats,
+	.watch_oom = watch_oom,
 	.pids = backend_pids,
 	.ps = ps,
 	.destroy = destroy,

@@ -9,7 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/error.h"
 #include "lib/engine/cgroup.h"
-#include "lib/engine/filter.h"
+#include "lib/engine/listener.h"
 #include "lib/engine/namespaces.h"
 #include "lib/engine/process-plan.h"
 #include "lib/engine/process.h"
@@ -18,8 +18,7 @@
 void child_done(struct child *child)
 {
 	sync_close(&child->sync);
-	close_fdp(&child->filter_fd);
-	child->filter_fd = -1;
+	filter_done(&child->filter);
 	kill_reap_pid(&child->pid);
 }
 
@@ -44,7 +43,7 @@ static int take_over(struct child *child, const struct child_start *start, pid_t
 	if (start->map_ids)
 		r = map_ids(child, start, helper, err);
 	if (r == 0)
-		r = sync_wait_pid(&child->sync, SYNC_CHILD, &child->pid, err);
+		r = sync_wait_number(&child->sync, SYNC_CHILD, &child->pid, err);
 	child->sync.peer = "init";
 	if (r < 0)
 		return r;
@@ -103,17 +102,22 @@ int child_record(struct child *child, struct error *err)
 	/* Before it can do anything, so that whoever finds the caller dead knows what to kill. */
 	int r = child->on_pid ? child->on_pid(child->ctx, child->pid, err) : 0;
 
-	return r < 0 ? r : sync_send_pid(&child->sync, SYNC_RECORDED, child->pid, err);
+	return r < 0 ? r : sync_send_number(&child->sync, SYNC_RECORDED, child->pid, err);
 }
 
-int child_build_filter(struct child *child, const struct process_plan *plan, struct error *err)
+int child_forward_listener(struct child *child, const struct oci_state *state, struct error *err)
 {
-	return plan->seccomp ? filter_build(plan->seccomp, &child->filter_fd, err) : 0;
-}
+	struct listener listener = {
+		.seccomp = child->plan->seccomp,
+		.pid = child->pid,
+		.state = state,
+	};
+	int r;
 
-int child_send_filter(struct child *child, struct error *err)
-{
-	if (child->filter_fd < 0)
+	if (!child->plan->filter.has_listener)
 		return 0;
-	return sync_send_fd(&child->sync, SYNC_FILTER, child->filter_fd, err);
+	r = sync_wait_number(&child->sync, SYNC_LISTENER, &listener.number, err);
+	if (r == 0)
+		r = listener_forward(&listener, err);
+	return r < 0 ? r : sync_send(&child->sync, SYNC_LISTENER_TAKEN, err);
 }

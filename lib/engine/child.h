@@ -4,10 +4,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/engine/filter.h"
 #include "lib/engine/sync.h"
 
 struct cgroup;
 struct error;
+struct oci_state;
 struct process_plan;
 
 /*
@@ -15,16 +17,19 @@ struct process_plan;
  * process that enters later. The steps are taken in this order.
  */
 struct child {
-	pid_t pid;        /* 0 until it exists; ended and reaped by child_done() while set */
+	pid_t pid; /* 0 until it exists; ended and reaped by child_done() while set */
 	struct sync sync;
-	const struct cgroup *cgroup; /* that it starts in, or NULL */
+	const struct cgroup *cgroup;	 /* that it starts in, or NULL */
 	const struct process_plan *plan; /* what it needs the caller's rights for is done first */
-	int filter_fd;    /* seccomp program, or -1 */
+	struct filter filter;
 
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err); /* or NULL */
 	void *ctx;
 };
-#define CHILD_INIT { .sync = { .fd = -1 }, .filter_fd = -1 }
+#define CHILD_INIT                                                                                 \
+	{                                                                                          \
+		.sync = {.fd = -1 }                                                                \
+	}
 void child_done(struct child *child);
 
 /* Clones the process, which puts itself into the cgroup, and then runs @run with its end of the
@@ -41,6 +46,5 @@ int child_start(struct child *child, const struct child_start *start, struct err
 
 /* Tells its pid to whoever wants to record it, and then to the process itself. */
 int child_record(struct child *child, struct error *err);
-/* Builds its seccomp filter; long, and meant to overlap with the process's own work. */
-int child_build_filter(struct child *child, const struct process_plan *plan, struct error *err);
-int child_send_filter(struct child *child, struct error *err);
+/* Hands the seccomp listener of its filter to the agent. @state: of its container. */
+int child_forward_listener(struct child *child, const struct oci_state *state, struct error *err);

@@ -28,6 +28,8 @@ struct engine_container {
 	const struct oci_config *config;
 	const char *bundle;     /* absolute path; relative paths of the config start here */
 	const struct cgroup *cgroup; /* made already, see cgroup.h; NULL: stay in the caller's */
+	const char *cache_dir;  /* a directory of the runtime's own, made when it is missing, for
+				 * what is worth keeping: filter-cache.h. NULL: none */
 	int stdio[3];           /* for the process when it has no terminal; borrowed */
 	int console_socket;     /* connected AF_UNIX stream that takes the terminal, or -1 */
 	int start_fd;           /* read one byte from here before exec; -1: exec at once. A pipe's
@@ -52,11 +54,13 @@ int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error
 
 struct engine_exec {
 	const char *id;         /* of the container */
+	const char *bundle;     /* as above */
 	pid_t init_pid;         /* of the running container, in the caller's pid namespace */
 	int init_pidfd;         /* of the same process; what is joined is taken from here */
 	const struct oci_config *config; /* the container's own: seccomp, rootfs decisions */
 	const struct oci_process *process;
 	const struct cgroup *cgroup; /* to join, or NULL */
+	const char *cache_dir;  /* as above */
 	int stdio[3];
 	int console_socket;     /* or -1 */
 	unsigned int preserved_fds;

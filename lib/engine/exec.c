@@ -21,6 +21,7 @@
 #include "lib/engine/terminal.h"
 #include "lib/linux/caps.h"
 #include "oci/config.h"
+#include "oci/state.h"
 
 /*
  * engine_exec(): one more process in a container. The caller stays outside; a helper enters the
@@ -89,7 +90,6 @@ static int plan(void *ctx, struct error *err)
 	const struct engine_exec *e = entry->e;
 	struct namespace_plan namespaces;
 	struct process_request request;
-	uint64_t available = ~0ull; /* all of them, in a user namespace */
 	struct caps caps;
 	int r = check_terminal(e, err);
 
@@ -106,14 +106,12 @@ static int plan(void *ctx, struct error *err)
 	r = caps_get(&caps);
 	if (r < 0)
 		return error_sys(err, r, "read own capabilities");
-	if (!has_user(entry))
-		available = caps.permitted;
 	request = (struct process_request){
 		.process = &entry->document,
 		.linux_ = &e->config->linux_,
-		.available = available,
+		.available = entry->flags & CLONE_NEWUSER ? ~0ull : caps.permitted,
 		.is_entering = true,
-		.is_in_user_ns = has_user(entry),
+		.is_in_user_ns = entry->flags & CLONE_NEWUSER,
 	};
 	process_inherit(e->process, e->config->process, &entry->document);
 	return process_plan(&request, &entry->plan, err);
@@ -189,7 +187,7 @@ static int await_record(void *ctx, struct error *err)
 	struct entry *entry = ctx;
 	pid_t pid;
 
-	return sync_wait_pid(&entry->sync, SYNC_RECORDED, &pid, err);
+	return sync_wait_number(&entry->sync, SYNC_RECORDED, &pid, err);
 }
 
 static int open_terminal(void *ctx, struct error *err)
@@ -211,6 +209,14 @@ static int enter_cwd(void *ctx, struct error *err)
 	return process_enter_cwd(&((struct entry *)ctx)->process, err);
 }
 
+/* As in init.c. */
+static int outlive_caller(void *ctx, struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return error_sys(err, errno, "clear parent-death signal");
+	return 0;
+}
+
 static int become(void *ctx, struct error *err)
 {
 	return process_become(&((struct entry *)ctx)->process, err);
@@ -218,11 +224,7 @@ static int become(void *ctx, struct error *err)
 
 static int report_ready(void *ctx, struct error *err)
 {
-	struct entry *entry = ctx;
-
-	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
-		return error_sys(err, errno, "clear parent-death signal");
-	return sync_send(&entry->sync, SYNC_READY, err);
+	return sync_send(&((struct entry *)ctx)->sync, SYNC_READY, err);
 }
 
 static int execute(void *ctx, struct error *err)
@@ -239,6 +241,7 @@ static const struct step process_steps[] = {
 	{ NULL, open_terminal, NULL },
 	{ NULL, enter_cwd, NULL },
 	{ NULL, await_record, NULL },
+	{ NULL, outlive_caller, NULL },
 	{ NULL, become, NULL },
 	{ NULL, report_ready, NULL },
 	{ NULL, execute, NULL },
@@ -254,6 +257,7 @@ __attribute__((noreturn)) static void run_process(void *ctx)
 	*p = (struct process)PROCESS_INIT;
 	p->plan = &entry->plan;
 	p->sync = &entry->sync;
+	p->filter = entry->child.filter.program;
 	p->keyring = entry->keyring;
 	p->preserved_fds = entry->e->preserved_fds;
 	memcpy(p->stdio, entry->e->stdio, sizeof(p->stdio));
@@ -305,16 +309,41 @@ static int record(void *ctx, struct error *err)
 	return child_record(&((struct entry *)ctx)->child, err);
 }
 
-static int build_filter(void *ctx, struct error *err)
+static int find_filter(void *ctx, struct error *err)
 {
 	struct entry *entry = ctx;
 
-	return child_build_filter(&entry->child, &entry->plan, err);
+	entry->child.filter.seccomp = entry->plan.seccomp;
+	entry->child.filter.cache_dir = entry->e->cache_dir;
+	filter_find(&entry->child.filter);
+	return 0;
+}
+
+static int make_filter(void *ctx, struct error *err)
+{
+	return filter_make(&((struct entry *)ctx)->child.filter, err);
 }
 
 static int send_filter(void *ctx, struct error *err)
 {
-	return child_send_filter(&((struct entry *)ctx)->child, err);
+	struct child *child = &((struct entry *)ctx)->child;
+
+	return filter_send(&child->filter, &child->sync, err);
+}
+
+static int forward_listener(void *ctx, struct error *err)
+{
+	struct entry *entry = ctx;
+	const struct engine_exec *e = entry->e;
+	const struct oci_state state = {
+		.id = e->id,
+		.status = OCI_STATUS_RUNNING,
+		.pid = e->init_pid,
+		.bundle = e->bundle,
+		.annotations = &e->config->annotations,
+	};
+
+	return child_forward_listener(&entry->child, &state, err);
 }
 
 static int await_exec(void *ctx, struct error *err)
@@ -329,10 +358,12 @@ static int await_exec(void *ctx, struct error *err)
 static const struct step exec_steps[] = {
 	{ NULL, plan, NULL },
 	{ NULL, open_root, NULL },
+	{ NULL, find_filter, NULL },
 	{ "start process", start, NULL },
 	{ NULL, record, NULL },
-	{ NULL, build_filter, NULL },
+	{ NULL, make_filter, NULL },
 	{ NULL, send_filter, NULL },
+	{ NULL, forward_listener, NULL },
 	{ NULL, await_exec, NULL },
 };
 /* clang-format on */

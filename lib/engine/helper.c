@@ -29,7 +29,7 @@ static int help(struct helper *helper, struct error *err)
 		return namespaces_explain((int)helper->clone_flags, (int)pid, "clone", err);
 	if (pid == 0)
 		helper->run(helper->ctx);
-	return sync_send_pid(helper->sync, SYNC_CHILD, pid, err);
+	return sync_send_number(helper->sync, SYNC_CHILD, pid, err);
 }
 
 void helper_main(struct helper *helper)

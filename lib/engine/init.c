@@ -34,7 +34,7 @@ struct work {
 	struct process process;
 	char *keyring;
 	bool has_fifo; /* at its gate, asked while a filter cannot forbid it */
-	pid_t pid;     /* as the caller sees it; known once recorded */
+	pid_t pid; /* as the caller sees it; known once recorded */
 };
 
 /* When the caller dies before the container is made, so does init. If it died before the kernel was
@@ -81,7 +81,7 @@ static int await_record(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
 
-	return w->pid ? 0 : sync_wait_pid(&w->sync, SYNC_RECORDED, &w->pid, err);
+	return w->pid ? 0 : sync_wait_number(&w->sync, SYNC_RECORDED, &w->pid, err);
 }
 
 static int attach_rootfs(void *ctx, struct error *err)
@@ -225,6 +225,15 @@ static int seal_root(void *ctx, struct error *err)
 	return r;
 }
 
+/* Before a filter can refuse it. A caller that dies from now on is noticed by the next message, and
+ * there is nothing else to wait for. */
+static int outlive_caller(void *ctx, struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return error_sys(err, errno, "clear parent-death signal");
+	return 0;
+}
+
 static int become_process(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
@@ -232,15 +241,9 @@ static int become_process(void *ctx, struct error *err)
 	return w->config->process ? process_become(&w->process, err) : 0;
 }
 
-/* The parent-death signal goes first: the caller may be gone a moment after it heard 'ready'. If
- * it died before that, there is nobody to hear it, and so there is no container. */
 static int report_ready(void *ctx, struct error *err)
 {
-	struct work *w = ctx;
-
-	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
-		return error_sys(err, errno, "clear parent-death signal");
-	return sync_send(&w->sync, SYNC_READY, err);
+	return sync_send(&((struct work *)ctx)->sync, SYNC_READY, err);
 }
 
 /* clang-format off */
@@ -261,6 +264,7 @@ static const struct step init_steps[] = {
 	{ NULL, enter_cwd, NULL },
 	{ "rootfs", seal_root, NULL },
 	{ NULL, await_record, NULL },
+	{ NULL, outlive_caller, NULL },
 	{ NULL, become_process, NULL },
 	{ NULL, report_ready, NULL },
 };
@@ -333,6 +337,7 @@ void init_main(struct init *init)
 	w.rootfs.plan = w.plan;
 	w.rootfs.sources = init->sources;
 	w.process.plan = &w.plan->process;
+	w.process.filter = *init->filter;
 	w.process.sync = &w.sync;
 	w.process.keyring = w.c->no_new_keyring ? NULL : w.keyring;
 	w.process.preserved_fds = w.c->preserved_fds;

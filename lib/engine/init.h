@@ -6,6 +6,7 @@
 
 struct engine_container;
 struct rootfs_sources;
+struct sock_fprog;
 
 /*
  * The container's init: a child of the caller's in the new namespaces, with the rights of the
@@ -19,6 +20,7 @@ struct init {
 	const struct engine_container *c;
 	const struct container_plan *plan;
 	const struct rootfs_sources *sources;
+	const struct sock_fprog *filter; /* empty: it will be sent, if there is one */
 	struct sync sync;
 };
 

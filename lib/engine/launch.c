@@ -131,6 +131,7 @@ static void run(void *ctx, int sync_fd)
 	l->init = (struct init){
 		.c = l->c,
 		.plan = &l->plan,
+		.filter = &l->child.filter.program,
 		.sources = &l->sources,
 		.sync = { .fd = sync_fd, .peer = "caller" },
 	};
@@ -178,11 +179,19 @@ static int record(void *ctx, struct error *err)
 	return child_record(&((struct launch *)ctx)->child, err);
 }
 
-static int build_filter(void *ctx, struct error *err)
+static int find_filter(void *ctx, struct error *err)
 {
 	struct launch *l = ctx;
 
-	return child_build_filter(&l->child, &l->plan.process, err);
+	l->child.filter.seccomp = l->plan.process.seccomp;
+	l->child.filter.cache_dir = l->c->cache_dir;
+	filter_find(&l->child.filter);
+	return 0;
+}
+
+static int make_filter(void *ctx, struct error *err)
+{
+	return filter_make(&((struct launch *)ctx)->child.filter, err);
 }
 
 static int run_hooks(void *ctx, struct error *err)
@@ -214,7 +223,23 @@ static int run_hooks(void *ctx, struct error *err)
 
 static int send_filter(void *ctx, struct error *err)
 {
-	return child_send_filter(&((struct launch *)ctx)->child, err);
+	struct child *child = &((struct launch *)ctx)->child;
+
+	return filter_send(&child->filter, &child->sync, err);
+}
+
+static int forward_listener(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+	const struct oci_state state = {
+		.id = l->c->id,
+		.status = OCI_STATUS_CREATING,
+		.pid = l->child.pid,
+		.bundle = l->c->bundle,
+		.annotations = &l->c->config->annotations,
+	};
+
+	return child_forward_listener(&l->child, &state, err);
 }
 
 static int await_ready(void *ctx, struct error *err)
@@ -233,12 +258,14 @@ static const struct step create_steps[] = {
 	{ "linux.namespaces", open_namespaces, NULL },
 	{ NULL, check, NULL },
 	{ NULL, open_sources, NULL },
+	{ NULL, find_filter, NULL },
 	{ "start init", start, NULL },
 	{ NULL, move_devices, bring_devices_back },
 	{ NULL, record, NULL },
-	{ NULL, build_filter, NULL },
+	{ NULL, make_filter, NULL },
 	{ NULL, run_hooks, NULL },
 	{ NULL, send_filter, NULL },
+	{ NULL, forward_listener, NULL },
 	{ NULL, await_ready, NULL },
 };
 /* clang-format on */

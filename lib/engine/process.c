@@ -17,6 +17,7 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/engine/environment.h"
+#include "lib/engine/filter-load.h"
 #include "lib/engine/rlimits.h"
 #include "lib/engine/program.h"
 #include "lib/engine/standard-fds.h"
@@ -25,7 +26,6 @@
 #include "lib/linux/keyring.h"
 #include "lib/linux/procfs.h"
 #include "lib/linux/pty.h"
-#include "lib/linux/seccomp.h"
 #include "lib/linux/signals.h"
 
 /* While /proc is still the host's, which is what the value has to get past. */
@@ -146,16 +146,10 @@ int process_enter_cwd(struct process *p, struct error *err)
 static int receive_filter(void *ctx, struct error *err)
 {
 	struct process *p = ctx;
-	cleanup_fd int fd = -1;
-	int r;
 
-	if (!p->plan->seccomp)
+	if (!p->plan->seccomp || p->filter.len)
 		return 0;
-	r = sync_wait_fd(p->sync, SYNC_FILTER, &fd, err);
-	if (r < 0)
-		return r;
-	r = seccomp_program_read(fd, &p->filter);
-	return r < 0 ? error_sys(err, r, "read seccomp filter") : 0;
+	return filter_receive(p->sync, &p->filter, err);
 }
 
 /* Kernels without keys, and filters of an engine around us: nothing is shared then. */
@@ -242,17 +236,6 @@ static int set_rlimits(void *ctx, struct error *err)
 	return rlimits_set(((struct process *)ctx)->plan->process, err);
 }
 
-static int load_filter(const struct process *p, struct error *err)
-{
-	const struct filter_plan *plan = &p->plan->filter;
-	int r;
-
-	r = seccomp_program_load(&p->filter, plan->flags | plan->optional_flags);
-	if (r == -EINVAL && plan->optional_flags)
-		r = seccomp_program_load(&p->filter, plan->flags);
-	return r < 0 ? error_sys(err, r, "load seccomp filter") : 0;
-}
-
 /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before that is dropped. From here
  * on every system call may be refused by it. */
 static int load_filter_early(void *ctx, struct error *err)
@@ -261,8 +244,7 @@ static int load_filter_early(void *ctx, struct error *err)
 
 	if (!p->plan->seccomp || p->plan->process->no_new_privileges)
 		return 0;
-	p->sync->is_child = true;
-	return load_filter(p, err);
+	return filter_load(&p->plan->filter, &p->filter, p->sync, err);
 }
 
 /* In a user namespace whose maker had no rights outside the kernel refuses all of them, so that
@@ -366,8 +348,7 @@ static int load_filter_late(void *ctx, struct error *err)
 
 	if (!p->plan->seccomp || !p->plan->process->no_new_privileges)
 		return 0;
-	p->sync->is_child = true;
-	return load_filter(p, err);
+	return filter_load(&p->plan->filter, &p->filter, p->sync, err);
 }
 
 static int reset_signals(void *ctx, struct error *err)

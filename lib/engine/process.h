@@ -16,17 +16,17 @@ struct sync;
  */
 struct process {
 	const struct process_plan *plan;
-	struct sync *sync;          /* with the caller */
-	const char *keyring;        /* session keyring to join; NULL: it stays in the caller's */
+	struct sync *sync;   /* with the caller */
+	const char *keyring; /* session keyring to join; NULL: it stays in the caller's */
 	unsigned int preserved_fds;
-	unsigned int listen_fds;    /* the first of them, for $LISTEN_FDS */
-	const char *listen_names;   /* or NULL: $LISTEN_FDNAMES */
+	unsigned int listen_fds;  /* the first of them, for $LISTEN_FDS */
+	const char *listen_names; /* or NULL: $LISTEN_FDNAMES */
 	int stdio[3];
-	int terminal;               /* slave side, or -1; taken */
+	int terminal; /* slave side, or -1; taken */
 
 	struct labels labels;
 	bool is_cwd_denied; /* root was not let in, its user may be */
-	struct sock_fprog filter;
+	struct sock_fprog filter; /* what was there before the clone, or what the caller sends */
 	char **env;
 	char *program;
 };

@@ -21,12 +21,14 @@ static const char *const message_names[] = {
 	[SYNC_HOOKS_DUE] = "hooks-due",
 	[SYNC_HOOKS_RUN] = "hooks-run",
 	[SYNC_FILTER]    = "filter",
+	[SYNC_LISTENER]  = "listener",
+	[SYNC_LISTENER_TAKEN] = "listener-taken",
 	[SYNC_READY]     = "ready",
 };
 
 struct wire {
 	int message;        /* enum sync_message */
-	pid_t pid;          /* SYNC_CHILD, SYNC_RECORDED */
+	int number;         /* SYNC_CHILD, SYNC_RECORDED, SYNC_LISTENER */
 	struct error error; /* SYNC_FAILED; not sent otherwise */
 };
 /* clang-format on */
@@ -59,6 +61,10 @@ static ssize_t receive(struct sync *sync, struct wire *wire, int *fd)
 	for (int tries = 0; tries < 2; tries++) {
 		size_t count = fd ? 1 : 0;
 
+		if (sync->is_child) {
+			n = read(sync->fd, wire, sizeof(*wire));
+			return n < 0 ? -errno : n;
+		}
 		n = recv_fds(sync->fd, wire, sizeof(*wire), fd, &count);
 		if (fd && count == 0)
 			*fd = -1;
@@ -142,9 +148,9 @@ int sync_send(struct sync *sync, enum sync_message message, struct error *err)
 	return transmit(sync, &wire, WIRE_SHORT, NULL, err);
 }
 
-int sync_send_pid(struct sync *sync, enum sync_message message, pid_t pid, struct error *err)
+int sync_send_number(struct sync *sync, enum sync_message message, int number, struct error *err)
 {
-	struct wire wire = { .message = message, .pid = pid };
+	struct wire wire = { .message = message, .number = number };
 
 	return transmit(sync, &wire, WIRE_SHORT, NULL, err);
 }
@@ -171,14 +177,14 @@ int sync_wait(struct sync *sync, enum sync_message message, struct error *err)
 	return await(sync, message, &wire, NULL, err);
 }
 
-int sync_wait_pid(struct sync *sync, enum sync_message message, pid_t *ret_pid, struct error *err)
+int sync_wait_number(struct sync *sync, enum sync_message message, int *ret, struct error *err)
 {
 	struct wire wire;
 	int r = await(sync, message, &wire, NULL, err);
 
 	if (r < 0)
 		return r;
-	*ret_pid = wire.pid;
+	*ret = wire.number;
 	return 0;
 }
 

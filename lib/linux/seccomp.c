@@ -2,24 +2,45 @@
 #include "lib/linux/seccomp.h"
 
 #include <errno.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "lib/base/fd.h"
 #include "lib/base/str.h"
-
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
+#include "lib/linux/seccomp-program.h"
 
 /* struct seccomp_builder is libseccomp's filter context under a name of ours. */
 static scmp_filter_ctx context(const struct seccomp_builder *builder)
 {
 	return (scmp_filter_ctx)builder;
+}
+
+uint32_t seccomp_arch(const char *name)
+{
+	return seccomp_arch_resolve_name(name);
+}
+
+uint32_t seccomp_arch_own(void)
+{
+	return seccomp_arch_native();
+}
+
+/* The library has negative numbers for calls that an architecture does not have. */
+int seccomp_call_number(uint32_t arch, const char *call)
+{
+	int number = seccomp_syscall_resolve_name_arch(arch, call);
+
+	return number < 0 ? -ENOENT : number;
+}
+
+const char *seccomp_library_version(void)
+{
+	static char text[48];
+	const struct scmp_version *version = seccomp_version();
+
+	(void)snprintf(text, sizeof(text), "%u.%u.%u", version->major, version->minor,
+		       version->micro);
+	return text;
 }
 
 int seccomp_builder_new(uint32_t default_action, struct seccomp_builder **ret)
@@ -37,14 +58,10 @@ void seccomp_builder_free(struct seccomp_builder *builder)
 	seccomp_release(context(builder));
 }
 
-int seccomp_builder_add_arch(struct seccomp_builder *builder, const char *name)
+int seccomp_builder_add_arch(struct seccomp_builder *builder, uint32_t arch)
 {
-	uint32_t arch = seccomp_arch_resolve_name(name);
-	int r;
+	int r = seccomp_arch_add(context(builder), arch);
 
-	if (!arch)
-		return -EINVAL;
-	r = seccomp_arch_add(context(builder), arch);
 	return r == -EEXIST ? 0 : r;
 }
 
@@ -58,11 +75,11 @@ static const enum scmp_compare ops[] = {
 	[SECCOMP_OP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
 };
 
-int seccomp_builder_add(struct seccomp_builder *builder, uint32_t action, const char *syscall_name,
+int seccomp_builder_add(struct seccomp_builder *builder, uint32_t action, const char *call,
 			const struct seccomp_compare *compares, size_t count)
 {
 	struct scmp_arg_cmp args[SECCOMP_ARGS_MAX];
-	int number = seccomp_syscall_resolve_name(syscall_name);
+	int number = seccomp_syscall_resolve_name(call);
 
 	if (number == __NR_SCMP_ERROR)
 		return -ENOENT;
@@ -78,7 +95,7 @@ int seccomp_builder_add(struct seccomp_builder *builder, uint32_t action, const 
 	return seccomp_rule_add_array(context(builder), action, number, (unsigned int)count, args);
 }
 
-int seccomp_builder_export(const struct seccomp_builder *builder)
+int seccomp_builder_export(const struct seccomp_builder *builder, struct sock_fprog *ret)
 {
 	cleanup_fd int fd = memfd_create("seccomp", MFD_CLOEXEC);
 	int r;
@@ -86,57 +103,5 @@ int seccomp_builder_export(const struct seccomp_builder *builder)
 	if (fd < 0)
 		return -errno;
 	r = seccomp_export_bpf(context(builder), fd);
-	return r < 0 ? r : steal_fd(&fd);
-}
-
-int seccomp_program_read(int fd, struct sock_fprog *ret)
-{
-	cleanup_free struct sock_filter *insns = NULL;
-	struct stat st;
-	size_t size;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	size = (size_t)st.st_size;
-	if (size == 0 || size % sizeof(*insns) || size / sizeof(*insns) > BPF_MAXINSNS)
-		return -EINVAL;
-	insns = xmalloc(size);
-	if (pread(fd, insns, size, 0) != (ssize_t)size)
-		return -EIO;
-	ret->len = (unsigned short)(size / sizeof(*insns));
-	ret->filter = steal_ptr(&insns);
-	return 0;
-}
-
-void seccomp_program_done(struct sock_fprog *program)
-{
-	free(program->filter);
-	*program = (struct sock_fprog){ 0 };
-}
-
-/* clang-format off */
-static const struct {
-	const char *name;
-	unsigned int flag;
-} flag_names[] = {
-	{ "SECCOMP_FILTER_FLAG_TSYNC",              SECCOMP_FILTER_FLAG_TSYNC },
-	{ "SECCOMP_FILTER_FLAG_LOG",                SECCOMP_FILTER_FLAG_LOG },
-	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW",         SECCOMP_FILTER_FLAG_SPEC_ALLOW },
-	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
-};
-/* clang-format on */
-
-int seccomp_flag(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
-		if (streq(flag_names[i].name, name))
-			return (int)flag_names[i].flag;
-	return -EINVAL;
-}
-
-int seccomp_program_load(const struct sock_fprog *program, unsigned int flags)
-{
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) < 0)
-		return -errno;
-	return 0;
+	return r < 0 ? r : seccomp_program_read(fd, ret);
 }

@@ -12,7 +12,6 @@
 
 #include "lib/base/error.h"
 #include "lib/base/str.h"
-#include "lib/engine/filter.h"
 #include "lib/engine/namespaces.h"
 #include "lib/engine/net-devices.h"
 #include "lib/engine/sysctl.h"
@@ -180,38 +179,6 @@ static void the_first_separator_of_a_sysctl_decides(void **state)
 	assert_string_equal(slashes, dots);
 }
 
-/* Filters. */
-
-static void filters_that_need_a_listener_are_refused(void **state)
-{
-	struct oci_syscall rule = { .action = OCI_SECCOMP_NOTIFY };
-	struct oci_seccomp seccomp = { .default_action = OCI_SECCOMP_ALLOW,
-				       .syscalls = &rule,
-				       .syscalls_count = 1 };
-	struct filter_plan plan;
-	struct error err = ERROR_INIT;
-
-	assert_int_equal(filter_plan(&seccomp, &plan, &err), -EOPNOTSUPP);
-	assert_string_equal(err.msg, "linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not "
-				     "supported");
-}
-
-static void absent_flags_of_a_filter_differ_from_none(void **state)
-{
-	char *none[] = { NULL };
-	char *unknown[] = { (char *)"SECCOMP_FILTER_FLAG_FOO", NULL };
-	struct oci_seccomp seccomp = { .default_action = OCI_SECCOMP_ALLOW };
-	struct filter_plan plan;
-
-	assert_int_equal(filter_plan(&seccomp, &plan, NULL), 0);
-	assert_int_not_equal(plan.optional_flags, 0);
-	seccomp.flags = none;
-	assert_int_equal(filter_plan(&seccomp, &plan, NULL), 0);
-	assert_int_equal(plan.flags | plan.optional_flags, 0);
-	seccomp.flags = unknown;
-	assert_int_equal(filter_plan(&seccomp, &plan, NULL), -EINVAL);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,8 +191,6 @@ int main(void)
 		cmocka_unit_test(a_namespace_given_twice_is_refused),
 		cmocka_unit_test(only_settings_of_private_namespaces_may_change),
 		cmocka_unit_test(the_first_separator_of_a_sysctl_decides),
-		cmocka_unit_test(filters_that_need_a_listener_are_refused),
-		cmocka_unit_test(absent_flags_of_a_filter_differ_from_none),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -36,8 +36,8 @@ static void messages_arrive_by_name(void **state)
 {
 	pid_t pid = 0;
 
-	assert_int_equal(sync_send_pid(&child, SYNC_CHILD, 42, NULL), 0);
-	assert_int_equal(sync_wait_pid(&caller, SYNC_CHILD, &pid, NULL), 0);
+	assert_int_equal(sync_send_number(&child, SYNC_CHILD, 42, NULL), 0);
+	assert_int_equal(sync_wait_number(&caller, SYNC_CHILD, &pid, NULL), 0);
 	assert_int_equal(pid, 42);
 	assert_int_equal(sync_send(&child, SYNC_READY, NULL), 0);
 	assert_int_equal(sync_wait(&caller, SYNC_READY, NULL), 0);
