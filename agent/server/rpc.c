@@ -45,6 +45,7 @@ static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_PAUSE_CONTAINER] = control_pause,
 	[AGENT_RESUME_CONTAINER] = control_resume,
 	[AGENT_UPDATE_CONTAINER] = control_update,
+	[AGENT_STATS_CONTAINER] = stats_get,
 	[AGENT_LIST_PROCESSES] = control_list,
 };
 /* clang-format on */

@@ -148,8 +148,11 @@ static int add_context(const struct command *command, char *const *args, int cod
 static int parse_and_run(const struct command *command, const struct globals *globals, char **args,
 			 void *values, struct error *err)
 {
-	int r = options_parse(command->options, args, command->stops_early, values, err);
+	int r;
 
+	if (command->refusal)
+		return error_set(err, -EOPNOTSUPP, "%s: %s", command->name, command->refusal);
+	r = options_parse(command->options, args, command->stops_early, values, err);
 	if (r == OPTIONS_HELP) {
 		help_command(command);
 		return 0;
@@ -186,7 +189,7 @@ static int show_help(const char *name)
 {
 	const struct command *command = name ? command_find(name) : NULL;
 
-	if (command)
+	if (command && !command->refusal)
 		help_command(command);
 	else
 		help_program();

@@ -7,6 +7,7 @@
 
 #include "cmd/moat/command.h"
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 
 /* More descriptors than a process may have by default are somebody's mistake. */
 #define ACTIVATION_FDS_MAX 1024
@@ -41,6 +42,8 @@ int create_request(const struct globals *globals, const struct create_values *va
 		*err = globals->settings_error;
 		return err->code;
 	}
+	strv_each(warning, globals->settings.warnings)
+		log_warning("%s", warning);
 	*ret = (struct container_create_request){
 		.argv = globals->argv,
 		.root = globals->root,

@@ -20,6 +20,7 @@ struct create_values {
 	bool no_pivot;
 	bool no_new_keyring;
 	bool no_subreaper;
+	bool is_detached; /* `create` always is */
 };
 
 /* clang-format off */

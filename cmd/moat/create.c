@@ -6,6 +6,7 @@
 #define AT(member) offsetof(struct create_values, member)
 static const struct option_spec specs[] = {
 	CREATE_OPTION_SPECS(AT),
+	{ "detach", 'd', OPTION_FLAG, AT(is_detached), NULL, NULL, "accepted for compatibility" },
 	{ "no-subreaper", 0, OPTION_FLAG, AT(no_subreaper), NULL, NULL, "accepted for compatibility" },
 };
 #undef AT

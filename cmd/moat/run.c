@@ -4,7 +4,6 @@
 
 struct values {
 	struct create_values create;
-	bool is_detached;
 	bool is_kept;
 };
 
@@ -14,7 +13,7 @@ struct values {
 static const struct option_spec specs[] = {
 	CREATE_OPTION_SPECS(AT_CREATE),
 	{ "no-subreaper", 0, OPTION_FLAG, AT_CREATE(no_subreaper), NULL, NULL, "do not become the reaper of the container's orphans" },
-	{ "detach", 'd', OPTION_FLAG, AT(is_detached), NULL, NULL, "return once the container runs" },
+	{ "detach", 'd', OPTION_FLAG, AT_CREATE(is_detached), NULL, NULL, "return once the container runs" },
 	{ "keep", 0, OPTION_FLAG, AT(is_kept), NULL, NULL, "do not delete the container when it has ended" },
 };
 #undef AT_CREATE
@@ -31,7 +30,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 
 	if (r < 0)
 		return r;
-	r = container_run(&request, values->is_detached, values->is_kept, &status, err);
+	r = container_run(&request, values->create.is_detached, values->is_kept, &status, err);
 	return r < 0 ? r : status;
 }
 

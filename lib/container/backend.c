@@ -40,8 +40,10 @@ int backend_make_cgroup(struct container *c, const struct oci_resources *resourc
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = cgroup_open(path, &cg, err);
 
-	if (r == 0)
-		r = check_unused(cg, err);
+	if (r < 0)
+		return r;
+	cg->is_lenient = c->is_lenient;
+	r = check_unused(cg, err);
 	if (r < 0)
 		return r;
 	c->record.cgroup = steal_ptr(&path);
@@ -77,7 +79,7 @@ int backend_pids(const struct container *c, pid_t **ret, size_t *ret_count, stru
 
 	if (r < 0)
 		return r;
-	if (cg)
+	if (cg && cgroup_exists(cg))
 		return cgroup_pids(cg, ret, ret_count, err);
 	*ret = NULL;
 	*ret_count = 0;

@@ -20,6 +20,7 @@ struct container {
 	struct state_dir *dir;
 	struct record record;
 	struct oci_config *config; /* the state directory's, parsed; NULL if unreadable */
+	bool is_lenient;	   /* while it is made: see cgroup.h */
 };
 
 int container_save(struct container *c, struct error *err);

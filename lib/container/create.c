@@ -269,6 +269,7 @@ int creation_run(struct creation *creation, struct error *err)
 	creation->c = xcalloc(1, sizeof(*creation->c));
 	creation->c->root = xstrdup(request->root);
 	creation->c->id = xstrdup(request->id);
+	creation->c->is_lenient = request->is_lenient;
 	return steps_run(steps, ARRAY_SIZE(steps), creation, err);
 }
 

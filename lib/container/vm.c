@@ -286,6 +286,12 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	return r < 0 ? r : update_host(c, err);
 }
 
+/* The guest tells nobody. */
+static int watch_oom(const struct container *c, struct cgroup_oom **ret, struct error *err)
+{
+	return 0;
+}
+
 static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
 {
 	cleanup_free char *text = NULL;
@@ -327,6 +333,8 @@ const struct container_backend vm_backend = {
 	.exec = exec,
 	.freeze = freeze,
 	.update = update,
+	.stats = vm_agent_stats,
+	.watch_oom = watch_oom,
 	.pids = pids,
 	.ps = ps,
 	.destroy = destroy,

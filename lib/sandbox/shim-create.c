@@ -23,6 +23,7 @@
 #include "lib/sandbox/start.h"
 #include "lib/sandbox/terminal.h"
 #include "lib/sandbox/vm.h"
+#include "lib/settings/settings.h"
 #include "lib/state/record.h"
 #include "oci/config.h"
 
@@ -48,6 +49,7 @@ struct creation {
 
 	struct state_dir *dir;
 	struct record record;
+	struct settings settings;
 	struct oci_config *config;
 	struct sandbox_plan *plan;
 	char *vm_dir, *shared_dir;
@@ -72,8 +74,10 @@ static int load(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	cleanup_free char *text = NULL;
 	size_t len;
-	int r = state_dir_open(c->options->root, c->options->id, &c->dir, err);
+	int r = settings_load(&c->settings, err);
 
+	if (r == 0)
+		r = state_dir_open(c->options->root, c->options->id, &c->dir, err);
 	if (r == 0)
 		r = record_read(c->dir, &c->record, err);
 	if (r < 0)
@@ -84,13 +88,29 @@ static int load(void *ctx, struct error *err)
 	return oci_config_parse("config.json", text, len, &c->config, err);
 }
 
+/* moat.json sizes what the container leaves open. */
+static void apply_settings(struct creation *c)
+{
+	const struct oci_resources *resources = &c->config->linux_.resources;
+	const struct settings_vm *vm = &c->settings.vm;
+
+	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0)
+		c->plan->memory_mib = vm->memory_mib.value;
+	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0)
+		c->plan->vcpus = vm->vcpus.value;
+}
+
 static int plan(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
+	int r;
 
 	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
-	return sandbox_plan_new(c->record.id, c->record.bundle, c->config, &c->plan, err);
+	r = sandbox_plan_new(c->record.id, c->record.bundle, c->config, &c->plan, err);
+	if (r == 0)
+		apply_settings(c);
+	return r;
 }
 
 static int make_directories(void *ctx, struct error *err)
@@ -113,7 +133,7 @@ static int choose_vm(void *ctx, struct error *err)
 	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
-	return vm_choose(&c->vm, cache_dir, err);
+	return vm_choose(&c->vm, cache_dir, &c->settings.vm, err);
 }
 
 static int enter_network(void *ctx, struct error *err)
@@ -412,6 +432,7 @@ static void release(struct creation *c)
 {
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
+	settings_done(&c->settings);
 	record_done(&c->record);
 	state_dir_close(c->dir);
 	free(c->vm_dir);

@@ -19,6 +19,7 @@
 #include "lib/sandbox/console.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/virtiofsd.h"
+#include "lib/settings/settings.h"
 
 #define EXPLANATION_BYTES 600
 #define ENDING_MS 500
@@ -27,15 +28,17 @@
  * would see. */
 #define KERNEL_PARAMS "dummy.numdummies=0"
 
-/* A choice from the environment, until there is a configuration file. */
-static int forced_choice(const char *variable, const struct names *names, int otherwise, int *ret,
-			 struct error *err)
+/* A choice by the environment, or by moat.json (@configured, or NULL). */
+static int forced_choice(const char *variable, const char *configured, const struct names *names,
+			 int otherwise, int *ret, struct error *err)
 {
 	const char *text = getenv(variable);
 	int r;
 
 	*ret = otherwise;
 	if (!text || !*text)
+		text = configured;
+	if (!text)
 		return 0;
 	r = names_find(names, text);
 	if (r < 0)
@@ -45,15 +48,16 @@ static int forced_choice(const char *variable, const struct names *names, int ot
 }
 
 /* 9p needs neither PCI nor a daemon, so the smallest and quickest machine can have it. */
-static int choose_share(struct vm *vm, struct error *err)
+static int choose_share(struct vm *vm, const struct settings_vm *settings, struct error *err)
 {
+	const char *configured = names_get(&settings_share_names, (size_t)settings->share);
 	const struct guest_image *guest = &vm->guest;
 	int best = guest->has_9p	 ? HV_SHARE_9P
 		   : guest->has_virtiofs ? HV_SHARE_VIRTIOFS
 					 : HV_SHARE_NONE;
 	int share, r;
 
-	r = forced_choice("MOAT_SHARE", &hv_share_names, best, &share, err);
+	r = forced_choice("MOAT_SHARE", configured, &hv_share_names, best, &share, err);
 	if (r < 0)
 		return r;
 	if (share == HV_SHARE_NONE)
@@ -63,16 +67,45 @@ static int choose_share(struct vm *vm, struct error *err)
 	return 0;
 }
 
-int vm_choose(struct vm *vm, const char *cache_dir, struct error *err)
+/* Another kernel is of one of two formats, which its first bytes tell. */
+static int replace_kernel(struct guest_image *guest, const char *path, struct error *err)
 {
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char magic[4] = "";
+
+	if (fd < 0)
+		return error_sys(err, errno, "open guest kernel '%s'", path);
+	if (read(fd, magic, sizeof(magic)) < 0)
+		return error_sys(err, errno, "read guest kernel '%s'", path);
+	guest->is_elf = memcmp(magic, "\177ELF", sizeof(magic)) == 0;
+	free(guest->kernel);
+	guest->kernel = xstrdup(path);
+	return 0;
+}
+
+static int choose_guest(struct vm *vm, const struct settings_vm *settings, struct error *err)
+{
+	const char *wish = getenv("MOAT_GUEST");
+	bool is_configured = !(wish && *wish) && settings->image;
+	int r = guest_image_load(is_configured ? settings->image : NULL, &vm->guest, err);
+
+	return r == 0 && settings->kernel ? replace_kernel(&vm->guest, settings->kernel, err) : r;
+}
+
+int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
+	      struct error *err)
+{
+	const char *accel = names_get(&settings_accelerator_names, (size_t)settings->accelerator);
 	int wanted, r;
 
 	vm->driver = &hypervisor_qemu;
-	r = guest_image_load(NULL, &vm->guest, err);
+	vm->program = settings->hypervisor;
+	r = choose_guest(vm, settings, err);
 	if (r == 0)
-		r = choose_share(vm, err);
+		r = choose_share(vm, settings, err);
 	if (r == 0)
-		r = forced_choice("MOAT_ACCEL", &hv_accel_names, HV_ACCEL_AUTO, &wanted, err);
+		r = forced_choice("MOAT_ACCEL", accel, &hv_accel_names, HV_ACCEL_AUTO, &wanted,
+				  err);
 	if (r < 0)
 		return r;
 	(void)mkdir(cache_dir, 0700); /* else the verdict is not cached */
@@ -275,6 +308,7 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
 		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
 		.kernel_params = KERNEL_PARAMS,
+		.program = vm->program,
 		.share_path = shared_dir,
 		.virtiofs_fd = -1,
 	};

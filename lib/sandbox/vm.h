@@ -10,6 +10,7 @@ struct console;
 struct error;
 struct loop;
 struct sandbox_plan;
+struct settings_vm;
 
 /*
  * The sandbox's virtual machine as the shim owns it: the VMM and, with virtiofs, its daemon are
@@ -22,6 +23,7 @@ struct vm {
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;
 	const struct hypervisor *driver;
+	const char *program; /* of the VMM, borrowed; NULL: the driver looks for one */
 	enum hv_accel accel;
 	enum hv_share share;
 	enum hv_channel channel_kind;
@@ -40,9 +42,11 @@ struct vm {
 	void *ctx;
 };
 
-/* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM.
- * $MOAT_ACCEL (auto, kvm, tcg) and $MOAT_SHARE (9p, virtiofs) force a choice. */
-int vm_choose(struct vm *vm, const char *cache_dir, struct error *err);
+/* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
+ * which has to stay, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and
+ * $MOAT_SHARE (9p, virtiofs). */
+int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
+	      struct error *err);
 
 /* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,

@@ -74,6 +74,7 @@ void settings_init(struct settings *settings)
 
 void settings_done(struct settings *settings)
 {
+	strv_free(steal_ptr(&settings->warnings)); /* which is no field */
 	fields_release(&settings_fields, settings);
 	settings_init(settings);
 }
@@ -112,7 +113,7 @@ int settings_parse(const char *name, const char *buf, size_t len, struct setting
 	if (r == 0)
 		r = check(name, settings, err);
 	if (r == 0)
-		unknown_keys_warn(&settings_fields, name, buf, len, &limits);
+		unknown_keys_find(&settings_fields, name, buf, len, &limits, &settings->warnings);
 	return r;
 }
 

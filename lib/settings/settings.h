@@ -15,7 +15,7 @@ struct error;
  * $XDG_CONFIG_HOME/moat (or ~/.config/moat) after them. Later files replace what earlier ones say,
  * key by key. $MOAT_CONFIG, which --config sets, names one file to read instead of all of these.
  *
- * Trusted, as the command line is. A key that nobody knows is warned of with its place, since it
+ * Trusted, as the command line is. A key that nobody knows is to be warned of with its place, since it
  * may be a misspelt one or a later version's.
  */
 #define SETTINGS_VARIABLE "MOAT_CONFIG"
@@ -41,13 +41,13 @@ struct settings {
 	int log_level;		  /* enum log_level, -1 */
 	char **allow_annotations; /* those that may override what is said here */
 	struct settings_vm vm;
+	char **warnings; /* texts: for the commands that make containers, since others stay silent */
 };
 
 /* Reads them all. What is missing, file or key, is as settings_init() leaves it. */
 int settings_load(struct settings *ret, struct error *err);
 
-/* One text into @settings, over what is there. Errors read "NAME:LINE: vm.vcpus: …". Pure, but for
- * the warnings. */
+/* One text into @settings, over what is there. Errors read "NAME:LINE: vm.vcpus: …". Pure. */
 int settings_parse(const char *name, const char *buf, size_t len, struct settings *settings,
 		   struct error *err);
 

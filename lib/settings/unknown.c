@@ -3,7 +3,6 @@
 
 #include "lib/base/fields.h"
 #include "lib/base/json.h"
-#include "lib/base/log.h"
 
 /* What is open at some depth. Inside of what nobody knows, and inside of lists and maps, nothing is
  * looked up. */
@@ -19,6 +18,7 @@ struct walk {
 	struct level levels[JSON_MAX_DEPTH + 1];
 	size_t depth; /* levels in use */
 	const struct fields *root;
+	char ***found;
 };
 
 static const struct field *find(const struct fields *fields, const char *key)
@@ -38,14 +38,14 @@ static unsigned int line_at(const char *buf, size_t offset)
 	return line;
 }
 
-static void warn(const struct walk *w, size_t offset)
+static void add(const struct walk *w, size_t offset)
 {
 	cleanup_strbuf struct strbuf path = STRBUF_INIT;
 
 	for (size_t i = 0; i < w->depth; i++)
 		if (w->levels[i].key)
 			strbuf_addf(&path, "%s%s", path.len ? "." : "", w->levels[i].key);
-	log_warning("%s:%u: %s: unknown key", w->name, line_at(w->buf, offset), path.buf);
+	strv_pushf(w->found, "%s:%u: %s: unknown key", w->name, line_at(w->buf, offset), path.buf);
 }
 
 static void open_level(struct walk *w, bool is_map)
@@ -73,7 +73,7 @@ static void take_key(struct walk *w, const struct json_event *event)
 		return;
 	level->current = find(level->fields, event->text);
 	if (!level->current)
-		warn(w, event->offset);
+		add(w, event->offset);
 }
 
 static int walk(void *ctx, const struct json_event *event, struct error *err)
@@ -89,10 +89,10 @@ static int walk(void *ctx, const struct json_event *event, struct error *err)
 	return 0;
 }
 
-void unknown_keys_warn(const struct fields *fields, const char *name, const char *buf, size_t len,
-		       const struct json_limits *limits)
+void unknown_keys_find(const struct fields *fields, const char *name, const char *buf, size_t len,
+		       const struct json_limits *limits, char ***ret)
 {
-	struct walk w = { .name = name, .buf = buf, .root = fields };
+	struct walk w = { .name = name, .buf = buf, .root = fields, .found = ret };
 
 	(void)json_parse(name, buf, len, limits, walk, &w, NULL); /* it could be parsed before */
 	while (w.depth)

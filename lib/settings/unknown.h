@@ -6,7 +6,7 @@
 struct fields;
 struct json_limits;
 
-/* Warns of each key of a text that was parsed by @fields and that they do not name, with its line
- * and path. */
-void unknown_keys_warn(const struct fields *fields, const char *name, const char *buf, size_t len,
-		       const struct json_limits *limits);
+/* Adds to *@ret, a strv, what there is to say of each key of a text that was parsed by @fields and
+ * that they do not name: "NAME:LINE: vm.cpus: unknown key". */
+void unknown_keys_find(const struct fields *fields, const char *name, const char *buf, size_t len,
+		       const struct json_limits *limits, char ***ret);

@@ -269,3 +269,44 @@ load helpers
 	check "$status" 1
 	check "$stderr" "moat: write to standard output: No space left on device"
 }
+
+@test "options that some caller gives and that mean nothing are taken" {
+	moat --criu /usr/sbin/criu --rootless=true list
+	check "$status" 0
+	moat -V
+	check "$status" 0
+	[[ ${lines[0]} =~ ^moat\ version ]]
+	moat --isolation native create --detach --no-subreaper --bundle nowhere x
+	[[ $stderr == *"No such file or directory" ]]
+}
+
+@test "kill --regex and delete --regex are for every id that matches" {
+	fake_container web-1
+	mkdir "$ROOT/web-2" "$ROOT/db"
+	moat delete --regex '^web-'
+	check "$status" 1
+	check "$stderr" "moat: delete '^web-': 'web-1': cannot delete container web-1 that is not stopped: running"
+	[[ ! -e $ROOT/web-2 && -e $ROOT/db ]]
+	moat kill --regex 'eb-[0-9]+$' KILL
+	check "$status" 0
+	wait "$FAKE_PID" || true
+	moat delete --regex .
+	check "$status" 0
+	moat list -q
+	check "$output" ""
+}
+
+@test "the configuration chooses the isolation, and what is said closer to the container wins" {
+	make_bundle
+	echo '{ "isolation": "native", "allow_annotations": ["io.moat.isolation"] }' >moat.json
+	jq '.process.args = ["nowhere"] | .process.terminal = false' bundle/config.json >part
+	mv part bundle/config.json
+	moat --config moat.json create --bundle bundle x
+	[[ $stderr == *'executable file not found in $PATH'* ]]
+	MOAT_CONFIG=$PWD/moat.json MOAT_ISOLATION=chroot moat create --bundle bundle x
+	check "$stderr" "moat: create 'x': MOAT_ISOLATION: neither 'vm' nor 'native': 'chroot'"
+	jq '.annotations = {"io.moat.isolation": "none"}' bundle/config.json >part
+	mv part bundle/config.json
+	moat --config moat.json create --bundle bundle x
+	check "$stderr" "moat: create 'x': annotation io.moat.isolation: neither 'vm' nor 'native': 'none'"
+}

@@ -180,3 +180,65 @@ load helpers
 	fails_with 1 "spec: File config.json exists. Remove it first" spec
 	cmp config.json before.json
 }
+
+@test "checkpoint and restore say that they are not there, so that nobody offers them" {
+	fails_with 1 "checkpoint: saving a running container is not supported" checkpoint --help
+	fails_with 1 "checkpoint: saving a running container is not supported" \
+		checkpoint --image-path i --leave-running x
+	fails_with 1 "restore: containers that were saved while they ran are not supported" \
+		restore --lsm-mount-context
+	moat --help
+	[[ $output != *checkpoint* ]]
+}
+
+@test "a regular expression that is none" {
+	mkdir -p "$ROOT"
+	moat kill --regex '(' TERM
+	check "$status" 1
+	[[ $stderr == "moat: kill '(': invalid regular expression: "* ]]
+}
+
+@test "an interval that is none" {
+	fails_with 1 "events: option '--interval': want a time like 5s or 1m30s, not '5'" \
+		events --interval 5 x
+}
+
+@test "sizes and numbers of update that are none" {
+	fails_with 1 "update: option '--memory': invalid size: 'foo'" update --memory foo x
+	fails_with 1 "update: option '--cpu-period': not a number: '-1'" update --cpu-period -1 x
+	fails_with 1 "update: option '--pids-limit': not a number: '1k'" update --pids-limit=1k x
+}
+
+@test "an unknown container: pause, resume, ps, update and events say so" {
+	fails_with 1 "pause 'x': container does not exist" pause x
+	fails_with 1 "resume 'x': container does not exist" resume x
+	fails_with 1 "ps 'x': container does not exist" ps x
+	fails_with 1 "ps 'x': container does not exist" ps --format json x
+	fails_with 1 "update 'x': container does not exist" update --memory 1g x
+	fails_with 1 "events 'x': container does not exist" events --stats x
+}
+
+@test "a moat.json that is wrong stops those commands alone that make containers" {
+	make_bundle
+	echo '{ "isolation": "chroot" }' >moat.json
+	moat --config moat.json create --bundle bundle x
+	check "$status" 1
+	[[ $stderr == "moat: create 'x': $PWD/moat.json:1: isolation: "* ]]
+	moat --config moat.json list
+	check "$status" 0
+	check "$stderr" ""
+	moat --config nowhere.json run --bundle bundle x
+	check "$status" 1
+	[[ $stderr == "moat: run 'x': read configuration '$PWD/nowhere.json': No such file or directory" ]]
+}
+
+@test "a key of moat.json that nobody knows is warned of with its line" {
+	make_bundle
+	printf '{\n  // misspelt\n  "isolaton": "vm", "isolation": "native" }\n' >moat.json
+	moat --config moat.json create --bundle bundle x
+	check "$status" 1
+	[[ $stderr == "moat: warning: $PWD/moat.json:3: isolaton: unknown key"* ]]
+	[[ $stderr == *"cannot allocate tty"* ]]
+	moat --config moat.json list
+	check "$stderr" ""
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+
+#include "lib/base/error.h"
+#include "lib/base/loop.h"
+#include "lib/container/handle.h"
+#include "lib/engine/cgroup-oom.h"
+#include "lib/engine/cgroup-stats.h"
+
+#define NS_PER_MS 1000000
+
+DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
+#define cleanup_loop CLEANUP(loop_free_p)
+
+/* The words of runc's `events`. */
+static int open_living(const char *root, const char *id, struct container **ret,
+		       const struct container_backend **ret_backend, struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_open(root, id, &c, err);
+
+	if (r == 0)
+		r = container_status(c, false, &status, err);
+	if (r == 0)
+		r = container_find_backend(c->record.isolation, ret_backend, err);
+	if (r < 0)
+		return r;
+	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
+		return error_set(err, -ESRCH, "container with id %s is not running", id);
+	*ret = steal_ptr(&c);
+	return 0;
+}
+
+int container_stats(const char *root, const char *id, struct cgroup_stats *ret, struct error *err)
+{
+	const struct container_backend *backend;
+	cleanup_container struct container *c = NULL;
+	int r = open_living(root, id, &c, &backend, err);
+
+	return r < 0 ? r : backend->stats(c, ret, err);
+}
+
+struct watcher {
+	const struct container_watch *watch;
+	const struct container *c;
+	const struct container_backend *backend;
+	struct loop *loop;
+	struct cgroup_oom *oom;
+	struct loop_source *oom_source;
+	struct error *err;
+};
+
+static void quit_on_error(struct watcher *w, int r)
+{
+	if (r < 0)
+		loop_quit(w->loop, r);
+}
+
+static void on_end(void *ctx, int fd, uint32_t events)
+{
+	struct watcher *w = ctx;
+
+	loop_quit(w->loop, 0);
+}
+
+static void on_oom(void *ctx, int fd, uint32_t events)
+{
+	struct watcher *w = ctx;
+	bool is_gone = false;
+	int count = cgroup_oom_read(w->oom, &is_gone), r = count < 0 ? count : 0;
+
+	for (; r == 0 && count > 0; count--)
+		r = w->watch->on_oom(w->watch->ctx, w->err);
+	quit_on_error(w, r);
+	/* The end of the container is told by its process alone. */
+	if (is_gone) {
+		loop_remove(w->oom_source);
+		w->oom_source = NULL;
+	}
+}
+
+static void on_interval(void *ctx);
+
+static void wait_interval(struct watcher *w)
+{
+	int64_t ms = (w->watch->interval_ns + NS_PER_MS - 1) / NS_PER_MS;
+
+	loop_add_timer(w->loop, ms > INT_MAX ? INT_MAX : (int)ms, on_interval, w);
+}
+
+static void on_interval(void *ctx)
+{
+	struct watcher *w = ctx;
+	cleanup_cgroup_stats struct cgroup_stats stats = { 0 };
+	int r = w->backend->stats(w->c, &stats, w->err);
+
+	if (r == 0)
+		r = w->watch->on_stats(w->watch->ctx, &stats, w->err);
+	quit_on_error(w, r);
+	wait_interval(w);
+}
+
+static int watch_oom(struct watcher *w, struct error *err)
+{
+	int r = w->backend->watch_oom(w->c, &w->oom, err);
+
+	if (r < 0 || !w->oom)
+		return r;
+	r = loop_add_fd(w->loop, cgroup_oom_fd(w->oom), EPOLLIN, on_oom, w, &w->oom_source);
+	return r < 0 ? error_sys(err, r, "wait for running out of memory") : 0;
+}
+
+static bool has_ended(const struct container *c)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	return pidfd == -ESRCH;
+}
+
+static int run(struct watcher *w, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&w->c->record);
+	struct loop_source *source;
+	int r;
+
+	if (pidfd == -ESRCH)
+		return 0; /* it ended since we looked */
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", w->c->record.pid);
+	r = loop_add_fd(w->loop, pidfd, EPOLLIN, on_end, w, &source);
+	if (r < 0)
+		return error_sys(err, r, "wait for process %u", w->c->record.pid);
+	r = watch_oom(w, err);
+	if (r < 0)
+		return r;
+	wait_interval(w);
+	r = loop_run(w->loop);
+	/* That it ended while it was looked at is no error. */
+	return r < 0 && has_ended(w->c) ? 0 : r;
+}
+
+int container_watch(const struct container_watch *watch, struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	cleanup_loop struct loop *loop = NULL;
+	struct watcher w = { .watch = watch, .err = err };
+	int r;
+
+	if (watch->interval_ns <= 0)
+		return error_set(err, -EINVAL, "duration interval must be greater than 0");
+	r = open_living(watch->root, watch->id, &c, &w.backend, err);
+	if (r < 0)
+		return r;
+	r = loop_new(&loop);
+	if (r < 0)
+		return error_sys(err, r, "make the event loop");
+	w.c = c;
+	w.loop = loop;
+	r = run(&w, err);
+	loop_free(steal_ptr(&loop));
+	cgroup_oom_free(w.oom);
+	return r;
+}
