@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# events: statistics, running out of memory, and the end of the container.
+
+# bats file_tags=kvm-host
+
+load helpers
+
+stats() {
+  moat events --stats "$ID"
+}
+
+# The events of a container that is followed in the background, in $EVENTS.
+follow() {
+  EVENTS=$BATS_TEST_TMPDIR/events
+  moat events "$@" "$ID" >"$EVENTS" 2>"$BATS_TEST_TMPDIR/events-err" &
+  FOLLOWER=$!
+}
+
+count_of() {
+  jq -s --arg type "$1" 'map(select(.type == $type)) | length' "$EVENTS"
+}
+
+has_events() {
+  [ "$(count_of "$1")" -ge "$2" ]
+}
+
+@test "--stats is one object with what runc's callers read" {
+  config '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 50}}'
+  detached_sleep
+  run -0 --separate-stderr stats
+  expect "${#lines[@]}" = 1
+  expect "$stderr" = ""
+  expect "$(jq -r '.type + " " + .id' <<<"$output")" = "stats $ID"
+  expect "$(jq -c '.data | keys' <<<"$output")" = \
+    '["blkio","cpu","cpuset","hugetlb","intel_rdt","memory","network_interfaces","pids"]'
+  expect "$(jq -c '.data.pids' <<<"$output")" = '{"current":1,"limit":50}'
+  expect "$(jq .data.memory.usage.limit <<<"$output")" = 67108864
+  [ "$(jq .data.memory.usage.usage <<<"$output")" -gt 0 ]
+  [ "$(jq .data.cpu.usage.total <<<"$output")" -gt 0 ]
+  [ "$(jq '.data.memory.raw | length' <<<"$output")" -gt 10 ]
+  moat delete --force "$ID"
+}
+
+@test "processor time is counted" {
+  script 'while :; do :; done'
+  detached
+  uses_time() {
+    [ "$(stats | jq .data.cpu.usage.total)" -gt 200000000 ]
+  }
+  eventually 20 uses_time
+  moat delete --force "$ID"
+}
+
+@test "statistics come each interval, until the container ends" {
+  detached_sleep
+  follow --interval 200ms
+  eventually 20 has_events stats 3
+  moat kill "$ID" KILL
+  expect_end 0 "$FOLLOWER"
+  expect "$(cat "$BATS_TEST_TMPDIR/events-err")" = ""
+  wait_status stopped
+  moat delete "$ID"
+}
+
+@test "a container that is deleted meanwhile ends them too" {
+  detached_sleep
+  follow --interval 100ms
+  eventually 20 has_events stats 1
+  moat delete --force "$ID"
+  expect_end 0 "$FOLLOWER"
+}
+
+@test "running out of memory is told" {
+  only_native "a guest tells nobody"
+  config '.linux.resources.memory = {limit: 33554432, swap: 33554432}'
+  script 'sleep 1; dd if=/dev/zero of=/dev/null bs=90M count=1; sleep 1000'
+  detached
+  follow --interval 60s
+  eventually 20 has_events oom 1
+  expect "$(jq -c . "$EVENTS" | head -n 1)" = "{\"type\":\"oom\",\"id\":\"$ID\"}"
+  moat delete --force "$ID"
+  expect_end 0 "$FOLLOWER"
+}
+
+@test "a paused container has statistics" {
+  detached_sleep
+  moat pause "$ID"
+  stats | jq -e .data.memory.usage.usage
+  moat resume "$ID"
+  moat delete --force "$ID"
+}
+
+@test "a stopped container has none" {
+  args true
+  detached
+  wait_status stopped
+  run -1 moat events --stats "$ID"
+  expect_match "$output" "container with id $ID is not running"
+  run -1 moat events "$ID"
+  expect_match "$output" "container with id $ID is not running"
+  moat delete "$ID"
+}
+
+@test "an interval of nothing is refused" {
+  detached_sleep
+  run -1 moat events --interval 0s "$ID"
+  expect_match "$output" "duration interval must be greater than 0"
+  moat delete --force "$ID"
+}
