@@ -79,6 +79,7 @@ static void fill_linux(struct oci_features_linux *l)
 
 static void fill_annotations(struct oci_features *features)
 {
+	static const char *const unsafe[] = { "io.moat.", "run.oci." };
 	struct string_map *map = &features->annotations;
 
 	string_map_set(map, "io.moat.version", MOAT_VERSION);
@@ -86,7 +87,8 @@ static void fill_annotations(struct oci_features *features)
 	string_map_set(map, "io.github.seccomp.libseccomp.version", seccomp_library_version());
 	/* Under this name callers of every runtime look for it. */
 	string_map_set(map, "org.opencontainers.runc.checkpoint.enabled", "false");
-	strv_push(&features->unsafe_annotations, xstrdup("run.oci."));
+	for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++)
+		strv_push(&features->unsafe_annotations, xstrdup(unsafe[i]));
 }
 
 static int run(const struct globals *globals, void *values, char **args, struct error *err)

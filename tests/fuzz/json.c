@@ -28,6 +28,9 @@ struct node {
 	struct node *child;
 	struct node *children;
 	size_t children_count;
+	char *key; /* of one in @keyed */
+	struct node *keyed;
+	size_t keyed_count;
 };
 
 static const char *const words[] = { "red", "green" };
@@ -57,6 +60,7 @@ static const struct field node_table[] = {
 	FIELD_OBJECT(struct node, "l", OBJECT, leaf, &leaf_fields),
 	FIELD_OBJECT(struct node, "c", OPT_OBJECT, child, &node_fields),
 	FIELD_OBJECTS(struct node, "C", children, &node_fields),
+	FIELD_KEYED(struct node, "k", keyed, &node_fields, struct node, key),
 };
 static const struct fields node_fields = FIELDS(struct node, node_table);
 
