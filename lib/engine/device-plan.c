@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "lib/base/error.h"
+#include "lib/base/path.h"
 #include "lib/base/str.h"
 
 /* clang-format off */
@@ -37,14 +38,22 @@ static bool brings_own_dev(const struct oci_config *config)
 	for (size_t i = 0; i < config->mounts_count; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 
-		if (!m->destination ||
-		    (!streq(m->destination, "/dev") && !streq(m->destination, "/dev/")))
+		cleanup_free char *at = path_clean(m->destination ? m->destination : "");
+
+		if (!streq(at, "/dev"))
 			continue;
 		if (streq_null(m->type, "bind") || strv_has(m->options, "bind") ||
 		    strv_has(m->options, "rbind"))
 			return true;
 	}
 	return false;
+}
+
+static bool is_in_dev(const char *path)
+{
+	cleanup_free char *clean = path_clean(path);
+
+	return str_after(clean, "/dev/");
 }
 
 static int plan_one(const struct oci_device *device, size_t index, struct device_plan *ret,
@@ -69,6 +78,7 @@ static int plan_one(const struct oci_device *device, size_t index, struct device
 		.mode = type | (device->file_mode.is_set ? device->file_mode.value & 07777 : 0666),
 		.uid = device->uid.is_set ? device->uid.value : 0,
 		.gid = device->gid.is_set ? device->gid.value : 0,
+		.is_strict = device->file_mode.is_set || device->uid.is_set || device->gid.is_set,
 	};
 	if (type != S_IFIFO)
 		ret->rdev = makedev((unsigned int)device->major, (unsigned int)device->minor);
@@ -98,15 +108,16 @@ int devices_plan(const struct oci_config *config, struct devices_plan *ret, stru
 	struct devices_plan plan = { 0 };
 
 	plan.nodes = xcalloc(l->devices_count + ARRAY_SIZE(defaults), sizeof(*plan.nodes));
+	plan.has_links = !brings_own_dev(config);
 	for (size_t i = 0; i < l->devices_count; i++) {
-		int r = plan_one(&l->devices[i], i, &plan.nodes[plan.count++], err);
+		int r = plan_one(&l->devices[i], i, &plan.nodes[plan.count], err);
 
 		if (r < 0) {
 			devices_plan_done(&plan);
 			return r;
 		}
+		plan.count += plan.has_links || !is_in_dev(plan.nodes[plan.count].path);
 	}
-	plan.has_links = !brings_own_dev(config);
 	if (plan.has_links)
 		add_defaults(&plan);
 	*ret = plan;

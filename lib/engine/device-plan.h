@@ -12,7 +12,7 @@ struct error;
 /*
  * Which device nodes and links a container's /dev gets. Pure. Those that every Linux program may
  * expect (config-linux.md#default-devices) are made unless the configuration brings a host's
- * whole /dev; an entry of linux.devices takes the place of a default one.
+ * whole /dev, in which nothing is made; an entry of linux.devices takes the place of a default one.
  */
 struct device_plan {
 	const char *path; /* borrowed */
@@ -20,6 +20,7 @@ struct device_plan {
 	dev_t rdev;
 	uid_t uid;
 	gid_t gid;
+	bool is_strict; /* permissions or owner were asked for: a node that is there gets them too */
 };
 
 struct devices_plan {

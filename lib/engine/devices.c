@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/base/beneath.h"
@@ -17,26 +18,66 @@
  * an image whose /dev is a link to a host path gets them in its own tree (CVE-2026-41579).
  */
 
-static bool is_device(int dirfd, const char *name, const struct device_plan *plan)
+static bool is_node(const struct stat *st, const struct device_plan *plan)
 {
-	struct stat st;
-
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       (st.st_mode & S_IFMT) == (plan->mode & S_IFMT) && st.st_rdev == plan->rdev;
+	return (st->st_mode & S_IFMT) == (plan->mode & S_IFMT) &&
+	       (S_ISFIFO(st->st_mode) || st->st_rdev == plan->rdev);
 }
 
-/* Where nodes cannot be made (no CAP_MKNOD, a device cgroup), or something else has the name, the
- * host's node is bound over it. */
+/* @name, if it is the node that is wanted, as an O_PATH descriptor. */
+static int open_node(const struct device_plan *plan, int dirfd, const char *name)
+{
+	cleanup_fd int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return is_node(&st, plan) ? steal_fd(&fd) : -EEXIST;
+}
+
+/* By descriptor: somebody who shares the root may put another file under the name. */
+static int set_owner_and_mode(const struct device_plan *plan, int fd, struct error *err)
+{
+	cleanup_free char *path = xasprintf("/proc/self/fd/%d", fd);
+
+	if (fchownat(fd, "", plan->uid, plan->gid, AT_EMPTY_PATH) < 0)
+		return error_sys(err, errno, "change owner of device '%s'", plan->path);
+	/* Last, because a change of owner takes bits away. */
+	if (chmod(path, plan->mode & 07777) < 0)
+		return error_sys(err, errno, "change mode of device '%s'", plan->path);
+	return 0;
+}
+
+/* The host's node: under the same name, or where udev keeps them by number. */
+static int clone_host_node(const struct device_plan *plan)
+{
+	cleanup_free char *by_number =
+		xasprintf("/dev/%s/%u:%u", S_ISBLK(plan->mode) ? "block" : "char",
+			  major(plan->rdev), minor(plan->rdev));
+	const char *const places[] = { plan->path, by_number };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		cleanup_fd int node = mount_clone(AT_FDCWD, places[i], false);
+		struct stat st;
+
+		if (node >= 0 && fstat(node, &st) == 0 && is_node(&st, plan))
+			return steal_fd(&node);
+	}
+	return -ENOENT;
+}
+
+/* Where nodes cannot be made (a user namespace, no CAP_MKNOD, a device cgroup), or something else
+ * has the name, the host's node is bound over it. */
 static int bind_host_node(const struct device_plan *plan, int dirfd, const char *name, int why,
 			  struct error *err)
 {
-	cleanup_fd int node = mount_clone(AT_FDCWD, plan->path, false);
+	cleanup_fd int node = clone_host_node(plan);
 	cleanup_fd int target = -1;
-	struct stat st;
 	int made, r;
 
-	if (node < 0 || fstat(node, &st) < 0 || st.st_rdev != plan->rdev ||
-	    (st.st_mode & S_IFMT) != (plan->mode & S_IFMT))
+	if (node < 0)
 		return error_sys(err, why, "make device '%s'", plan->path);
 	made = openat(dirfd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (made >= 0)
@@ -48,20 +89,27 @@ static int bind_host_node(const struct device_plan *plan, int dirfd, const char 
 	return r < 0 ? error_sys(err, r, "bind device '%s'", plan->path) : 0;
 }
 
+static int take_over(const struct device_plan *plan, int dirfd, const char *name, struct error *err)
+{
+	cleanup_fd int fd = open_node(plan, dirfd, name);
+
+	if (fd == -EEXIST)
+		return bind_host_node(plan, dirfd, name, fd, err);
+	if (fd < 0)
+		return error_sys(err, fd, "open device '%s'", plan->path);
+	return plan->is_strict ? set_owner_and_mode(plan, fd, err) : 0;
+}
+
 /* Permissions follow from mknod(2), because init's umask is 0. */
 static int make_node(const struct device_plan *plan, int dirfd, const char *name, struct error *err)
 {
-	if (mknodat(dirfd, name, plan->mode, plan->rdev) < 0) {
-		if (errno != EEXIST && errno != EPERM)
-			return error_sys(err, errno, "make device '%s'", plan->path);
-		if (errno == EEXIST && is_device(dirfd, name, plan))
-			return 0;
-		return bind_host_node(plan, dirfd, name, errno, err);
-	}
-	if ((plan->uid || plan->gid) &&
-	    fchownat(dirfd, name, plan->uid, plan->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_sys(err, errno, "change owner of device '%s'", plan->path);
-	return 0;
+	if (mknodat(dirfd, name, plan->mode, plan->rdev) == 0)
+		return plan->uid || plan->gid ? take_over(plan, dirfd, name, err) : 0;
+	if (errno == EEXIST)
+		return take_over(plan, dirfd, name, err);
+	if (errno == EPERM)
+		return bind_host_node(plan, dirfd, name, -EPERM, err);
+	return error_sys(err, errno, "make device '%s'", plan->path);
 }
 
 static int make_device(const struct rootfs *rootfs, const struct device_plan *plan, int dev_fd,

@@ -18,11 +18,12 @@
  * descriptor. What is not there needs no cover.
  */
 
+/* Where even root of the container's user namespace may not search, there is nothing to cover. */
 static int open_present(const struct rootfs *rootfs, const char *path, struct error *err)
 {
 	int fd = beneath_open(rootfs->fd, path, O_PATH, 0);
 
-	if (fd == -ENOENT || fd == -ENOTDIR)
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
 		return -ENOENT;
 	return fd < 0 ? error_sys(err, fd, "open '%s'", path) : fd;
 }

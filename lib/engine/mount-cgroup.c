@@ -50,12 +50,21 @@ static int attach(int mount_fd, int target_fd, const struct mount_plan *plan, co
 	return r < 0 ? error_sys(err, r, "mount cgroup hierarchy '%s'", what) : 0;
 }
 
-static int mount_v2(const struct mount_plan *plan, int target_fd, struct error *err)
+/* Root of a user namespace may mount it only with a cgroup namespace of its own; others get what
+ * the host has at @mount_point, of which no more than the container's cgroup is theirs to write. */
+static int mount_v2(const struct mount_plan *plan, const char *mount_point, int target_fd,
+		    struct error *err)
 {
-	static const struct mount_fs fs = { .type = "cgroup2", .source = "cgroup" };
+	const struct mount_fs fs = {
+		.type = "cgroup2",
+		.source = "cgroup",
+		.options = streq(plan->mount->type, "cgroup2") ? plan->data : NULL,
+	};
 	char reason[MOUNT_REASON_MAX];
 	cleanup_fd int fd = mount_make(&fs, reason);
 
+	if (fd < 0 && (fd == -EPERM || fd == -EBUSY) && mount_point)
+		fd = mount_clone(AT_FDCWD, mount_point, false);
 	if (fd < 0)
 		return error_sys(err, fd, "mount cgroup2%s%s", *reason ? ": " : "", reason);
 	return attach(fd, target_fd, plan, "unified", err);
@@ -93,14 +102,17 @@ static int make_v1(const struct cgroupfs_mount *mount, char *const *identity, st
 	return fd < 0 ? error_sys(err, fd, "mount cgroup hierarchy '%s'", mount->mount_point) : fd;
 }
 
+/* A container without a cgroup of its own may look at the host's, and no more. */
 static int bind_own(const struct rootfs *rootfs, const struct cgroupfs_mount *mount,
 		    struct error *err)
 {
-	const struct cgroup *cgroup = rootfs->c->cgroup;
-	cleanup_free char *path = xasprintf("%s%s", mount->mount_point, cgroup ? cgroup->path : "");
-	int fd = mount_clone(AT_FDCWD, path, false);
+	const struct mount_change change = { .set = rootfs->c->cgroup ? 0 : MOUNT_ATTR_RDONLY };
+	const char *own = rootfs->c->cgroup ? rootfs->c->cgroup->path : "";
+	cleanup_free char *path = xasprintf("%s%s", mount->mount_point, own);
+	cleanup_fd int fd = mount_clone(AT_FDCWD, path, false);
+	int r = fd < 0 ? fd : mount_change(fd, &change, false);
 
-	return fd < 0 ? error_sys(err, fd, "bind '%s'", path) : fd;
+	return r < 0 ? error_sys(err, r, "bind '%s'", path) : steal_fd(&fd);
 }
 
 /* "cpu,cpuacct" is one hierarchy, which programs look for as "cpu" and as "cpuacct". */
@@ -132,7 +144,7 @@ static int mount_hierarchy(const struct rootfs *rootfs, const struct mount_plan 
 	if (target < 0)
 		return error_sys(err, errno, "open directory of cgroup hierarchy '%s'", name);
 	if (mount->is_v2 && has_namespace(rootfs))
-		return mount_v2(plan, target, err);
+		return mount_v2(plan, mount->mount_point, target, err);
 	if (!mount->is_v2)
 		link_controllers(tmpfs_fd, name, identity);
 	fd = has_namespace(rootfs) ? make_v1(mount, identity, err) : bind_own(rootfs, mount, err);
@@ -168,6 +180,14 @@ static int mount_v1(struct rootfs *rootfs, const struct mount_plan *plan,
 	return 0;
 }
 
+static const char *find_v2(const struct hierarchies *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->mounts[i].is_v2)
+			return h->mounts[i].mount_point;
+	return NULL;
+}
+
 int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, int target_fd,
 			 struct error *err)
 {
@@ -177,6 +197,6 @@ int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, i
 	if (r < 0)
 		return error_sys(err, r, "find cgroup hierarchies");
 	if (streq(plan->mount->type, "cgroup2") || (h.count == 1 && h.mounts[0].is_v2))
-		return mount_v2(plan, target_fd, err);
+		return mount_v2(plan, find_v2(&h), target_fd, err);
 	return mount_v1(rootfs, plan, &h, target_fd, err);
 }

@@ -2,6 +2,9 @@
 #include "lib/engine/terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/beneath.h"
 #include "lib/base/error.h"
@@ -58,9 +61,31 @@ int terminal_open(int rootfd, const struct oci_process *process, int console_soc
 	return 0;
 }
 
+/* A link of the image's would have the terminal cover another file. */
+static int open_console(int rootfd)
+{
+	cleanup_fd int dev = beneath_mkdirs(rootfd, "/dev", 0755);
+	struct stat st;
+	int made;
+
+	if (dev < 0)
+		return dev;
+	if (fstatat(dev, "console", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		(void)unlinkat(dev, "console", 0); /* if it stays, it cannot be covered */
+	made = openat(dev, "console", O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (made >= 0)
+		close(made);
+	made = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (made >= 0 && fstat(made, &st) == 0 && S_ISLNK(st.st_mode)) {
+		close(made);
+		return -ELOOP;
+	}
+	return made < 0 ? -errno : made;
+}
+
 int terminal_bind_console(int rootfd, int slave, struct error *err)
 {
-	cleanup_fd int target = beneath_touch(rootfd, "/dev/console", 0600);
+	cleanup_fd int target = open_console(rootfd);
 	cleanup_fd int console = -1;
 	int r;
 
