@@ -199,7 +199,7 @@ all_calls_but() {
   add_call
   config '.process.noNewPrivileges = true'
   profile '{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["prctl", "getcwd", "chdir", "openat", "openat2",
-    "sendmsg", "recvmsg", "socket", "stat", "newfstatat", "access", "faccessat2", "setresuid", "capset", "close"],
+    "sendmsg", "recvmsg", "socket", "stat", "newfstatat", "access", "faccessat2", "setresuid", "capset"],
     action: "SCMP_ACT_KILL_PROCESS"}]}'
   args call $PERSONALITY 0xffffffff
   run -0 foreground
