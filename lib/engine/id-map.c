@@ -151,7 +151,11 @@ static int judge(const char *program, int status, int output, struct error *err)
 		return 0;
 	n = pread(output, text, OUTPUT_MAX, 0);
 	text[n > 0 ? n : 0] = '\0';
-	error_set(err, -EPERM, "%s: %s", program, text);
+	/* It says its own name first, unless it could not be executed. */
+	if (str_after(text, program))
+		error_set(err, -EPERM, "%s", text);
+	else
+		error_set(err, -EPERM, "%s: %s", program, text);
 	if (err)
 		error_sanitize(err);
 	return -EPERM;
