@@ -18,7 +18,17 @@ DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
 
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
 {
-	return c->record.cgroup ? cgroup_open(c->record.cgroup, ret, err) : 0;
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r;
+
+	if (!c->record.cgroup)
+		return 0;
+	r = cgroup_open(c->record.cgroup, &cg, err);
+	/* A caller without rights over cgroups may have made it nowhere (see is_lenient). */
+	if (r < 0 || (state_is_rootless() && !cgroup_exists(cg)))
+		return r;
+	*ret = steal_ptr(&cg);
+	return 0;
 }
 
 static int check_unused(const struct cgroup *cg, struct error *err)

@@ -67,7 +67,7 @@ uptime_of() {
   only_native "a namespace of the host's means nothing in a virtual machine"
   unshare --time --fork --boottime 1000000000 sleep 1000 3>&- &
   parent=$!
-  eventually 10 test -s "/proc/$parent/task/$parent/children"
+  eventually 10 grep -q . "/proc/$parent/task/$parent/children"
   child=$(xargs <"/proc/$parent/task/$parent/children")
   config --arg p "/proc/$child/ns/time" '.linux.namespaces += [{type: "time", path: $p}]'
   args cat /proc/uptime
