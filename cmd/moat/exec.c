@@ -40,7 +40,7 @@ static const struct option_spec specs[] = {
 	{ "pidfd-socket", 0, OPTION_PATH, AT(pidfd_socket), NULL, "SOCKET", "send a pidfd of the process there" },
 	{ "preserve-fds", 0, OPTION_U32, AT(preserved_fds), NULL, "N", "keep descriptors 3 to 2+N open in the process" },
 	{ "ignore-paused", 0, OPTION_FLAG, AT(is_ignoring_paused), NULL, NULL, "also in a paused container" },
-	{ "cgroup", 0, OPTION_TEXTS, AT(cgroup), NULL, "PATH", "not supported yet: refused" },
+	{ "cgroup", 0, OPTION_TEXTS, AT(cgroup), NULL, "[CTRL,...:]PATH", "join that cgroup below the container's" },
 };
 #undef AT
 /* clang-format on */
@@ -92,8 +92,6 @@ static int check_values(const struct values *values, char *const *command, struc
 	uid_t uid;
 	gid_t gid = 0;
 
-	if (values->cgroup)
-		return error_set(err, -EOPNOTSUPP, "option '--cgroup' is not supported yet");
 	if (!values->process && !command[0])
 		return error_set(err, -EINVAL, "no command given: moat exec ID COMMAND");
 	return values->changes.user ? exec_parse_user(values->changes.user, &uid, &gid, err) : 0;
@@ -119,6 +117,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 		.console_socket = values->console_socket,
 		.pidfd_socket = values->pidfd_socket,
 		.preserved_fds = values->preserved_fds,
+		.cgroups = values->cgroup,
 		.detach = values->is_detached,
 		.ignore_paused = values->is_ignoring_paused,
 	};

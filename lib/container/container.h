@@ -69,6 +69,7 @@ struct container_exec_request {
 	const char *console_socket;
 	const char *pidfd_socket;
 	unsigned int preserved_fds;
+	char *const *cgroups; /* see cgroup_aim_exec() */
 	bool detach;
 	bool ignore_paused;
 };

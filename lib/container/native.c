@@ -10,11 +10,13 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
+#include "lib/container/native-rdt.h"
 #include "lib/container/ps.h"
 #include "lib/engine/cgroup-oom.h"
 #include "lib/engine/cgroup-stats.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/intel-rdt.h"
 #include "oci/config.h"
 
 /*
@@ -42,13 +44,34 @@ static int make_fifo(const struct container *c, int *ret_fd, struct error *err)
 	return 0;
 }
 
+struct maker {
+	struct container *c;
+	struct intel_rdt rdt;
+};
+
+static void maker_done(struct maker *maker)
+{
+	intel_rdt_done(&maker->rdt);
+}
+
 static int record_init(void *ctx, pid_t pid, struct error *err)
 {
-	struct container *c = ctx;
+	struct maker *maker = ctx;
+	struct container *c = maker->c;
+	int r;
 
 	c->record.pid = (uint32_t)pid;
 	c->record.pid_start = process_start_time(pid);
-	return container_save(c, err);
+	r = container_save(c, err);
+	return r < 0 || !maker->rdt.root ? r : intel_rdt_attach(&maker->rdt, pid, err);
+}
+
+/* What a container leaves outside of its namespaces. */
+static int remove_traces(const struct container *c, const struct cgroup *cg, struct error *err)
+{
+	int r = cg ? cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err) : 0;
+
+	return r < 0 ? r : native_rdt_remove(c, err);
 }
 
 static int create(struct container *c, const struct container_create_request *request,
@@ -57,6 +80,7 @@ static int create(struct container *c, const struct container_create_request *re
 	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->root);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int start_fd = -1;
+	CLEANUP(maker_done) struct maker maker = { .c = c };
 	struct engine_container engine;
 	int r = request->no_cgroup ? 0
 				   : backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
@@ -78,11 +102,13 @@ static int create(struct container *c, const struct container_create_request *re
 		.no_new_keyring = request->no_new_keyring,
 		.no_pivot = request->no_pivot,
 		.on_pid = record_init,
-		.ctx = c,
+		.ctx = &maker,
 	};
-	r = engine_create(&engine, ret_pid, err);
-	if (r < 0 && cg)
-		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* the first error counts */
+	r = native_rdt_create(c, &maker.rdt, err);
+	if (r == 0)
+		r = engine_create(&engine, ret_pid, err);
+	if (r < 0)
+		(void)remove_traces(c, cg, NULL); /* the first error counts */
 	return r;
 }
 
@@ -190,6 +216,8 @@ static int exec(struct container *c, const struct container_exec_request *reques
 	if (pidfd < 0)
 		return error_sys(err, pidfd, "open process %u", c->record.pid);
 	r = backend_open_cgroup(c, &cg, err);
+	if (r == 0 && cg)
+		r = cgroup_aim_exec(cg, request->cgroups, (pid_t)c->record.pid, err);
 	if (r < 0)
 		return r;
 	engine = (struct engine_exec){
@@ -266,9 +294,7 @@ static int destroy(struct container *c, struct error *err)
 
 	if (r == 0)
 		r = backend_end_process(c, cg, err);
-	if (r == 0 && cg)
-		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
-	return r;
+	return r < 0 ? r : remove_traces(c, cg, err);
 }
 
 const struct container_backend native_backend = {

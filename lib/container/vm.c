@@ -235,6 +235,10 @@ static int exec(struct container *c, const struct container_exec_request *reques
 
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
+	if (request->cgroups)
+		return error_set(
+			err, -ENOTSUP,
+			"option '--cgroup': a virtual machine has its container's cgroups inside");
 	r = backend_open_cgroup(c, &cg, err);
 	if (r == 0)
 		r = write_process(request->process, &process_fd, err);

@@ -169,12 +169,30 @@ static int kill_hierarchy(const struct cgroup *cg, const struct cgroup_hierarchy
 	return r == 0 ? 0 : kill_listed(cg, h);
 }
 
+static int thaw_child(void *ctx, int parent_fd, const char *name)
+{
+	(void)cgroupfs_write(parent_fd, name, "freezer.state", "THAWED"); /* gone already: fine */
+	return 0;
+}
+
 static void thaw_v1(const struct cgroup *cg)
 {
 	const struct cgroup_hierarchy *freezer = cgroup_v1(cg, "freezer");
 
 	if (freezer && cgroup_v1_is_frozen(freezer, cgroup_relative(cg)))
 		(void)set_frozen(cg, freezer, false); /* gone already: fine */
+}
+
+/* What is frozen on v1 does not even die of SIGKILL, and a container may have frozen cgroups of its
+ * own below, which thawing their parent leaves as they are. */
+static void let_die(const struct cgroup *cg)
+{
+	const struct cgroup_hierarchy *freezer = cgroup_v1(cg, "freezer");
+
+	thaw_v1(cg);
+	if (freezer)
+		(void)cgroupfs_walk(freezer->root_fd, cgroup_relative(cg), thaw_child,
+				    NULL); /* as above */
 }
 
 int cgroup_signal(const struct cgroup *cg, int sig, struct error *err)
@@ -186,7 +204,7 @@ int cgroup_signal(const struct cgroup *cg, int sig, struct error *err)
 		return 0;
 	r = sig == SIGKILL ? kill_hierarchy(cg, h) : signal_listed(cg, h, sig);
 	if (sig == SIGKILL)
-		thaw_v1(cg);
+		let_die(cg);
 	if (r < 0)
 		return error_sys(err, r, "cgroup: send signal %d to the processes of '%s'", sig,
 				 cg->path);

@@ -10,6 +10,7 @@
 /* freezer.state cannot be waited for (no poll), and reading it is what moves it on from FREEZING
  * to FROZEN (freezer-subsystem.txt); so it is read with growing pauses. */
 #define FREEZER_PAUSE_MAX_MS 20
+#define FREEZER_TRIES 16
 
 static bool is_blank(const char *s)
 {
@@ -113,7 +114,11 @@ int cgroup_v1_freeze(const struct cgroup_hierarchy *h, const char *path, bool fr
 	int pause = 1;
 	int r;
 
-	for (;;) {
+	for (int tries = 1;; tries++) {
+		/* One that waits in the kernel for another, which is frozen already (vfork(2)),
+		 * keeps the whole at FREEZING. Going on for a moment gets it out of there. */
+		if (frozen && tries % FREEZER_TRIES == 0)
+			(void)cgroup_v1_set_frozen(h, path, false); /* the next write tells */
 		/* Written again each time: it reaches processes that were forked meanwhile. */
 		r = cgroup_v1_set_frozen(h, path, frozen);
 		if (r < 0 || is_in_state(h, path, frozen ? "FROZEN" : "THAWED"))

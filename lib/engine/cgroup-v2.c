@@ -66,6 +66,19 @@ static void enable_along(int root_fd, const char *path)
 	}
 }
 
+/* Below a threaded cgroup, or one with processes whose threaded controllers are enabled for its
+ * children, a new one can have no process before it is threaded too. Then it has only controllers
+ * for threads; who needs others is told by their absence. */
+static int make_valid(int root_fd, const char *path)
+{
+	cleanup_free char *type = NULL;
+
+	if (cgroupfs_read(root_fd, path, "cgroup.type", &type) < 0 ||
+	    !streq(type, "domain invalid"))
+		return 0;
+	return cgroupfs_write(root_fd, path, "cgroup.type", "threaded");
+}
+
 int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers)
 {
 	int r = cgroup_make_path(h->root_fd, path);
@@ -79,8 +92,9 @@ int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_contro
 	if (has_all_wanted(h->controllers))
 		return 0;
 	enable_along(h->root_fd, path);
+	r = make_valid(h->root_fd, path);
 	cgroup_v2_read_controllers(h, path);
-	return 0;
+	return r;
 }
 
 int cgroup_v2_set_frozen(const struct cgroup_hierarchy *h, const char *path, bool frozen)

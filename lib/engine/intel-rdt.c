@@ -81,27 +81,9 @@ static int refuse(const char *field, const char *reason, struct error *err)
 	return error_set(err, -EINVAL, CONFIG "%s: %s", field, reason);
 }
 
-static bool has_newline(const char *s)
+/* What is written was checked with the configuration; here it is what the host can do. */
+static int check_host(const char *root, const struct oci_intel_rdt *config, struct error *err)
 {
-	return s && strchr(s, '\n');
-}
-
-/* config-linux.md#intelrdt */
-static int check_config(const char *root, const struct oci_intel_rdt *config, struct error *err)
-{
-	const char *id = config->clos_id;
-
-	if (id && (streq(id, ".") || streq(id, "..") || (strchr(id, '/') && !streq(id, "/"))))
-		return refuse("closID", "is not the name of a directory", err);
-	if (has_newline(config->l3_cache_schema))
-		return refuse("l3CacheSchema", "has a line break", err);
-	if (has_newline(config->mem_bw_schema))
-		return refuse("memBwSchema", "has a line break", err);
-	strv_each(line, config->schemata)
-		if (has_newline(line))
-			return refuse("schemata", "has a line break", err);
-	if (config->mem_bw_schema && !str_after(config->mem_bw_schema, "MB:"))
-		return refuse("memBwSchema", "does not start with 'MB:'", err);
 	if (config->l3_cache_schema && !exists(root, "info/L3") && !exists(root, "info/L3CODE"))
 		return refuse("l3CacheSchema", "this host cannot divide its L3 cache (CAT)", err);
 	if (config->mem_bw_schema && !exists(root, "info/MB"))
@@ -122,7 +104,7 @@ int intel_rdt_open(const char *root, const struct oci_intel_rdt *config, const c
 {
 	const char *name = config->clos_id ? config->clos_id : id;
 	cleanup_intel_rdt struct intel_rdt rdt = { 0 };
-	int r = check_config(root, config, err);
+	int r = check_host(root, config, err);
 
 	if (r < 0)
 		return r;
@@ -298,7 +280,7 @@ int intel_rdt_attach(const struct intel_rdt *rdt, pid_t pid, struct error *err)
 int intel_rdt_update(const struct intel_rdt *rdt, const struct oci_intel_rdt *config,
 		     struct error *err)
 {
-	int r = check_config(rdt->root, config, err);
+	int r = check_host(rdt->root, config, err);
 
 	return r < 0 ? r : write_schemata(rdt, config, err);
 }

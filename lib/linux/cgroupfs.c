@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -396,27 +397,48 @@ static void add_pid(struct cgroupfs_pids *pids, pid_t pid)
 	pids->pids[pids->count++] = pid;
 }
 
-static int add_own_pids(void *ctx, int parent_fd, const char *name)
+/* Threads other than a process's first have no pidfd of their own. */
+static bool is_process(pid_t tid)
 {
-	struct cgroupfs_pids *pids = ctx;
-	cleanup_free char *file = join(name, "cgroup.procs");
+	int fd = tid ? pidfd_open(tid, 0) : -1;
+
+	if (fd < 0)
+		return !tid;
+	close(fd);
+	return true;
+}
+
+static int add_listed(int parent_fd, const char *name, const char *list, bool is_of_threads,
+		      struct cgroupfs_pids *pids)
+{
+	cleanup_free char *file = join(name, list);
 	cleanup_free char *text = NULL;
 	char *rest;
 	int r = read_file_at(parent_fd, file, PROCS_MAX_BYTES, &text, NULL);
 
-	/* Removed meanwhile; or a threaded one, whose processes its domain lists. */
-	if (r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP)
-		return 0;
 	if (r < 0)
 		return r;
 	rest = text;
 	while (rest) {
 		uint32_t pid;
 
-		if (parse_u32(strsep(&rest, "\n"), &pid) == 0)
+		if (parse_u32(strsep(&rest, "\n"), &pid) == 0 &&
+		    (!is_of_threads || is_process((pid_t)pid)))
 			add_pid(pids, (pid_t)pid);
 	}
 	return 0;
+}
+
+static int add_own_pids(void *ctx, int parent_fd, const char *name)
+{
+	struct cgroupfs_pids *pids = ctx;
+	int r = add_listed(parent_fd, name, "cgroup.procs", false, pids);
+
+	/* A threaded one lists threads only (cgroup-v2.rst, "Threads"). */
+	if (r == -EOPNOTSUPP)
+		r = add_listed(parent_fd, name, "cgroup.threads", true, pids);
+	/* Removed meanwhile. */
+	return r == -ENOENT || r == -ENODEV ? 0 : r;
 }
 
 int cgroupfs_add_pids(int dirfd, const char *path, struct cgroupfs_pids *pids)

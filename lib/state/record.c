@@ -31,6 +31,7 @@ static const struct field record_field_table[] = {
 	FIELD(struct record, "rootfs", STRING, rootfs),
 	FIELD(struct record, "created", STRING, created),
 	FIELD(struct record, "cgroup", STRING, cgroup),
+	FIELD(struct record, "intelRdt", STRING, intel_rdt),
 	FIELD_ALWAYS(struct record, "owner", U32, owner),
 	FIELD_ALWAYS(struct record, "pid", U32, pid),
 	FIELD_ALWAYS(struct record, "pidStart", U64, pid_start),

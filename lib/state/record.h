@@ -50,6 +50,7 @@ struct record {
 	char *rootfs;  /* absolute */
 	char *created; /* RFC 3339 with nanoseconds, UTC */
 	char *cgroup;  /* path in each hierarchy */
+	char *intel_rdt; /* what is to be removed of resctrl, beneath its root */
 	uint32_t owner; /* uid */
 	uint32_t pid;  /* native: init; vm: the shim; 0: not there yet */
 	uint64_t pid_start; /* clock ticks since boot */

@@ -139,10 +139,6 @@ load helpers
 	done
 }
 
-@test "exec into a cgroup below is refused, not ignored" {
-	fails_with 255 "exec failed: option '--cgroup' is not supported yet" exec --cgroup /x x id
-}
-
 @test "a process document that does not exist" {
 	fake_container x
 	fails_with 255 "exec failed: read process '$PWD/p.json': No such file or directory" \

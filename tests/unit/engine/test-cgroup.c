@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -320,6 +321,110 @@ static void test_removal_ends_what_keeps_forking(void **state)
 	need_able();
 	pid = spawn(*state, keep_forking);
 	assert_ok(cgroup_remove(*state, TIMEOUT_MS, &err), &err);
+}
+
+/* A cgroup that the container froze by itself, below its own. */
+static void test_removal_reaches_what_is_frozen_below(void **state)
+{
+	struct cgroup *cg = *state;
+	const struct cgroup_hierarchy *freezer;
+	cleanup_free char *child = xasprintf("%s/own", cgroup_relative(cg));
+	cleanup_pid pid_t pid = 0;
+	struct error err = ERROR_INIT;
+	char text[16];
+
+	need_able();
+	freezer = cgroup_v1(cg, "freezer");
+	if (!freezer) {
+		print_message("there is no freezer of v1 here\n");
+		skip();
+	}
+	pid = spawn(cg, NULL);
+	assert_int_equal(mkdirat(freezer->root_fd, child, 0755), 0);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	assert_int_equal(cgroupfs_write(freezer->root_fd, child, "cgroup.procs", text), 0);
+	assert_int_equal(cgroup_v1_freeze(freezer, child, true, now_ms() + TIMEOUT_MS), 0);
+	assert_ok(cgroup_remove(cg, TIMEOUT_MS, &err), &err);
+	assert_int_equal(WTERMSIG(wait_status(&pid)), SIGKILL);
+}
+
+static void test_freezing_catches_what_keeps_forking(void **state)
+{
+	cleanup_pid pid_t pid = 0;
+	struct error err = ERROR_INIT;
+
+	need_able();
+	pid = spawn(*state, keep_forking);
+	for (int i = 0; i < 20; i++) {
+		assert_ok(cgroup_freeze(*state, true, &err), &err);
+		assert_true(cgroup_is_frozen(*state));
+		assert_ok(cgroup_freeze(*state, false, &err), &err);
+		assert_false(cgroup_is_frozen(*state));
+	}
+	assert_ok(cgroup_remove(*state, TIMEOUT_MS, &err), &err);
+}
+
+/* A parent waits in vfork(2) for a child that does not exec. */
+static int wait_in_vfork(void)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return 0;
+	for (;;) {
+		/* The child lives on its parent's memory, so it may only sleep and end. */
+		if (vfork() == 0) {
+			(void)poll(NULL, 0, 30);
+			_exit(0);
+		}
+	}
+}
+
+static void test_freezing_catches_what_waits_in_vfork(void **state)
+{
+	cleanup_pid pid_t pid = 0;
+	struct error err = ERROR_INIT;
+
+	need_able();
+	pid = spawn(*state, wait_in_vfork);
+	for (int i = 0; i < 20; i++) {
+		assert_ok(cgroup_freeze(*state, true, &err), &err);
+		assert_ok(cgroup_freeze(*state, false, &err), &err);
+	}
+	assert_ok(cgroup_remove(*state, TIMEOUT_MS, &err), &err);
+}
+
+/* cgroup-v2.rst, "Threads": below a threaded cgroup there are threaded ones only. */
+static void test_a_threaded_parent_makes_a_threaded_cgroup(void **state)
+{
+	cleanup_free char *parent = xasprintf("%s/threads", cgroup_relative(*state));
+	cleanup_free char *path = xasprintf("/%s/web", parent);
+	cleanup_cgroup struct cgroup *cg = NULL;
+	cleanup_free pid_t *pids = NULL;
+	cleanup_free char *type = NULL;
+	const struct cgroup_hierarchy *h;
+	cleanup_pid pid_t pid = 0;
+	struct error err = ERROR_INIT;
+	size_t count = 0;
+
+	need_able();
+	h = cgroup_v2(*state);
+	if (!h || ((struct cgroup *)*state)->layout != CGROUP_LAYOUT_V2) {
+		print_message("this is not a host with v2 only\n");
+		skip();
+	}
+	assert_int_equal(mkdirat(h->root_fd, parent, 0755), 0);
+	assert_int_equal(cgroupfs_write(h->root_fd, parent, "cgroup.type", "threaded"), 0);
+	cg = open_cgroup(path);
+	assert_ok(cgroup_create(cg, &err), &err);
+	assert_int_equal(cgroupfs_read(h->root_fd, path + 1, "cgroup.type", &type), 0);
+	assert_string_equal(type, "threaded");
+	pid = spawn(cg, NULL);
+	assert_ok(cgroup_pids(cg, &pids, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_int_equal(pids[0], pid);
+	assert_ok(cgroup_remove(cg, TIMEOUT_MS, &err), &err);
+	assert_int_equal(WTERMSIG(wait_status(&pid)), SIGKILL);
 }
 
 static void test_nesting_without_end_is_removed_too(void **state)
@@ -642,6 +747,10 @@ static int run_in(enum cgroup_layout layout, const char *name)
 		LIVE(test_removal_kills_and_takes_children_along),
 		LIVE(test_removal_works_when_frozen),
 		LIVE(test_removal_ends_what_keeps_forking),
+		LIVE(test_removal_reaches_what_is_frozen_below),
+		LIVE(test_freezing_catches_what_keeps_forking),
+		LIVE(test_freezing_catches_what_waits_in_vfork),
+		LIVE(test_a_threaded_parent_makes_a_threaded_cgroup),
 		LIVE(test_nesting_without_end_is_removed_too),
 		LIVE(test_memory_and_swap_grow_and_shrink),
 		LIVE(test_bandwidth_grows_and_shrinks_with_its_burst),
