@@ -11,6 +11,7 @@
 #include "cmd/moat/help.h"
 #include "cmd/moat/version.h"
 #include "lib/base/error.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/state/record.h"
 #include "oci/config.h"
@@ -254,6 +255,8 @@ int cli_main(char *const *argv)
 
 	if (!argv[0])
 		return 1; /* execve(2) with an empty argv: nobody's command line */
+	if (fill_standard_fds() < 0)
+		return 1; /* without them there is nobody to tell */
 	/* An ignoring parent would have our children reaped before we can ask how they ended. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	globals.argv = argv;

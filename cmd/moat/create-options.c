@@ -34,6 +34,8 @@ static bool is_lenient(const struct globals *globals)
 int create_request(const struct globals *globals, const struct create_values *values,
 		   const char *id, struct container_create_request *ret, struct error *err)
 {
+	uint32_t listen_fds = activation_fds();
+
 	if (globals->wants_systemd || globals->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
 		return error_set(
 			err, -EOPNOTSUPP,
@@ -54,7 +56,9 @@ int create_request(const struct globals *globals, const struct create_values *va
 		.console_socket = values->console_socket,
 		.console_fd = -1,
 		.pidfd_socket = values->pidfd_socket,
-		.preserved_fds = activation_fds() + values->preserved_fds,
+		.preserved_fds = listen_fds + values->preserved_fds,
+		.listen_fds = listen_fds,
+		.listen_names = getenv("LISTEN_FDNAMES"),
 		.no_pivot = values->no_pivot,
 		.no_new_keyring = values->no_new_keyring,
 		.no_subreaper = values->no_subreaper,

@@ -211,6 +211,18 @@ ssize_t recv_fds(int sock, void *buf, size_t len, int *fds, size_t *count)
 	return r < 0 ? r : n;
 }
 
+int fill_standard_fds(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* It gets the lowest number that is free; and it is to be inherited. */
+		if (open("/dev/null", O_RDWR) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
 int set_nonblock(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -251,24 +263,41 @@ static int fill_address(const char *path, struct sockaddr_un *addr, int *ret_dir
 	return 0;
 }
 
-int unix_connect(const char *path)
+static int connect_socket(int type, const struct sockaddr_un *addr, size_t len)
 {
-	cleanup_fd int dirfd = -1;
-	cleanup_fd int fd = -1;
-	struct sockaddr_un addr;
-	int r = fill_address(path, &addr, &dirfd);
+	cleanup_fd int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (fd < 0 || connect(fd, (const struct sockaddr *)addr, (socklen_t)len) < 0)
 		return -errno;
 	return steal_fd(&fd);
 }
 
-int unix_listen(const char *path, mode_t mode)
+int unix_connect(const char *path)
+{
+	cleanup_fd int dirfd = -1;
+	struct sockaddr_un addr;
+	int r = fill_address(path, &addr, &dirfd);
+
+	return r < 0 ? r : connect_socket(SOCK_STREAM, &addr, sizeof(addr));
+}
+
+int unix_connect_datagram(const char *path)
+{
+	cleanup_fd int dirfd = -1;
+	struct sockaddr_un addr;
+	int r = fill_address(path, &addr, &dirfd);
+
+	if (r < 0)
+		return r;
+	if (*path != '@')
+		return connect_socket(SOCK_DGRAM, &addr, sizeof(addr));
+	/* Such a name ends where the length says, not at a NUL. */
+	addr.sun_path[0] = '\0';
+	return connect_socket(SOCK_DGRAM, &addr,
+			      offsetof(struct sockaddr_un, sun_path) + strlen(path));
+}
+
+static int bind_socket(int type, const char *path, mode_t mode)
 {
 	cleanup_fd int dirfd = -1;
 	cleanup_fd int fd = -1;
@@ -277,14 +306,27 @@ int unix_listen(const char *path, mode_t mode)
 
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	/* The mode of the socket file comes from its inode's, set before anybody can connect. */
-	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    listen(fd, 64) < 0)
+	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	return steal_fd(&fd);
+}
+
+int unix_bind_datagram(const char *path, mode_t mode)
+{
+	return bind_socket(SOCK_DGRAM, path, mode);
+}
+
+int unix_listen(const char *path, mode_t mode)
+{
+	cleanup_fd int fd = bind_socket(SOCK_STREAM, path, mode);
+
+	if (fd < 0)
+		return fd;
+	return listen(fd, 64) < 0 ? -errno : steal_fd(&fd);
 }
 
 static int compare_ints(const void *a, const void *b)

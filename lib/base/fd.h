@@ -39,6 +39,10 @@ ssize_t send_fds(int sock, const void *data, size_t len, const int *fds, size_t 
  * return; unexpected extra ones are closed (-EMSGSIZE). 0 at end of file. */
 ssize_t recv_fds(int sock, void *buf, size_t len, int *fds, size_t *count);
 
+/* A program that was started with a closed standard descriptor would give its number to the next
+ * file it opens, and a container would get that: /dev/null takes its place. */
+int fill_standard_fds(void);
+
 /* Sets O_NONBLOCK to @on. */
 int set_nonblock(int fd, bool on);
 
@@ -47,6 +51,9 @@ int set_nonblock(int fd, bool on);
 int unix_connect(const char *path);
 /* A listening one made at @path with @mode less the umask, any length as above. */
 int unix_listen(const char *path, mode_t mode);
+/* The same for datagrams; "@NAME" is an abstract address for the first of them. */
+int unix_connect_datagram(const char *path);
+int unix_bind_datagram(const char *path, mode_t mode);
 
 /* Closes every descriptor from @from up but those in @keep (@count of them, any order). */
 int close_all_but(int from, const int *keep, size_t count);

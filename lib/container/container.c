@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/container/handle.h"
+#include "lib/container/notify.h"
 #include "oci/config.h"
 
 void container_info_done(struct container_info *info)
@@ -42,10 +43,22 @@ static const char *const start_refusals[OCI_STATUS_COUNT] = {
 	[OCI_STATUS_STOPPED] = "cannot start a container that has stopped",
 };
 
+/* Closes @c first: others may change it while we wait. */
+static void await_ready(struct container *c, struct notify *notify)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+	pid_t pid = (pid_t)c->record.pid;
+
+	container_close(c);
+	if (pidfd >= 0)
+		notify_wait(notify, pid, pidfd);
+}
+
 int container_start(const char *root, const char *id, struct error *err)
 {
 	const struct container_backend *backend;
 	cleanup_container struct container *c = NULL;
+	cleanup_notify struct notify *notify = NULL;
 	enum oci_status status;
 	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
 
@@ -57,8 +70,14 @@ int container_start(const char *root, const char *id, struct error *err)
 		return error_set(err, -EINVAL, "%s", start_refusals[status]);
 	r = container_find_backend(c->record.isolation, &backend, err);
 	if (r == 0)
+		r = notify_open(c, &notify, err);
+	if (r == 0)
 		r = backend->start(c, err);
-	return r == 0 ? container_run_poststart(c, err) : r;
+	if (r == 0)
+		r = container_run_poststart(c, err);
+	if (r == 0 && notify)
+		await_ready(steal_ptr(&c), notify);
+	return r;
 }
 
 /* Not locked: a signal is how a command that hangs with the lock is ended. */

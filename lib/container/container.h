@@ -32,6 +32,8 @@ struct container_create_request {
 	int console_fd;            /* a connected console socket instead of a path, or -1 */
 	const char *pidfd_socket;  /* takes a pidfd of the process, or NULL */
 	unsigned int preserved_fds;
+	unsigned int listen_fds;   /* the first of these are passed sockets (sd_listen_fds(3)) */
+	const char *listen_names;  /* $LISTEN_FDNAMES, or NULL */
 	bool no_pivot;
 	bool no_new_keyring;
 	bool no_cgroup;            /* stay in the caller's cgroup */

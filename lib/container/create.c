@@ -15,6 +15,7 @@
 #include "lib/base/steps.h"
 #include "lib/container/creation.h"
 #include "lib/container/isolation.h"
+#include "lib/container/notify.h"
 #include "lib/container/preserved.h"
 #include "lib/container/report.h"
 #include "lib/linux/selfexe.h"
@@ -193,6 +194,14 @@ static int make_state(void *ctx, struct error *err)
 	return r;
 }
 
+static int open_notify(void *ctx, struct error *err)
+{
+	struct creation *creation = ctx;
+	int r = notify_prepare(creation->c, err);
+
+	return r == 0 && creation->is_run ? notify_open(creation->c, &creation->notify, err) : r;
+}
+
 static void destroy_container(void *ctx)
 {
 	struct creation *creation = ctx;
@@ -253,6 +262,7 @@ static const struct step steps[] = {
 	/* Before there is any state: a bad command line leaves nothing to undo. */
 	{ NULL, open_console, NULL },
 	{ NULL, make_state, remove_state },
+	{ NULL, open_notify, NULL },
 	{ NULL, make_container, destroy_container },
 	{ NULL, mark_created, NULL },
 	{ NULL, run_poststart, NULL },
@@ -266,6 +276,7 @@ int creation_run(struct creation *creation, struct error *err)
 
 	if (r < 0)
 		return r;
+	creation->is_run = request->runs_at_once;
 	creation->c = xcalloc(1, sizeof(*creation->c));
 	creation->c->root = xstrdup(request->root);
 	creation->c->id = xstrdup(request->id);
@@ -276,6 +287,7 @@ int creation_run(struct creation *creation, struct error *err)
 void creation_done(struct creation *creation)
 {
 	console_done(&creation->console);
+	notify_free(creation->notify);
 	free(creation->config_text);
 	container_close(creation->c);
 }

@@ -14,6 +14,8 @@ struct creation {
 	size_t config_len;
 	const struct container_backend *backend;
 	struct console console;
+	struct notify *notify; /* or NULL */
+	bool is_run;           /* the command starts it too */
 	pid_t pid;
 };
 

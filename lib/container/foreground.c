@@ -113,6 +113,11 @@ int foreground_new(pid_t pid, struct console *console, struct foreground **ret, 
 	return 0;
 }
 
+struct loop *foreground_loop(struct foreground *f)
+{
+	return f->loop;
+}
+
 int foreground_wait(struct foreground *f, int *ret_status, struct error *err)
 {
 	reap(f); /* what ended before the signals were blocked */

@@ -9,6 +9,7 @@
 
 struct console;
 struct error;
+struct loop;
 
 /*
  * Stands for a process until it ends: our signals become its signals, and its terminal, if it has
@@ -27,6 +28,8 @@ int foreground_begin(bool reaps_orphans, struct error *err);
 struct foreground;
 int foreground_new(pid_t pid, struct console *console, struct foreground **ret,
 		   struct error *err);
+/* What it waits in, for whatever else this process watches meanwhile. */
+struct loop *foreground_loop(struct foreground *foreground);
 /* *ret_status: 0–255, 128+N for signal N. */
 int foreground_wait(struct foreground *foreground, int *ret_status, struct error *err);
 void foreground_free(struct foreground *foreground); /* the process is left alone */

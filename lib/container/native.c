@@ -99,6 +99,8 @@ static int create(struct container *c, const struct container_create_request *re
 		.console_socket = console_fd,
 		.start_fd = start_fd,
 		.preserved_fds = request->preserved_fds,
+		.listen_fds = request->listen_fds,
+		.listen_names = request->listen_names,
 		.no_new_keyring = request->no_new_keyring,
 		.no_pivot = request->no_pivot,
 		.on_pid = record_init,
@@ -112,39 +114,57 @@ static int create(struct container *c, const struct container_create_request *re
 	return r;
 }
 
-/* Done once nobody reads the FIFO: the init was executed, or is no more. */
-static int wait_for_exec(int fifo, int pidfd, struct error *err)
+/* Done once nobody holds the FIFO for writing: the init was executed, or is no more. What is in it
+ * then is our byte, which nobody took, or init's reason; but a process of the container could have
+ * got hold of it as well. */
+static int wait_for_exec(int fifo, struct error *err)
 {
-	struct pollfd fds[] = { { .fd = fifo }, { .fd = pidfd, .events = POLLIN } };
+	struct pollfd p = { .fd = fifo }; /* no events: a hang-up is always told */
+	char text[sizeof(err->msg)];
+	struct error reason = ERROR_INIT;
+	ssize_t n;
 
-	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+	while (poll(&p, 1, -1) < 0)
 		if (errno != EINTR)
 			return error_sys(err, errno, "wait for the program to be executed");
-	return 0;
+	n = read(fifo, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	if (n == 1)
+		return error_set(err, -ESRCH, "cannot start a container that has stopped");
+	text[n] = '\0';
+	error_set(&reason, -ECANCELED, "%s", text);
+	error_sanitize(&reason);
+	return error_set(err, reason.code, "%s", reason.msg);
+}
+
+static int write_start(const struct container *c, int fifo, struct error *err)
+{
+	int r = write_all(fifo, "0", 1);
+
+	return r < 0 ? error_sys(err, r, "write '%s/" FIFO_NAME "'", state_dir_path(c->dir)) : 0;
 }
 
 static int start(struct container *c, struct error *err)
 {
 	int dirfd = state_dir_fd(c->dir);
-	cleanup_fd int fifo = openat(dirfd, FIFO_NAME, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	cleanup_fd int pidfd = -1;
+	/* In this order: it is init's end that makes the first of them succeed. */
+	cleanup_fd int to_init = openat(dirfd, FIFO_NAME, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	cleanup_fd int from_init = -1;
 	int r;
 
-	if (fifo < 0 && (errno == ENXIO || errno == ENOENT))
+	if (to_init < 0 && (errno == ENXIO || errno == ENOENT))
 		return error_set(err, -EINVAL, "cannot start an already running container");
-	if (fifo < 0)
+	if (to_init >= 0)
+		from_init = openat(dirfd, FIFO_NAME, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (from_init < 0)
 		return error_sys(err, errno, "open '%s/" FIFO_NAME "'", state_dir_path(c->dir));
-	pidfd = record_pidfd(&c->record);
-	if (pidfd == -ESRCH)
-		return error_set(err, pidfd, "cannot start a container that has stopped");
-	if (pidfd < 0)
-		return error_sys(err, pidfd, "open process %u", c->record.pid);
-	r = write_all(fifo, "0", 1);
+	r = write_start(c, to_init, err);
 	if (r < 0)
-		return error_sys(err, r, "write '%s/" FIFO_NAME "'", state_dir_path(c->dir));
-	r = wait_for_exec(fifo, pidfd, err);
-	if (r == 0)
-		(void)unlinkat(dirfd, FIFO_NAME, 0); /* without a reader it says the same */
+		return r;
+	close(steal_fd(&to_init));
+	r = wait_for_exec(from_init, err);
+	(void)unlinkat(dirfd, FIFO_NAME, 0); /* without a reader it says the same */
 	return r;
 }
 

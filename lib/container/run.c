@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/container/creation.h"
 #include "lib/container/foreground.h"
+#include "lib/container/notify.h"
 
 /* It may be gone already: somebody else may delete what has ended. */
 static void delete_ended(const struct container_create_request *request)
@@ -26,11 +27,20 @@ static int start_relayed(struct creation *creation, struct error *err)
 	return r == 0 ? container_run_poststart(creation->c, err) : r;
 }
 
+static int watch_ready(struct creation *creation, struct foreground *foreground, struct error *err)
+{
+	int r = notify_watch(creation->notify, foreground_loop(foreground));
+
+	return r < 0 ? error_sys(err, r, "wait for the program to be ready") : 0;
+}
+
 static int attend(struct creation *creation, int *ret_status, struct error *err)
 {
 	cleanup_foreground struct foreground *foreground = NULL;
 	int r = foreground_new(creation->pid, &creation->console, &foreground, err);
 
+	if (r == 0)
+		r = watch_ready(creation, foreground, err);
 	if (r == 0)
 		r = start_relayed(creation, err);
 	if (r < 0)
@@ -56,6 +66,21 @@ static int run_in_foreground(struct creation *creation, bool keep, int *ret_stat
 	return r;
 }
 
+static int run_detached(struct creation *creation, struct error *err)
+{
+	cleanup_fd int pidfd = -1;
+	int r = creation_run(creation, err);
+
+	if (r < 0 || !creation->notify)
+		return r;
+	pidfd = record_pidfd(&creation->c->record);
+	/* Others may change it while we wait. */
+	container_close(steal_ptr(&creation->c));
+	if (pidfd >= 0)
+		notify_wait(creation->notify, creation->pid, pidfd);
+	return 0;
+}
+
 int container_run(const struct container_create_request *request, bool detach, bool keep,
 		  int *ret_status, struct error *err)
 {
@@ -67,6 +92,6 @@ int container_run(const struct container_create_request *request, bool detach, b
 
 	creation.request.runs_at_once = true;
 	*ret_status = 0;
-	return detach ? creation_run(&creation, err)
+	return detach ? run_detached(&creation, err)
 		      : run_in_foreground(&creation, keep, ret_status, err);
 }
