@@ -3,22 +3,23 @@
 
 load helpers
 
+needs_devices() {
+  only_native "a virtual machine has a network of its own"
+  command -v ip >/dev/null || skip "there is no ip(8): the package iproute2"
+  unshare --net ip link add dev0 type veth peer name peer0 || skip "this kernel has no veth devices"
+}
+
 # Each test has a network namespace of its own for a host's, so that its devices end with it.
 on_a_host() {
-  only_native "a virtual machine has its own network"
-  command -v ip >/dev/null || skip "there is no ip(8): the package iproute2"
   cat >"$BATS_TEST_TMPDIR/host.bash"
   unshare --net env MOAT="$MOAT" ROOT="$ROOT" BUNDLE="$BUNDLE" ID="$ID" \
     bash -euc "moat() { \"\$MOAT\" --root \"\$ROOT\" \"\$@\"; }
-      ip link add dev0 type veth peer name peer0 || exit 77
+      ip link add dev0 type veth peer name peer0
       . $BATS_TEST_TMPDIR/host.bash" 3>&- </dev/null
 }
 
-skip_without_devices() {
-  [ "$status" != 77 ] || skip "this kernel has no veth devices"
-}
-
 @test "a device moves, and keeps its addresses, MTU and hardware address" {
+  needs_devices
   config '.linux.netDevices = {dev0: {}}'
   script 'ip addr show dev dev0'
   run on_a_host <<'END'
@@ -31,7 +32,6 @@ skip_without_devices() {
     moat run --bundle "$BUNDLE" "$ID"
     ip link show dev dev0 2>&1 || true
 END
-  skip_without_devices
   expect "$status" = 0
   for part in 02:00:00:00:00:09 "mtu 1400" "10.9.8.7/24 brd 10.9.8.255" 10.9.9.7/32 fd00::7/64 ",UP"; do
     expect_match "$output" "$part"
@@ -40,13 +40,13 @@ END
 }
 
 @test "a device is renamed on its way, and brought up" {
+  needs_devices
   config '.linux.netDevices = {dev0: {name: "eth0"}}'
   script 'ip -o link show dev eth0; ip -o addr show dev eth0'
   run on_a_host <<'END'
     ip addr add 10.9.8.7/24 dev dev0
     moat run --bundle "$BUNDLE" "$ID"
 END
-  skip_without_devices
   expect "$status" = 0
   expect_match "$output" "eth0"
   expect_match "$output" ",UP"
@@ -54,16 +54,17 @@ END
 }
 
 @test "a number is found for a name with %d" {
+  needs_devices
   config '.linux.netDevices = {dev0: {name: "net%d"}, peer0: {name: "net%d"}}'
   script 'ls /sys/class/net'
   run -0 on_a_host <<'END'
     moat run --bundle "$BUNDLE" "$ID"
 END
-  skip_without_devices
   expect "$output" = $'lo\nnet0\nnet1'
 }
 
 @test "a device moves into a namespace that is joined" {
+  needs_devices
   config '.linux.netDevices = {dev0: {name: "eth0"}}'
   script 'ls /sys/class/net'
   run on_a_host <<'END'
@@ -75,12 +76,12 @@ END
     moat run --bundle "$BUNDLE" "$ID"
     kill $!
 END
-  skip_without_devices
   expect "$status" = 0
   expect_match "$output" eth0
 }
 
 @test "a device moves into a container with a user namespace" {
+  needs_devices
   config '.linux.netDevices = {dev0: {}} | .linux.namespaces += [{type: "user"}]
     | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
     | .linux.gidMappings = .linux.uidMappings'
@@ -90,12 +91,12 @@ END
   run on_a_host <<'END'
     moat run --bundle "$BUNDLE" "$ID"
 END
-  skip_without_devices
   expect "$status" = 0
   expect_match "$output" "dev0"
 }
 
 @test "a device that is not there is named, and the others come back as they were" {
+  needs_devices
   config '.linux.netDevices = {dev0: {name: "eth0"}, nothing: {}}'
   args true
   run on_a_host <<'END'
@@ -104,7 +105,6 @@ END
     ip -o addr show dev dev0
     ip -o link show dev dev0
 END
-  skip_without_devices
   expect "$status" = 0
   expect_match "$output" "linux.netDevices: move 'nothing': No such device"
   expect_match "$output" "10.9.8.7/24"
@@ -112,6 +112,7 @@ END
 }
 
 @test "devices come back when the container cannot be made" {
+  needs_devices
   config '.linux.netDevices = {dev0: {name: "eth0"}}'
   args /nothing
   run on_a_host <<'END'
@@ -119,19 +120,18 @@ END
     moat run --bundle "$BUNDLE" "$ID" || true
     ip -o addr show dev dev0
 END
-  skip_without_devices
   expect "$status" = 0
   expect_match "$output" "no such file or directory"
   expect_match "$output" "10.9.8.7/24"
 }
 
 @test "a name that is taken in the container is refused" {
+  needs_devices
   config '.linux.netDevices = {dev0: {name: "lo"}}'
   args true
   run on_a_host <<'END'
     moat run --bundle "$BUNDLE" "$ID"
 END
-  skip_without_devices
   expect "$status" = 1
   expect_match "$output" "the container has a 'lo' already"
 }

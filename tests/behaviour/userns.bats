@@ -67,7 +67,7 @@ open_way() {
 
 @test "a volume in a directory that only the host's root may search is there" {
   user_namespace 100000 100000 65536
-  mkdir -p -m 700 "$BATS_TEST_TMPDIR/private"
+  mkdir -m 700 "$BATS_TEST_TMPDIR/private"
   echo reached >"$BATS_TEST_TMPDIR/private/file"
   chmod 644 "$BATS_TEST_TMPDIR/private/file"
   mount_at /tmp/file bind "$BATS_TEST_TMPDIR/private/file" bind
