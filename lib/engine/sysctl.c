@@ -10,21 +10,24 @@
 #include "lib/linux/procfs.h"
 
 /* clang-format off */
-static const struct {
+static const struct owner {
 	const char *path; /* with '/' at the end: everything below */
 	int flag;
+	const char *kind;
 } owners[] = {
-	{ "fs/mqueue/",              CLONE_NEWIPC },
-	{ "kernel/domainname",       CLONE_NEWUTS },
-	{ "kernel/msgmax",           CLONE_NEWIPC },
-	{ "kernel/msgmnb",           CLONE_NEWIPC },
-	{ "kernel/msgmni",           CLONE_NEWIPC },
-	{ "kernel/sem",              CLONE_NEWIPC },
-	{ "kernel/shm_rmid_forced",  CLONE_NEWIPC },
-	{ "kernel/shmall",           CLONE_NEWIPC },
-	{ "kernel/shmmax",           CLONE_NEWIPC },
-	{ "kernel/shmmni",           CLONE_NEWIPC },
-	{ "net/",                    CLONE_NEWNET },
+	{ "fs/mqueue/",              CLONE_NEWIPC,  "ipc" },
+	{ "kernel/domainname",       CLONE_NEWUTS,  "uts" },
+	{ "kernel/msgmax",           CLONE_NEWIPC,  "ipc" },
+	{ "kernel/msgmnb",           CLONE_NEWIPC,  "ipc" },
+	{ "kernel/msgmni",           CLONE_NEWIPC,  "ipc" },
+	{ "kernel/sem",              CLONE_NEWIPC,  "ipc" },
+	{ "kernel/shm_rmid_forced",  CLONE_NEWIPC,  "ipc" },
+	{ "kernel/shmall",           CLONE_NEWIPC,  "ipc" },
+	{ "kernel/shmmax",           CLONE_NEWIPC,  "ipc" },
+	{ "kernel/shmmni",           CLONE_NEWIPC,  "ipc" },
+	{ "net/",                    CLONE_NEWNET,  "network" },
+	/* Namespaces have them of their own, but whoever writes the host's opens it to all. */
+	{ "user/",                   CLONE_NEWUSER, "user" },
 };
 /* clang-format on */
 
@@ -49,20 +52,40 @@ static bool matches(const char *path, const char *owner)
 	return str_ends_with(owner, "/") ? str_after(path, owner) != NULL : streq(path, owner);
 }
 
+static const struct owner *find_owner(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
+		if (matches(path, owners[i].path))
+			return &owners[i];
+	return NULL;
+}
+
+/* "net/../vm/swappiness" is no setting of the network's. */
+static bool is_straight(const char *path)
+{
+	cleanup_strv char **names = strv_split(path, '/');
+
+	strv_each(name, names)
+		if (!*name || streq(name, ".") || streq(name, ".."))
+			return false;
+	return true;
+}
+
 int sysctl_check(const char *name, int private_flags, struct error *err)
 {
 	cleanup_free char *path = sysctl_path(name);
+	const struct owner *owner = is_straight(path) ? find_owner(path) : NULL;
 
 	if (streq(path, "kernel/hostname"))
 		return error_set(err, -EINVAL, "sysctl \"%s\" conflicts with 'hostname'", name);
-	for (size_t i = 0; i < ARRAY_SIZE(owners); i++) {
-		if (!matches(path, owners[i].path))
-			continue;
-		if (private_flags & owners[i].flag)
-			return 0;
-		break;
-	}
-	return error_set(err, -EINVAL, "sysctl \"%s\" is not in a separate kernel namespace", name);
+	if (!owner)
+		return error_set(err, -EINVAL,
+				 "sysctl \"%s\" is not in a separate kernel namespace", name);
+	if (!(private_flags & owner->flag))
+		return error_set(err, -EINVAL,
+				 "sysctl \"%s\" is not allowed in the host's %s namespace", name,
+				 owner->kind);
+	return 0;
 }
 
 int sysctls_check(const struct string_map *sysctls, int private_flags, struct error *err)
@@ -76,6 +99,24 @@ int sysctls_check(const struct string_map *sysctls, int private_flags, struct er
 	return 0;
 }
 
+/* The kernel lets a user namespace mount a proc only while it sees one without anything over it,
+ * which a host that is a container itself may not have; and AppArmor there knows no path of files
+ * on a mount that is nowhere. What is below sys is the same on any proc: the settings of the
+ * namespaces of whoever writes. */
+static int write_on_host(const char *path, const char *value)
+{
+	cleanup_fd int procfs = procfs_open_host();
+
+	return procfs < 0 ? procfs : procfs_write(procfs, path, value);
+}
+
+static int write_one(int procfs, const char *path, const char *value)
+{
+	int r = procfs >= 0 ? procfs_write(procfs, path, value) : procfs;
+
+	return r == -EPERM || r == -EACCES ? write_on_host(path, value) : r;
+}
+
 int sysctls_write(const struct string_map *sysctls, struct error *err)
 {
 	cleanup_fd int procfs = -1;
@@ -83,13 +124,13 @@ int sysctls_write(const struct string_map *sysctls, struct error *err)
 	if (!sysctls->count)
 		return 0;
 	procfs = procfs_open();
-	if (procfs < 0)
+	if (procfs < 0 && procfs != -EPERM && procfs != -EACCES)
 		return error_sys(err, procfs, "mount a private proc");
 	for (size_t i = 0; i < sysctls->count; i++) {
 		const struct string_pair *pair = &sysctls->items[i];
 		cleanup_free char *path = sysctl_path(pair->key);
 		cleanup_free char *full = xasprintf("sys/%s", path);
-		int r = procfs_write(procfs, full, pair->value);
+		int r = write_one(procfs, full, pair->value);
 
 		if (r < 0)
 			return error_sys(err, r, "set sysctl \"%s\" to \"%s\"", pair->key,

@@ -159,6 +159,10 @@ static const struct {
 	{ "kernel.hostname", CLONE_NEWUTS, -EINVAL },
 	{ "kernel.core_pattern", ~0, -EINVAL },
 	{ "vm.swappiness", ~0, -EINVAL },
+	{ "user.max_user_namespaces", CLONE_NEWUSER, 0 },
+	{ "user.max_user_namespaces", ~CLONE_NEWUSER, -EINVAL },
+	{ "net/../vm/swappiness", ~0, -EINVAL },
+	{ "net//vm", ~0, -EINVAL },
 	{ "", ~0, -EINVAL },
 };
 

@@ -562,7 +562,7 @@ static void sysctls_of_the_host_are_refused(void **state)
 	RUN(.script = "true", .linux_ = "\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}",
 	    .namespaces =
 		    "{\"type\":\"mount\"},{\"type\":\"network\",\"path\":\"/proc/self/ns/net\"}");
-	expect_error(-EINVAL, "is not in a separate kernel namespace");
+	expect_error(-EINVAL, "is not allowed in the host's network namespace");
 }
 
 static const char no_mkdir[] =
