@@ -105,19 +105,32 @@ int child_record(struct child *child, struct error *err)
 	return r < 0 ? r : sync_send_number(&child->sync, SYNC_RECORDED, child->pid, err);
 }
 
+static int forward_sent(struct child *child, const struct listener *listener, struct error *err)
+{
+	cleanup_fd int fd = -1;
+	int r = sync_send_number(&child->sync, SYNC_LISTENER_TAKEN, 0, err);
+
+	if (r == 0)
+		r = sync_wait_fd(&child->sync, SYNC_LISTENER_SENT, &fd, err);
+	return r < 0 ? r : listener_forward(listener, fd, err);
+}
+
 int child_forward_listener(struct child *child, const struct oci_state *state, struct error *err)
 {
-	struct listener listener = {
-		.seccomp = child->plan->seccomp,
-		.pid = child->pid,
-		.state = state,
-	};
-	int r;
+	const struct listener listener = { child->plan->seccomp, child->pid, state };
+	cleanup_fd int fd = -1;
+	int number, r;
 
 	if (!child->plan->filter.has_listener)
 		return 0;
-	r = sync_wait_number(&child->sync, SYNC_LISTENER, &listener.number, err);
-	if (r == 0)
-		r = listener_forward(&listener, err);
-	return r < 0 ? r : sync_send(&child->sync, SYNC_LISTENER_TAKEN, err);
+	r = sync_wait_number(&child->sync, SYNC_LISTENER, &number, err);
+	if (r < 0)
+		return r;
+	r = listener_take(&listener, number, &fd, err);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return forward_sent(child, &listener, err);
+	r = listener_forward(&listener, fd, err);
+	return r < 0 ? r : sync_send_number(&child->sync, SYNC_LISTENER_TAKEN, 1, err);
 }

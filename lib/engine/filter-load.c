@@ -30,14 +30,17 @@ static int load(const struct filter_plan *plan, const struct sock_fprog *program
 	return r;
 }
 
-/* Only its number: sendmsg(2), which could carry the descriptor, is a call that profiles ask agents
- * about. Held on to, it would keep calls waiting for an agent that has given up. */
+/* At first only its number: sendmsg(2), which carries descriptors, is a call that profiles ask
+ * agents about. Held on to, it would keep calls waiting for an agent that has given up. */
 static int hand_over(int listener, struct sync *sync, struct error *err)
 {
+	int is_taken = 0;
 	int r = sync_send_number(sync, SYNC_LISTENER, listener, err);
 
 	if (r == 0)
-		r = sync_wait(sync, SYNC_LISTENER_TAKEN, err);
+		r = sync_wait_number(sync, SYNC_LISTENER_TAKEN, &is_taken, err);
+	if (r == 0 && !is_taken)
+		r = sync_send_fd(sync, SYNC_LISTENER_SENT, listener, err);
 	(void)close(listener); /* may be refused by now; it does not outlive execve(2) */
 	return r;
 }

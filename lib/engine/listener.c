@@ -12,15 +12,27 @@
 #include "oci/config.h"
 #include "oci/state.h"
 
-static int take(const struct listener *listener, int *ret, struct error *err)
+static bool asks_about(const struct oci_seccomp *seccomp, const char *call)
+{
+	for (size_t i = 0; i < seccomp->syscalls_count; i++)
+		if (seccomp->syscalls[i].action == OCI_SECCOMP_NOTIFY &&
+		    strv_has(seccomp->syscalls[i].names, call))
+			return true;
+	return false;
+}
+
+int listener_take(const struct listener *listener, int number, int *ret_fd, struct error *err)
 {
 	cleanup_fd int pidfd = pidfd_open(listener->pid, 0);
-	int fd = pidfd < 0 ? -1 : pidfd_getfd(pidfd, listener->number, 0);
+	int fd = pidfd < 0 ? -1 : pidfd_getfd(pidfd, number, 0);
 
+	/* Sending it, the process would wait for an agent that does not have it yet. */
+	if (fd < 0 && errno == EPERM && !asks_about(listener->seccomp, "sendmsg"))
+		return 1;
 	if (fd < 0)
 		return error_sys(err, errno, "take seccomp listener from process %d",
 				 (int)listener->pid);
-	*ret = fd;
+	*ret_fd = fd;
 	return 0;
 }
 
@@ -55,17 +67,13 @@ static int send_all(int sock, const struct strbuf *text, int fd)
 	return n < 0 ? (int)n : 0;
 }
 
-int listener_forward(const struct listener *listener, struct error *err)
+int listener_forward(const struct listener *listener, int fd, struct error *err)
 {
 	const char *path = listener->seccomp->listener_path;
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
-	cleanup_fd int sock = -1;
-	cleanup_fd int fd = -1;
-	int r = take(listener, &fd, err);
+	cleanup_fd int sock = unix_connect(path);
+	int r;
 
-	if (r < 0)
-		return r;
-	sock = unix_connect(path);
 	if (sock < 0)
 		return error_sys(err, sock, "linux.seccomp.listenerPath: connect to '%s'", path);
 	describe(listener, &text);

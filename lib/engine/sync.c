@@ -23,6 +23,7 @@ static const char *const message_names[] = {
 	[SYNC_FILTER]    = "filter",
 	[SYNC_LISTENER]  = "listener",
 	[SYNC_LISTENER_TAKEN] = "listener-taken",
+	[SYNC_LISTENER_SENT] = "listener-sent",
 	[SYNC_READY]     = "ready",
 };
 
@@ -127,7 +128,7 @@ static int transmit(struct sync *sync, const struct wire *wire, size_t size, con
 {
 	ssize_t n;
 
-	if (sync->is_child) {
+	if (sync->is_child && !fd) {
 		n = write(sync->fd, wire, size);
 		n = n < 0 ? -errno : n;
 	} else {

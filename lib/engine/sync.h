@@ -26,16 +26,17 @@ enum sync_message {
 	SYNC_FILTER,	 /* caller → init: your seccomp program, one descriptor */
 	SYNC_LISTENER,	 /* init → caller: the filter is in force, and this descriptor of mine its
 			 * listener */
-	SYNC_LISTENER_TAKEN, /* caller → init: the agent has it */
-	SYNC_READY,	     /* init → caller: nothing but the start gate and execve(2) is left */
+	SYNC_LISTENER_TAKEN, /* caller → init: 1: the agent has it; 0: I may not take it, send it */
+	SYNC_LISTENER_SENT, /* init → caller: that descriptor */
+	SYNC_READY,	    /* init → caller: nothing but the start gate and execve(2) is left */
 	SYNC_COUNT,
 };
 
 struct sync {
 	int fd;
 	const char *peer; /* who is at the other end, for messages: "init" */
-	/* After a seccomp filter is in force: write(2) and read(2) only, which no profile can do
-	 * without. Writing raises SIGPIPE when the caller is dead, and to die of that is right. */
+	/* After a seccomp filter is in force: write(2) and read(2) only where no descriptor is
+	 * sent, which no profile can do without. Writing raises SIGPIPE when the caller is dead, and to die of that is right. */
 	bool is_child;
 };
 

@@ -198,7 +198,7 @@ all_calls_but() {
 @test "a filter may forbid whatever starting a program does not need" {
   add_call
   config '.process.noNewPrivileges = true'
-  profile '{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["prctl", "getcwd", "chdir", "openat", "openat2",
+  profile '{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["prctl", "close_range", "getcwd", "chdir", "openat", "openat2",
     "sendmsg", "recvmsg", "socket", "stat", "newfstatat", "access", "faccessat2", "setresuid", "capset"],
     action: "SCMP_ACT_KILL_PROCESS"}]}'
   args call $PERSONALITY 0xffffffff
@@ -384,6 +384,25 @@ expect_no_listener() {
     run -0 foreground
     [ -d "$BUNDLE/rootfs/made-$privileges" ]
   done
+  stop_agent
+}
+
+# Rootless runtimes, and hosts with Yama's strictest mode.
+@test "an agent gets the listener although the runtime may not reach into processes" {
+  only_native "a listener in the guest cannot reach an agent on the host"
+  command -v setpriv >/dev/null || skip "needs setpriv"
+  start_agent
+  notify mkdir mkdirat
+  args mkdir /made
+  run -0 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID" \
+    </dev/null 3>&-
+  [ -d "$BUNDLE/rootfs/made" ]
+  # Sending it would be a call that waits for the agent.
+  notify mkdir mkdirat sendmsg
+  run -1 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID" \
+    </dev/null 3>&-
+  expect_match "$output" "take seccomp listener from process"
+  expect_match "$output" "Operation not permitted"
   stop_agent
 }
 
