@@ -339,6 +339,7 @@ void init_main(struct init *init)
 	w.process.plan = &w.plan->process;
 	w.process.filter = *init->filter;
 	w.process.sync = &w.sync;
+	w.process.gate_fd = w.c->start_fd;
 	w.process.keyring = w.c->no_new_keyring ? NULL : w.keyring;
 	w.process.preserved_fds = w.c->preserved_fds;
 	w.process.listen_fds = w.c->listen_fds;

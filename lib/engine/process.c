@@ -357,6 +357,17 @@ static int reset_signals(void *ctx, struct error *err)
 	return 0;
 }
 
+/* A filter may refuse close_range(2), or kill for it: profiles are older than that call. From here on
+ * every descriptor that is opened is closed again at once, but for these. */
+static int close_unneeded(void *ctx, struct error *err)
+{
+	const struct process *p = ctx;
+	const int keep[] = { p->sync->fd, p->gate_fd, log_fd() };
+	int r = close_all_but(3 + (int)p->preserved_fds, keep, ARRAY_SIZE(keep));
+
+	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
+}
+
 /* clang-format off */
 static const struct step become_steps[] = {
 	{ NULL, receive_filter, NULL },
@@ -368,6 +379,7 @@ static const struct step become_steps[] = {
 	{ NULL, apply_labels, NULL },
 	{ NULL, apply_scheduling, NULL },
 	{ NULL, set_rlimits, NULL },
+	{ NULL, close_unneeded, NULL },
 	{ NULL, load_filter_early, NULL },
 	{ NULL, set_identity, NULL },
 	{ NULL, retry_cwd, NULL },
@@ -385,10 +397,11 @@ int process_become(struct process *p, struct error *err)
 
 int process_execute(struct process *p, int keep, struct error *err)
 {
-	int r = close_all_but(3 + (int)p->preserved_fds, &keep, 1);
+	const int rest[] = { p->sync->fd, p->gate_fd, log_fd() };
 
-	if (r < 0)
-		return error_sys(err, r, "close descriptors");
+	for (size_t i = 0; i < ARRAY_SIZE(rest); i++)
+		if (rest[i] >= 0 && rest[i] != keep)
+			(void)close(rest[i]); /* may be refused by now; close-on-exec */
 	execve(p->program, p->plan->process->args, p->env);
 	return error_sys(err, errno, "exec %s", p->program);
 }

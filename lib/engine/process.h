@@ -23,6 +23,7 @@ struct process {
 	const char *listen_names; /* or NULL: $LISTEN_FDNAMES */
 	int stdio[3];
 	int terminal; /* slave side, or -1; taken */
+	int gate_fd;  /* what it waits at to be started, or -1 */
 
 	struct labels labels;
 	bool is_cwd_denied; /* root was not let in, its user may be */
@@ -31,7 +32,7 @@ struct process {
 	char *program;
 };
 
-#define PROCESS_INIT { .terminal = -1, .labels = LABELS_INIT }
+#define PROCESS_INIT { .terminal = -1, .gate_fd = -1, .labels = LABELS_INIT }
 
 /* First of all, by the first process that is cloned: what takes rights of the caller's that are
  * gone in a user namespace, or the host's /proc, and is inherited. */
