@@ -145,7 +145,13 @@ static int open_by_force(const char *root, const char *id, struct container **re
 	return container_open_locked(root, id, LOCK_TIMEOUT_MS, ret, err);
 }
 
-/* A record that cannot be read any more names nothing that could be released. */
+/* Whose record could not be read: what it names stays unknown, and it is in the way. Not so when a
+ * newer moat wrote it, which knows what to release. */
+static bool is_unreadable(int r)
+{
+	return r != -EBUSY && r != -EACCES && r != -EPERM && r != -EPROTONOSUPPORT;
+}
+
 static int delete_unreadable(const char *root, const char *id, struct error *err)
 {
 	cleanup_state_dir struct state_dir *dir = NULL;
@@ -166,7 +172,7 @@ static int delete_by_force(const char *root, const char *id, struct error *err)
 		return delete_locked(c, err);
 	if (r == -ENOENT)
 		return 0;
-	if (r != -EBUSY && r != -EACCES && r != -EPERM) {
+	if (is_unreadable(r)) {
 		log_warning("delete '%s': %s", id, reason.msg);
 		return delete_unreadable(root, id, err);
 	}

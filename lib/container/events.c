@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "lib/base/error.h"
@@ -10,6 +11,7 @@
 #include "lib/engine/cgroup-stats.h"
 
 #define NS_PER_MS 1000000
+#define ENDING_MS 5000
 
 DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
 #define cleanup_loop CLEANUP(loop_free_p)
@@ -113,11 +115,13 @@ static int watch_oom(struct watcher *w, struct error *err)
 	return r < 0 ? error_sys(err, r, "wait for running out of memory") : 0;
 }
 
-static bool has_ended(const struct container *c)
+/* A guest stops answering a moment before its shim has ended. */
+static bool is_ending(const struct container *c)
 {
 	cleanup_fd int pidfd = record_pidfd(&c->record);
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
 
-	return pidfd == -ESRCH;
+	return pidfd == -ESRCH || (pidfd >= 0 && poll(&fd, 1, ENDING_MS) > 0);
 }
 
 static int run(struct watcher *w, struct error *err)
@@ -139,7 +143,7 @@ static int run(struct watcher *w, struct error *err)
 	wait_interval(w);
 	r = loop_run(w->loop);
 	/* That it ended while it was looked at is no error. */
-	return r < 0 && has_ended(w->c) ? 0 : r;
+	return r < 0 && is_ending(w->c) ? 0 : r;
 }
 
 int container_watch(const struct container_watch *watch, struct error *err)
