@@ -61,6 +61,9 @@ be_child(const struct child *child, const struct child_start *start, int sync_fd
 	struct sync sync = { .fd = sync_fd, .peer = "caller" };
 	struct error err = ERROR_INIT;
 
+	/* Its copy would hide the caller's death, which a parent-death signal does not tell to who
+	 * has entered a user namespace since it was asked for. */
+	(void)close(child->sync.fd);
 	if (scheduling_bind_initial(&child->plan->scheduling, &err) == 0 &&
 	    (!child->cgroup || cgroup_attach(child->cgroup, 0, is_in_v2, &err) == 0) &&
 	    process_use_rights(child->plan, &err) == 0)
