@@ -102,11 +102,31 @@ static int make_dirs(int rootfd, const char *path, mode_t mode, unsigned int lin
 	return steal_fd(&dir);
 }
 
+/* Where the last piece alone is missing. -ENOENT: there is more to it. */
+static int make_last(int rootfd, const char *path, mode_t mode)
+{
+	const char *slash = strrchr(path, '/');
+	const char *last = slash ? slash + 1 : path;
+	cleanup_free char *before = xstrndup(path, (size_t)(last - path));
+	cleanup_fd int dir = -1;
+
+	if (!*last || streq(last, ".") || streq(last, ".."))
+		return -ENOENT;
+	dir = beneath_open(rootfd, before, O_PATH | O_DIRECTORY, 0);
+	if (dir < 0)
+		return dir;
+	if (mkdirat(dir, last, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return beneath_open(rootfd, path, O_PATH | O_DIRECTORY, 0);
+}
+
 int beneath_mkdirs(int rootfd, const char *path, mode_t mode)
 {
-	/* The usual case, everything there, costs one system call. */
+	/* The usual cases, everything or all but the last piece there, cost few system calls. */
 	int dir = beneath_open(rootfd, path, O_PATH | O_DIRECTORY, 0);
 
+	if (dir == -ENOENT)
+		dir = make_last(rootfd, path, mode);
 	return dir == -ENOENT ? make_dirs(rootfd, path, mode, LINKS_MAX) : dir;
 }
 

@@ -6,11 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 0)))
-static void put_text(struct error *err, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void put_text(struct error *err, const char *fmt,
+							   va_list ap)
 {
 	if (vsnprintf(err->msg, sizeof(err->msg), fmt, ap) < 0)
 		err->msg[0] = '\0';
+}
+
+/* Puts ": @tail" behind the text. The reason stands at the end, so what is too long loses its
+ * middle. */
+static void add_tail(struct error *err, const char *tail)
+{
+	static const char gap[] = "...";
+	char whole[2 * sizeof(err->msg) + 2];
+	size_t len = strlen(err->msg), tail_len = strlen(tail);
+	size_t room = sizeof(err->msg) - 1;
+	size_t kept = sizeof(err->msg) / 3;
+
+	memcpy(whole, err->msg, len);
+	memcpy(whole + len, ": ", 2);
+	memcpy(whole + len + 2, tail, tail_len + 1);
+	len += 2 + tail_len;
+	if (len > room) {
+		memcpy(whole + room - kept - strlen(gap), gap, strlen(gap));
+		memmove(whole + room - kept, whole + len - kept, kept + 1);
+		len = room;
+	}
+	memcpy(err->msg, whole, len + 1);
 }
 
 int error_set(struct error *err, int code, const char *fmt, ...)
@@ -30,7 +52,6 @@ int error_set(struct error *err, int code, const char *fmt, ...)
 int error_sys(struct error *err, int errnum, const char *fmt, ...)
 {
 	va_list ap;
-	size_t len;
 
 	errnum = abs(errnum);
 	if (!err)
@@ -40,8 +61,7 @@ int error_sys(struct error *err, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	put_text(err, fmt, ap);
 	va_end(ap);
-	len = strlen(err->msg);
-	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(errnum));
+	add_tail(err, strerror(errnum));
 	return -errnum;
 }
 
@@ -49,7 +69,6 @@ int error_wrap(struct error *err, int code, const char *fmt, ...)
 {
 	char inner[sizeof(err->msg)];
 	va_list ap;
-	size_t len;
 
 	if (!err)
 		return code;
@@ -59,8 +78,7 @@ int error_wrap(struct error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	put_text(err, fmt, ap);
 	va_end(ap);
-	len = strlen(err->msg);
-	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", inner);
+	add_tail(err, inner);
 	return code;
 }
 
@@ -82,12 +100,21 @@ static const struct {
 	const char *text; /* a piece of the message that identifies the situation */
 	const char *cure;
 } hints[] = {
-	{ "no guest image", "build one with 'moat-image build', or run './dev build' in a checkout" },
+	{ "no guest image",
+	  "build one with 'moat-image build', or run './dev build' in a checkout" },
+	{ "names a unit of systemd", "give a path, or --systemd-cgroup on a host with systemd" },
+	{ "cgroup: no rights",
+	  "name a parent in linux.cgroupsPath that this user was given, or ask for no limits with --rootless=true" },
+	{ "has processes itself",
+	  "move them into a cgroup of their own, or choose another linux.cgroupsPath" },
 	{ "cgroup is not empty", "another container uses it; choose another linux.cgroupsPath" },
-	{ "set rlimit", "the caller may not raise this limit (CAP_SYS_RESOURCE); lower process.rlimits" },
-	{ "shared host network", "give the container its own network namespace, or use --isolation native" },
+	{ "set rlimit",
+	  "the caller may not raise this limit (CAP_SYS_RESOURCE); lower process.rlimits" },
+	{ "shared host network",
+	  "give the container its own network namespace, or use --isolation native" },
 	{ "find 'qemu-system-", "install the distribution's package qemu-system-x86" },
-	{ "find 'virtiofsd'", "install the distribution's package virtiofsd or qemu-system-common" },
+	{ "find 'virtiofsd'",
+	  "install the distribution's package virtiofsd or qemu-system-common" },
 };
 
 const char *error_hint(const struct error *err)

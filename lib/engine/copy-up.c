@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -19,6 +18,8 @@
 #define LINK_MAX_BYTES 4096
 #define XATTR_NAMES_MAX 4096
 #define XATTR_VALUE_MAX 65536
+#define PAGE_BYTES 4096
+#define COPY_BYTES (256 * 1024)
 
 /* A file with several names that was copied under one of them. */
 struct linked {
@@ -105,17 +106,43 @@ static int copy_attributes(const struct item *item, int to_fd)
 	return utimensat(AT_FDCWD, to, times, 0) < 0 ? -errno : 0;
 }
 
+static bool is_zero(const char *data, size_t len)
+{
+	return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* Pages that hold nothing take no memory, on file systems too that do not tell of holes (9p). */
+static int write_pages(int to, const char *data, size_t len, off_t at)
+{
+	while (len) {
+		size_t n = len < PAGE_BYTES ? len : PAGE_BYTES;
+
+		if (!is_zero(data, n) && pwrite(to, data, n, at) != (ssize_t)n)
+			return errno ? -errno : -ENOSPC;
+		data += n;
+		len -= n;
+		at += (off_t)n;
+	}
+	return 0;
+}
+
 static int copy_range(int from, int to, off_t start, off_t end)
 {
-	if (lseek(to, start, SEEK_SET) < 0)
-		return -errno;
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
 	while (start < end) {
-		ssize_t n = sendfile(to, from, &start, (size_t)(end - start));
+		off_t rest = end - start;
+		ssize_t n = pread(from, buf, rest < COPY_BYTES ? (size_t)rest : COPY_BYTES, start);
+		int r;
 
 		if (n < 0)
 			return -errno;
 		if (n == 0)
 			break; /* it became shorter meanwhile */
+		r = write_pages(to, buf, (size_t)n, start);
+		if (r < 0)
+			return r;
+		start += n;
 	}
 	return 0;
 }

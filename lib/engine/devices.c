@@ -50,30 +50,43 @@ static int set_owner_and_mode(const struct device_plan *plan, int fd, struct err
 	return 0;
 }
 
-/* The host's node: under the same name, or where udev keeps them by number. */
-static int clone_host_node(const struct device_plan *plan)
+static int clone_if_node(const struct device_plan *plan, const char *path)
 {
-	cleanup_free char *by_number =
-		xasprintf("/dev/%s/%u:%u", S_ISBLK(plan->mode) ? "block" : "char",
-			  major(plan->rdev), minor(plan->rdev));
-	const char *const places[] = { plan->path, by_number };
+	cleanup_fd int node = mount_clone(AT_FDCWD, path, false);
+	struct stat st;
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		cleanup_fd int node = mount_clone(AT_FDCWD, places[i], false);
-		struct stat st;
-
-		if (node >= 0 && fstat(node, &st) == 0 && is_node(&st, plan))
-			return steal_fd(&node);
-	}
-	return -ENOENT;
+	if (node < 0)
+		return node;
+	if (fstat(node, &st) < 0)
+		return -errno;
+	return is_node(&st, plan) ? steal_fd(&node) : -ENODEV;
 }
 
-/* Where nodes cannot be made (a user namespace, no CAP_MKNOD, a device cgroup), or something else
- * has the name, the host's node is bound over it. */
-static int bind_host_node(const struct device_plan *plan, int dirfd, const char *name, int why,
-			  struct error *err)
+/* The host's node: under the same name, where udev keeps them by number, or as a default device of
+ * that number. */
+static int clone_host_node(const struct rootfs *rootfs, const struct device_plan *plan)
 {
-	cleanup_fd int node = clone_host_node(plan);
+	const struct devices_plan *all = &rootfs->plan->devices;
+	cleanup_free char *by_number = NULL;
+	int fd = clone_if_node(plan, plan->path);
+
+	if (fd >= 0)
+		return fd;
+	by_number = xasprintf("/dev/%s/%u:%u", S_ISBLK(plan->mode) ? "block" : "char",
+			      major(plan->rdev), minor(plan->rdev));
+	fd = clone_if_node(plan, by_number);
+	for (size_t i = 0; i < all->count && fd < 0; i++)
+		if (all->nodes[i].rdev == plan->rdev)
+			fd = clone_if_node(plan, all->nodes[i].path);
+	return fd;
+}
+
+/* Where nodes cannot be made (a user namespace, no CAP_MKNOD, a device cgroup, a shared file system
+ * in a guest), or something else has the name, the host's node is bound over it. */
+static int bind_host_node(const struct rootfs *rootfs, const struct device_plan *plan, int dirfd,
+			  const char *name, int why, struct error *err)
+{
+	cleanup_fd int node = clone_host_node(rootfs, plan);
 	cleanup_fd int target = -1;
 	int made, r;
 
@@ -89,27 +102,27 @@ static int bind_host_node(const struct device_plan *plan, int dirfd, const char 
 	return r < 0 ? error_sys(err, r, "bind device '%s'", plan->path) : 0;
 }
 
-static int take_over(const struct device_plan *plan, int dirfd, const char *name, struct error *err)
+static int take_over(const struct rootfs *rootfs, const struct device_plan *plan, int dirfd,
+		     const char *name, struct error *err)
 {
 	cleanup_fd int fd = open_node(plan, dirfd, name);
 
 	if (fd == -EEXIST)
-		return bind_host_node(plan, dirfd, name, fd, err);
+		return bind_host_node(rootfs, plan, dirfd, name, fd, err);
 	if (fd < 0)
 		return error_sys(err, fd, "open device '%s'", plan->path);
 	return plan->is_strict ? set_owner_and_mode(plan, fd, err) : 0;
 }
 
 /* Permissions follow from mknod(2), because init's umask is 0. */
-static int make_node(const struct device_plan *plan, int dirfd, const char *name, struct error *err)
+static int make_node(const struct rootfs *rootfs, const struct device_plan *plan, int dirfd,
+		     const char *name, struct error *err)
 {
 	if (mknodat(dirfd, name, plan->mode, plan->rdev) == 0)
-		return plan->uid || plan->gid ? take_over(plan, dirfd, name, err) : 0;
+		return plan->uid || plan->gid ? take_over(rootfs, plan, dirfd, name, err) : 0;
 	if (errno == EEXIST)
-		return take_over(plan, dirfd, name, err);
-	if (errno == EPERM)
-		return bind_host_node(plan, dirfd, name, -EPERM, err);
-	return error_sys(err, errno, "make device '%s'", plan->path);
+		return take_over(rootfs, plan, dirfd, name, err);
+	return bind_host_node(rootfs, plan, dirfd, name, errno, err);
 }
 
 static int make_device(const struct rootfs *rootfs, const struct device_plan *plan, int dev_fd,
@@ -120,11 +133,11 @@ static int make_device(const struct rootfs *rootfs, const struct device_plan *pl
 	const char *in_dev = str_after(plan->path, "/dev/");
 
 	if (in_dev && !strchr(in_dev, '/'))
-		return make_node(plan, dev_fd, in_dev, err);
+		return make_node(rootfs, plan, dev_fd, in_dev, err);
 	parent = beneath_parent(rootfs->fd, plan->path, 0755, &name);
 	if (parent < 0)
 		return error_sys(err, parent, "make directory of device '%s'", plan->path);
-	return make_node(plan, parent, name, err);
+	return make_node(rootfs, plan, parent, name, err);
 }
 
 /* clang-format off */

@@ -38,36 +38,35 @@ static bool has_namespace(const struct rootfs *rootfs)
 	return rootfs->plan->namespaces.private_flags & CLONE_NEWCGROUP;
 }
 
-static int attach(int mount_fd, int target_fd, const struct mount_plan *plan, const char *what,
-		  struct error *err)
+/* What is mounted anew has its own flags already; what is bound has the host's. */
+static int set_flags(int mount_fd, const struct mount_plan *plan, bool is_new, struct error *err)
 {
-	int r = mount_change(mount_fd, &plan->recursive, true);
+	const struct mount_change rest = { .propagation = plan->change.propagation };
 
-	if (r == 0)
-		r = mount_change(mount_fd, &plan->change, false);
-	if (r == 0)
-		r = mount_attach(mount_fd, target_fd);
-	return r < 0 ? error_sys(err, r, "mount cgroup hierarchy '%s'", what) : 0;
+	return rootfs_change_flags(mount_fd, plan, is_new ? &rest : &plan->change, err);
 }
 
 /* Root of a user namespace may mount it only with a cgroup namespace of its own; others get what
  * the host has at @mount_point, of which no more than the container's cgroup is theirs to write. */
-static int mount_v2(const struct mount_plan *plan, const char *mount_point, int target_fd,
-		    struct error *err)
+static int make_v2(const struct mount_plan *plan, const char *mount_point, struct error *err)
 {
 	const struct mount_fs fs = {
 		.type = "cgroup2",
 		.source = "cgroup",
 		.options = streq(plan->mount->type, "cgroup2") ? plan->data : NULL,
+		.attrs = plan->change.set,
 	};
 	char reason[MOUNT_REASON_MAX];
 	cleanup_fd int fd = mount_make(&fs, reason);
+	bool is_new = fd >= 0;
+	int r;
 
-	if (fd < 0 && (fd == -EPERM || fd == -EBUSY) && mount_point)
+	if ((fd == -EPERM || fd == -EBUSY) && mount_point)
 		fd = mount_clone(AT_FDCWD, mount_point, false);
 	if (fd < 0)
 		return error_sys(err, fd, "mount cgroup2%s%s", *reason ? ": " : "", reason);
-	return attach(fd, target_fd, plan, "unified", err);
+	r = set_flags(fd, plan, is_new, err);
+	return r < 0 ? r : steal_fd(&fd);
 }
 
 /* What tells one hierarchy from another among its options: its controllers, or its name. */
@@ -93,25 +92,39 @@ static bool is_identity(const char *option)
 	return !str_after(option, "release_agent=");
 }
 
-static int make_v1(const struct cgroupfs_mount *mount, char *const *identity, struct error *err)
+static int make_v1(const struct mount_plan *plan, const struct cgroupfs_mount *mount,
+		   char *const *identity, struct error *err)
 {
-	const struct mount_fs fs = { .type = "cgroup", .source = "cgroup", .options = identity };
+	const struct mount_fs fs = {
+		.type = "cgroup",
+		.source = "cgroup",
+		.options = identity,
+		.attrs = plan->change.set,
+	};
 	char reason[MOUNT_REASON_MAX];
-	int fd = mount_make(&fs, reason);
+	cleanup_fd int fd = mount_make(&fs, reason);
+	int r;
 
-	return fd < 0 ? error_sys(err, fd, "mount cgroup hierarchy '%s'", mount->mount_point) : fd;
+	if (fd < 0)
+		return error_sys(err, fd, "mount cgroup hierarchy '%s'", mount->mount_point);
+	r = set_flags(fd, plan, true, err);
+	return r < 0 ? r : steal_fd(&fd);
 }
 
 /* A container without a cgroup of its own may look at the host's, and no more. */
-static int bind_own(const struct rootfs *rootfs, const struct cgroupfs_mount *mount,
-		    struct error *err)
+static int bind_own(const struct rootfs *rootfs, const struct mount_plan *plan,
+		    const struct cgroupfs_mount *mount, struct error *err)
 {
 	const struct mount_change change = { .set = rootfs->c->cgroup ? 0 : MOUNT_ATTR_RDONLY };
 	const char *own = rootfs->c->cgroup ? rootfs->c->cgroup->path : "";
 	cleanup_free char *path = xasprintf("%s%s", mount->mount_point, own);
 	cleanup_fd int fd = mount_clone(AT_FDCWD, path, false);
-	int r = fd < 0 ? fd : mount_change(fd, &change, false);
+	int r = fd;
 
+	if (r >= 0)
+		r = set_flags(fd, plan, false, err);
+	if (r >= 0)
+		r = mount_change(fd, &change, false);
 	return r < 0 ? error_sys(err, r, "bind '%s'", path) : steal_fd(&fd);
 }
 
@@ -126,29 +139,40 @@ static void link_controllers(int tmpfs_fd, const char *name, char *const *identi
 	}
 }
 
+static int make_hierarchy(const struct rootfs *rootfs, const struct mount_plan *plan,
+			  const struct cgroupfs_mount *mount, char *const *identity,
+			  struct error *err)
+{
+	if (!has_namespace(rootfs))
+		return bind_own(rootfs, plan, mount, err);
+	if (mount->is_v2)
+		return make_v2(plan, mount->mount_point, err);
+	return make_v1(plan, mount, identity, err);
+}
+
 static int mount_hierarchy(const struct rootfs *rootfs, const struct mount_plan *plan,
 			   const struct cgroupfs_mount *mount, int tmpfs_fd, struct error *err)
 {
 	const char *slash = strrchr(mount->mount_point, '/');
 	const char *name = slash ? slash + 1 : mount->mount_point;
 	cleanup_strv char **identity = NULL;
-	cleanup_fd int target = -1;
 	cleanup_fd int fd = -1;
+	int r;
 
 	strv_each(option, mount->options)
 		if (is_identity(option))
 			strv_push(&identity, xstrdup(option));
+	fd = make_hierarchy(rootfs, plan, mount, identity, err);
+	if (fd < 0)
+		return fd;
 	if (mkdirat(tmpfs_fd, name, 0755) < 0)
 		return error_sys(err, errno, "make directory for cgroup hierarchy '%s'", name);
-	target = openat(tmpfs_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (target < 0)
-		return error_sys(err, errno, "open directory of cgroup hierarchy '%s'", name);
-	if (mount->is_v2 && has_namespace(rootfs))
-		return mount_v2(plan, mount->mount_point, target, err);
+	r = mount_attach_at(fd, tmpfs_fd, name);
+	if (r < 0)
+		return error_sys(err, r, "mount cgroup hierarchy '%s'", name);
 	if (!mount->is_v2)
 		link_controllers(tmpfs_fd, name, identity);
-	fd = has_namespace(rootfs) ? make_v1(mount, identity, err) : bind_own(rootfs, mount, err);
-	return fd < 0 ? fd : attach(fd, target, plan, name, err);
+	return 0;
 }
 
 static int mount_v1(struct rootfs *rootfs, const struct mount_plan *plan,
@@ -188,6 +212,18 @@ static const char *find_v2(const struct hierarchies *h)
 	return NULL;
 }
 
+static int mount_unified(const struct mount_plan *plan, const struct hierarchies *h, int target_fd,
+			 struct error *err)
+{
+	cleanup_fd int fd = make_v2(plan, find_v2(h), err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = mount_attach(fd, target_fd);
+	return r < 0 ? error_sys(err, r, "mount cgroup2 on '%s'", plan->mount->destination) : 0;
+}
+
 int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, int target_fd,
 			 struct error *err)
 {
@@ -197,6 +233,6 @@ int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, i
 	if (r < 0)
 		return error_sys(err, r, "find cgroup hierarchies");
 	if (streq(plan->mount->type, "cgroup2") || (h.count == 1 && h.mounts[0].is_v2))
-		return mount_v2(plan, find_v2(&h), target_fd, err);
+		return mount_unified(plan, &h, target_fd, err);
 	return mount_v1(rootfs, plan, &h, target_fd, err);
 }

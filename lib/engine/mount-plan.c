@@ -9,9 +9,6 @@
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 
-/* What the kernel takes as a path, its NUL included. */
-#define PATH_TEXT_MAX 4096
-
 /* clang-format off */
 enum word_kind {
 	WORD_NOTHING,     /* accepted, without an effect on mounts made by descriptor */
@@ -239,11 +236,6 @@ static int check_plan(const struct mount_plan *plan, struct error *err)
 		return error_set(err, -EINVAL,
 				 "mounts[%zu].destination: '%s' is on the top of rootfs",
 				 plan->index, m->destination);
-	if (strlen(m->destination) >= PATH_TEXT_MAX ||
-	    (m->source && strlen(m->source) >= PATH_TEXT_MAX))
-		return error_sys(err, -ENAMETOOLONG, "mounts[%zu].%s", plan->index,
-				 strlen(m->destination) >= PATH_TEXT_MAX ? "destination"
-									 : "source");
 	if (plan->kind == MOUNT_BIND && plan->data)
 		return error_set(err, -EINVAL,
 				 "mounts[%zu].options: '%s': bind mounts cannot have any "

@@ -76,6 +76,11 @@ int mount_attach(int mount_fd, int target_fd)
 	return move_mount(mount_fd, "", target_fd, "", flags) < 0 ? -errno : 0;
 }
 
+int mount_attach_at(int mount_fd, int dirfd, const char *name)
+{
+	return move_mount(mount_fd, "", dirfd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 /* clang-format off */
 static const struct {
 	unsigned long flag;

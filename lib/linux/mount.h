@@ -18,7 +18,7 @@ int mount_clone(int dirfd, const char *path, bool is_recursive);
 int mount_clone_nofollow(int dirfd, const char *path, bool is_recursive);
 
 struct mount_change {
-	uint64_t set;         /* MOUNT_ATTR_… */
+	uint64_t set; /* MOUNT_ATTR_… */
 	uint64_t clear;
 	uint64_t propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE; 0: as it is */
 };
@@ -32,13 +32,15 @@ int mount_set_idmap(int fd, int userns_fd, bool is_recursive);
 
 /* Attaches a detached mount. @target_fd: O_PATH is enough. @mount_fd then is its root. */
 int mount_attach(int mount_fd, int target_fd);
+/* The same on @name in @dirfd, a directory in which nobody else can put a link. */
+int mount_attach_at(int mount_fd, int dirfd, const char *name);
 
 struct mount_fs {
 	const char *type;
-	const char *source;     /* NULL: none */
-	char *const *options;   /* "key=value" or "flag", NULL-terminated or NULL */
+	const char *source;	/* NULL: none */
+	char *const *options;	/* "key=value" or "flag", NULL-terminated or NULL */
 	unsigned long sb_flags; /* MS_RDONLY MS_SYNCHRONOUS MS_DIRSYNC MS_LAZYTIME … */
-	uint64_t attrs;         /* MOUNT_ATTR_… */
+	uint64_t attrs;		/* MOUNT_ATTR_… */
 };
 #define MOUNT_REASON_MAX 200
 

@@ -220,6 +220,9 @@ static int plan_bind(struct planning *p, struct oci_mount *m, size_t index, stru
 
 static int plan_mount(struct planning *p, struct oci_mount *m, size_t index, struct error *err)
 {
+	/* Other flags for what the guest has there by then. */
+	if (strv_has(m->options, "remount"))
+		return 0;
 	if (is_bind(m))
 		return plan_bind(p, m, index, err);
 	if (!m->type || !is_guest_type(m->type))

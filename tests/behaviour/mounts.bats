@@ -134,7 +134,7 @@ mapping() {
   ln "$dir/file" "$dir/sub/second"
   ln -s ../../etc/passwd "$dir/link"
   mkfifo "$dir/sub/pipe"
-  truncate -s 64M "$dir/sparse"
+  truncate -s 8M "$dir/sparse"
   echo end >>"$dir/sparse"
   touch -d @1000000000 "$dir/sub/deep/old"
   touch -h -d @1000000000 "$dir/sub/deep"

@@ -49,6 +49,21 @@ static void a_long_text_is_cut_and_terminated(void **state)
 	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 }
 
+static void a_text_that_is_cut_keeps_its_reason(void **state)
+{
+	struct error err = ERROR_INIT;
+	char name[2000];
+
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	error_sys(&err, ENOENT, "open '%s'", name);
+	error_wrap(&err, -ENOENT, "mounts[%d]", 7);
+	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
+	assert_int_equal(strncmp(err.msg, "mounts[7]: open 'xxx", 20), 0);
+	assert_non_null(strstr(err.msg, "xx...xx"));
+	assert_non_null(strstr(err.msg, "x: No such file or directory"));
+}
+
 static void foreign_text_loses_its_control_bytes(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -77,6 +92,7 @@ int main(void)
 		cmocka_unit_test(an_errno_of_either_sign_comes_out_negative),
 		cmocka_unit_test(nobody_has_to_listen),
 		cmocka_unit_test(a_long_text_is_cut_and_terminated),
+		cmocka_unit_test(a_text_that_is_cut_keeps_its_reason),
 		cmocka_unit_test(foreign_text_loses_its_control_bytes),
 		cmocka_unit_test(known_errors_have_a_cure),
 	};
