@@ -109,6 +109,8 @@ static int create(struct container *c, const struct container_create_request *re
 	r = native_rdt_create(c, &maker.rdt, err);
 	if (r == 0)
 		r = engine_create(&engine, ret_pid, err);
+	if (r < 0 && cg && cgroup_was_oom_killed(cg))
+		r = error_wrap(err, r, "container init was OOM-killed (memory limit too low?)");
 	if (r < 0)
 		(void)remove_traces(c, cg, NULL); /* the first error counts */
 	return r;

@@ -45,16 +45,27 @@ static void take_kills(void *ctx, const char *key, uint64_t value)
 		*(uint64_t *)ctx = value;
 }
 
-static int count_kills(const struct cgroup_oom *oom, uint64_t *ret)
+static int count_kills(int dirfd, const char *path, const char *file, uint64_t *ret)
 {
 	cleanup_free char *text = NULL;
-	int r = cgroupfs_read(oom->dir_fd, "", "memory.events", &text);
+	int r = cgroupfs_read(dirfd, path, file, &text);
 
 	if (r < 0)
 		return r;
 	*ret = 0;
 	stats_parse_keyed(text, take_kills, ret);
 	return 0;
+}
+
+bool cgroup_was_oom_killed(const struct cgroup *cg)
+{
+	const struct cgroup_hierarchy *h = cgroup_find(cg, "memory");
+	uint64_t kills;
+
+	return h &&
+	       count_kills(h->root_fd, cgroup_relative(cg),
+			   h->mount.is_v2 ? "memory.events" : "memory.oom_control", &kills) == 0 &&
+	       kills > 0;
 }
 
 /* cgroups/memory.txt, "Memory thresholds" and "OOM Control" (v1). */
@@ -90,7 +101,7 @@ static int open_v2(struct cgroup_oom *oom)
 	r = watch(oom, "memory.events");
 	if (r == 0)
 		r = watch(oom, "cgroup.events");
-	return r < 0 ? r : count_kills(oom, &oom->kills);
+	return r < 0 ? r : count_kills(oom->dir_fd, "", "memory.events", &oom->kills);
 }
 
 int cgroup_oom_open(const struct cgroup *cg, struct cgroup_oom **ret, struct error *err)
@@ -137,7 +148,7 @@ static int read_v2(struct cgroup_oom *oom, bool *ret_is_gone)
 		;
 	/* In this order: what was killed last is told of before the end. */
 	*ret_is_gone = !cgroupfs_has_event(oom->dir_fd, "", "cgroup.events", "populated");
-	if (count_kills(oom, &kills) < 0)
+	if (count_kills(oom->dir_fd, "", "memory.events", &kills) < 0)
 		return 0;
 	count = (int)(kills - oom->kills);
 	oom->kills = kills;

@@ -8,6 +8,9 @@
 struct cgroup;
 struct error;
 
+/* Whether the kernel has killed a process in it for lack of memory. */
+bool cgroup_was_oom_killed(const struct cgroup *cg);
+
 /*
  * Tells of a container that runs out of memory: memory.oom_control through an eventfd on v1,
  * memory.events through inotify on v2. One descriptor to wait for (POLLIN, EPOLLIN), then

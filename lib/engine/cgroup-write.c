@@ -86,8 +86,9 @@ static int no_controller(const struct cgroup *cg, const struct cgroup_knob *knob
 	cleanup_free char *ancestor = NULL;
 
 	if (refusal)
-		return error_sys(err, refusal->refusal, "cgroup: %s: make '%s' in '%s'",
-				 knob->config, cg->path, refusal->mount.mount_point);
+		return error_sys(err, refusal->refusal,
+				 "cgroup: no rights to make '%s' in '%s' (%s)", cg->path,
+				 refusal->mount.mount_point, knob->config);
 	if (h && cg->layout == CGROUP_LAYOUT_V2)
 		ancestor = last_with_controller(cg, h, knob->controller);
 	if (!ancestor)

@@ -237,8 +237,9 @@ static int make_all(struct cgroup *cg, bool *ret_is_used, struct error *err)
 			continue;
 		}
 		if (r < 0)
-			return error_sys(err, r, "cgroup: make '%s' in '%s'", cg->path,
-					 h->mount.mount_point);
+			return error_sys(err, r, "cgroup: %s '%s' in '%s'",
+					 cgroup_is_about_rights(r) ? "no rights to make" : "make",
+					 cg->path, h->mount.mount_point);
 		*ret_is_used |= !h->is_made;
 	}
 	return is_any ? 0 : error_set(err, -ENOENT, "cgroup: no hierarchy is mounted on this host");

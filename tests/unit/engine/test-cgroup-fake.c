@@ -207,7 +207,7 @@ static void test_a_lenient_caller_is_refused_limits_only(void **state)
 	const struct oci_resources unlimited = { .memory.limit = SET(-1) };
 	struct error err = ERROR_INIT;
 	cleanup_free char *msg = xasprintf(
-		"cgroup: linux.resources.memory.limit: make '/web' in '%s/memory': Permission denied",
+		"cgroup: no rights to make '/web' in '%s/memory' (linux.resources.memory.limit): Permission denied",
 		tree.dir);
 
 	cg->is_lenient = true;
