@@ -310,3 +310,22 @@ load helpers
 	moat --config moat.json create --bundle bundle x
 	check "$stderr" "moat: create 'x': annotation io.moat.isolation: neither 'vm' nor 'native': 'none'"
 }
+
+@test "the root of a user namespace has state and configuration of its own" {
+	unshare --user --map-root-user true 2>/dev/null || skip "no user namespaces here"
+	mkdir -p run/moat/mine conf/moat/moat.json.d
+	run --separate-stderr env XDG_RUNTIME_DIR="$PWD/run" USER=somebody \
+		unshare --user --map-root-user "$MOAT" list -q
+	check "$output" "mine"
+	run --separate-stderr env XDG_RUNTIME_DIR="$PWD/run" USER=root \
+		unshare --user --map-root-user "$MOAT" list -q
+	[[ $output != *mine* ]]
+	make_bundle
+	echo '{ "vm": { "vcpus": 2 } }' >conf/moat/moat.json
+	echo '{ "vm": { "vcpus": 0 } }' >conf/moat/moat.json.d/10-mine.json
+	echo 'not read' >conf/moat/moat.json.d/notes.txt
+	run --separate-stderr env XDG_CONFIG_HOME="$PWD/conf" XDG_RUNTIME_DIR="$PWD/run" \
+		USER=somebody unshare --user --map-root-user "$MOAT" create --bundle bundle x
+	check "$status" 1
+	check "$stderr" "moat: create 'x': $PWD/conf/moat/moat.json.d/10-mine.json: vm.vcpus: must not be 0"
+}
