@@ -33,13 +33,14 @@ SCRIPT
 
 # Containers that mount at /volume/race… while it is swapped: the host is as before, whatever they say.
 run_while_swapped() {
-  local i first=$ID other=$BATS_TEST_TMPDIR/second
+  local i races=60 first=$ID other=$BATS_TEST_TMPDIR/second
+  ! is_vm || races=3 # each boots a machine
   jq --arg d "$1" '.mounts += [{destination: $d, type: "tmpfs", source: "tmpfs"},
     {destination: ($d + "/deeper/sub"), type: "tmpfs", source: "tmpfs"}]
     | .linux.maskedPaths += [$d] | .process.args = ["sh", "-c", "cut -d\" \" -f5 /proc/self/mountinfo"]' \
     "$other/config.json" >"$other/new.json"
   mv "$other/new.json" "$other/config.json"
-  for ((i = 0; i < ${RACES:-60}; i++)); do
+  for ((i = 0; i < races; i++)); do
     moat run --bundle "$other" "$ID-r" </dev/null >"$BATS_TEST_TMPDIR/race.$i" 2>&1 || true
   done
   ID=$first
@@ -55,7 +56,7 @@ run_while_swapped() {
   expect_untouched
   run ! grep -q "$OUTSIDE" /proc/self/mountinfo
   # Some of them got as far as to run, so the race was one.
-  grep -lq '^/volume/race' "$BATS_TEST_TMPDIR"/race.*
+  is_vm || grep -lq '^/volume/race' "$BATS_TEST_TMPDIR"/race.*
 }
 
 @test "a shared volume that swaps a directory and a link makes nothing outside (CVE-2024-45310)" {
@@ -71,7 +72,7 @@ run_while_swapped() {
   mkdir "$BATS_TEST_TMPDIR/volume"
   mount_at /volume none "$BATS_TEST_TMPDIR/volume" bind
   start_swapper /proc
-  RACES=30 run_while_swapped /volume/race/self
+  run_while_swapped /volume/race/self
   run ! grep -E '^/proc/(self|[0-9]+)(/|$)' "$BATS_TEST_TMPDIR"/race.*
 }
 
