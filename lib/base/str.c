@@ -272,12 +272,23 @@ void strv_pushf(char ***v, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Room for @n strings, as much as strv_push() believes is there. */
+static char **strv_new(size_t n)
+{
+	size_t cap = 1;
+
+	while (cap <= n)
+		cap *= 2;
+	return xcalloc(cap, sizeof(char *));
+}
+
 char **strv_copy(char *const *v)
 {
-	char **copy = NULL;
+	size_t n = strv_len(v);
+	char **copy = n ? strv_new(n) : NULL;
 
-	strv_each(s, v)
-		strv_push(&copy, xstrdup(s));
+	for (size_t i = 0; i < n; i++)
+		copy[i] = xstrdup(v[i]);
 	return copy;
 }
 
@@ -298,16 +309,19 @@ void strv_free(char **v)
 
 char **strv_split(const char *s, char sep)
 {
-	char **v = NULL;
+	size_t count = 1;
+	char **v;
 
-	for (;;) {
+	for (const char *p = s; (p = strchr(p, sep)); p++)
+		count++;
+	v = strv_new(count);
+	for (size_t i = 0; i < count; i++) {
 		const char *end = strchrnul(s, sep);
 
-		strv_push(&v, xstrndup(s, (size_t)(end - s)));
-		if (!*end)
-			return v;
+		v[i] = xstrndup(s, (size_t)(end - s));
 		s = end + 1;
 	}
+	return v;
 }
 
 char *strv_join(char *const *v, const char *sep)

@@ -126,6 +126,39 @@ static void a_copy_of_strings_is_deep(void **state)
 	assert_null(strv_copy(NULL));
 }
 
+/* An image's /etc/passwd may be anything. In quadratic time this would take minutes. */
+static void many_pieces_are_split_and_copied_in_no_time(void **state)
+{
+	size_t count = 1 << 20;
+	cleanup_free char *text = xcalloc(1, count + 1);
+	cleanup_strv char **pieces = NULL;
+	cleanup_strv char **copy = NULL;
+
+	memset(text, ':', count);
+	pieces = strv_split(text, ':');
+	copy = strv_copy(pieces);
+	assert_int_equal(strv_len(copy), count + 1);
+}
+
+static void what_was_split_or_copied_can_be_pushed_to(void **state)
+{
+	for (size_t n = 0; n < 20; n++) {
+		cleanup_free char *text = xcalloc(1, n + 1);
+		cleanup_strv char **pieces = NULL;
+		cleanup_strv char **copy = NULL;
+
+		memset(text, ':', n);
+		pieces = strv_split(text, ':');
+		copy = strv_copy(pieces);
+		for (int i = 0; i < 20; i++) {
+			strv_pushf(&pieces, "%d", i);
+			strv_pushf(&copy, "%d", i);
+		}
+		assert_int_equal(strv_len(pieces), n + 21);
+		assert_int_equal(strv_len(copy), n + 21);
+	}
+}
+
 static void joining_undoes_splitting(void **state)
 {
 	static const char *const texts[] = { "", "/", "//", "a", "/a", "a/", "/a//b/", "a/b" };
@@ -197,6 +230,8 @@ int main(void)
 		cmocka_unit_test(a_stolen_buffer_is_never_null),
 		cmocka_unit_test(pushed_strings_end_in_null),
 		cmocka_unit_test(a_copy_of_strings_is_deep),
+		cmocka_unit_test(many_pieces_are_split_and_copied_in_no_time),
+		cmocka_unit_test(what_was_split_or_copied_can_be_pushed_to),
 		cmocka_unit_test(joining_undoes_splitting),
 		cmocka_unit_test(names_serve_both_directions),
 		cmocka_unit_test(stolen_resources_are_not_released),
