@@ -15,14 +15,17 @@ needs_apparmor() {
 
 # profile NAME: loads one that allows everything but reading /etc/group.
 profile() {
+  local security=$BATS_TEST_TMPDIR/security
   command -v apparmor_parser >/dev/null || skip "no apparmor_parser here"
-  mountpoint -q /sys/kernel/security || mount -t securityfs securityfs /sys/kernel/security
-  apparmor_parser --skip-cache --replace --quiet <<PROFILE
+  mkdir "$security"
+  mount -t securityfs securityfs "$security"
+  apparmor_parser --subdomainfs "$security/apparmor" --skip-cache --replace --quiet <<PROFILE
 profile $1 flags=(attach_disconnected,mediate_deleted) {
   file, capability, network, mount, umount, signal, ptrace, pivot_root, unix, dbus,
   deny /etc/group r,
 }
 PROFILE
+  umount "$security"
 }
 
 @test "a profile is warned of and left out where AppArmor is not enabled" {
