@@ -7,7 +7,6 @@
 #include "lib/base/error.h"
 #include "lib/base/fields.h"
 #include "lib/container/container.h"
-#include "lib/engine/cgroup-stats.h"
 
 #define DEFAULT_INTERVAL_NS 5000000000
 
@@ -36,9 +35,9 @@ static int print_line(char *text, struct error *err)
 	return 0;
 }
 
-static int print_stats(void *ctx, const struct cgroup_stats *stats, struct error *err)
+static int print_stats(void *ctx, const struct container_stats *stats, struct error *err)
 {
-	return print_line(event_stats_text(ctx, stats), err);
+	return print_line(event_stats_text(ctx, stats->cgroup, stats->rdt), err);
 }
 
 static int print_oom(void *ctx, struct error *err)
@@ -48,7 +47,7 @@ static int print_oom(void *ctx, struct error *err)
 
 static int show_once(const char *root, char *id, struct error *err)
 {
-	cleanup_cgroup_stats struct cgroup_stats stats = { 0 };
+	cleanup_container_stats struct container_stats stats = { 0 };
 	int r = container_stats(root, id, &stats, err);
 
 	return r < 0 ? r : print_stats(id, &stats, err);

@@ -3,6 +3,7 @@
 
 #include "lib/base/json.h"
 #include "lib/engine/cgroup-stats.h"
+#include "lib/engine/intel-rdt.h"
 
 /* A number by its key; some stand there when they are 0, too. */
 static void add(struct json_writer *w, const char *key, uint64_t value)
@@ -188,6 +189,84 @@ static void add_hugetlb(struct json_writer *w, const struct cgroup_stats *stats)
 	json_close_map(w);
 }
 
+static void add_text(struct json_writer *w, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	json_key(w, key);
+	json_string(w, text);
+}
+
+static void add_rdt_info(struct json_writer *w, const struct intel_rdt_stats *rdt)
+{
+	if (rdt->has_l3_info) {
+		open_object(w, "l3_cache_info");
+		add_text(w, "cbm_mask", rdt->l3_cbm_mask);
+		add_nonzero(w, "min_cbm_bits", rdt->l3_min_cbm_bits);
+		add_nonzero(w, "num_closids", rdt->l3_num_closids);
+		json_close_map(w);
+	}
+	add_text(w, "l3_cache_schema_root", rdt->l3_schema_root);
+	add_text(w, "l3_cache_schema", rdt->l3_schema);
+	if (rdt->has_mb_info) {
+		open_object(w, "mem_bw_info");
+		add_nonzero(w, "bandwidth_gran", rdt->mb_bandwidth_gran);
+		add_nonzero(w, "delay_linear", rdt->mb_delay_linear);
+		add_nonzero(w, "min_bandwidth", rdt->mb_min_bandwidth);
+		add_nonzero(w, "num_closids", rdt->mb_num_closids);
+		json_close_map(w);
+	}
+	add_text(w, "mem_bw_schema_root", rdt->mb_schema_root);
+	add_text(w, "mem_bw_schema", rdt->mb_schema);
+}
+
+static void add_rdt_schemata(struct json_writer *w, const struct intel_rdt_stats *rdt)
+{
+	if (!rdt->schemata)
+		return;
+	json_key(w, "schemata");
+	json_open_array(w);
+	strv_each(line, rdt->schemata)
+		json_string(w, line);
+	json_close_array(w);
+}
+
+static void add_rdt_monitoring(struct json_writer *w, const struct intel_rdt_stats *rdt)
+{
+	if (rdt->mbm_count) {
+		json_key(w, "mbm_stats");
+		json_open_array(w);
+		for (size_t i = 0; i < rdt->mbm_count; i++) {
+			json_open_map(w);
+			add_nonzero(w, "mbm_total_bytes", rdt->mbm[i].total_bytes);
+			add_nonzero(w, "mbm_local_bytes", rdt->mbm[i].local_bytes);
+			json_close_map(w);
+		}
+		json_close_array(w);
+	}
+	if (rdt->llc_occupancy_count) {
+		json_key(w, "cmt_stats");
+		json_open_array(w);
+		for (size_t i = 0; i < rdt->llc_occupancy_count; i++) {
+			json_open_map(w);
+			add_nonzero(w, "llc_occupancy", rdt->llc_occupancy[i]);
+			json_close_map(w);
+		}
+		json_close_array(w);
+	}
+}
+
+static void add_rdt(struct json_writer *w, const struct intel_rdt_stats *rdt)
+{
+	open_object(w, "intel_rdt");
+	if (rdt) {
+		add_rdt_info(w, rdt);
+		add_rdt_schemata(w, rdt);
+		add_rdt_monitoring(w, rdt);
+	}
+	json_close_map(w);
+}
+
 static struct json_writer *open_event(const char *type, const char *id)
 {
 	struct json_writer *w = json_writer_new(false);
@@ -206,7 +285,8 @@ static char *close_event(struct json_writer *w)
 	return json_finish(w);
 }
 
-char *event_stats_text(const char *id, const struct cgroup_stats *stats)
+char *event_stats_text(const char *id, const struct cgroup_stats *stats,
+		       const struct intel_rdt_stats *rdt)
 {
 	struct json_writer *w = open_event("stats", id);
 
@@ -217,8 +297,7 @@ char *event_stats_text(const char *id, const struct cgroup_stats *stats)
 	add_pids(w, &stats->pids);
 	add_blkio(w, &stats->blkio);
 	add_hugetlb(w, stats);
-	open_object(w, "intel_rdt");
-	json_close_map(w);
+	add_rdt(w, rdt);
 	/* runc counts those alone that it made itself, which no engine asks it for. */
 	json_key(w, "network_interfaces");
 	json_null(w);

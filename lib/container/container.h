@@ -97,10 +97,18 @@ int container_pids(const char *root, const char *id, pid_t **ret, size_t *ret_co
 int container_ps(const char *root, const char *id, char *const *args, char **ret,
 		 struct error *err);
 
-/* What its cgroup, or the guest's, says of it: "container with id X is not running" when it has
- * ended. cgroup_stats_done() it. */
+/* What its cgroup, or the guest's, says of it, and resctrl: "container with id X is not running" when
+ * it has ended. container_stats_done() it. */
 struct cgroup_stats;
-int container_stats(const char *root, const char *id, struct cgroup_stats *ret, struct error *err);
+struct intel_rdt_stats;
+struct container_stats {
+	struct cgroup_stats *cgroup;
+	struct intel_rdt_stats *rdt; /* NULL: it has no part in that */
+};
+void container_stats_done(struct container_stats *stats);
+#define cleanup_container_stats CLEANUP(container_stats_done)
+int container_stats(const char *root, const char *id, struct container_stats *ret,
+		    struct error *err);
 
 /* Tells what happens until the container ends: stats each @interval_ns, and of each time that it ran
  * out of memory. A negative return of a callback ends it with that. */
@@ -108,7 +116,7 @@ struct container_watch {
 	const char *root;
 	const char *id;
 	int64_t interval_ns;
-	int (*on_stats)(void *ctx, const struct cgroup_stats *stats, struct error *err);
+	int (*on_stats)(void *ctx, const struct container_stats *stats, struct error *err);
 	int (*on_oom)(void *ctx, struct error *err);
 	void *ctx;
 };

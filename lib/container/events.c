@@ -6,9 +6,11 @@
 
 #include "lib/base/error.h"
 #include "lib/base/loop.h"
+#include "lib/base/str.h"
 #include "lib/container/handle.h"
 #include "lib/engine/cgroup-oom.h"
 #include "lib/engine/cgroup-stats.h"
+#include "lib/engine/intel-rdt.h"
 
 #define NS_PER_MS 1000000
 #define ENDING_MS 5000
@@ -36,13 +38,62 @@ static int open_living(const char *root, const char *id, struct container **ret,
 	return 0;
 }
 
-int container_stats(const char *root, const char *id, struct cgroup_stats *ret, struct error *err)
+void container_stats_done(struct container_stats *stats)
 {
+	if (stats->cgroup)
+		cgroup_stats_done(stats->cgroup);
+	if (stats->rdt)
+		intel_rdt_stats_done(stats->rdt);
+	free(steal_ptr(&stats->cgroup));
+	free(steal_ptr(&stats->rdt));
+}
+
+static int read_rdt(const struct container *c, const struct container_backend *backend,
+		    struct container_stats *stats, struct error *err)
+{
+	struct error reason = ERROR_INIT;
+	int r;
+
+	if (!backend->rdt_stats)
+		return 0;
+	stats->rdt = xcalloc(1, sizeof(*stats->rdt));
+	r = backend->rdt_stats(c, stats->rdt, &reason);
+	if (r == 0)
+		return 0;
+	free(steal_ptr(&stats->rdt));
+	if (r == -ENODATA)
+		return 0;
+	if (err)
+		*err = reason;
+	return r;
+}
+
+/* On failure @ret has what is to be released, too. */
+static int read_stats(const struct container *c, const struct container_backend *backend,
+		      struct container_stats *ret, struct error *err)
+{
+	int r;
+
+	ret->cgroup = xcalloc(1, sizeof(*ret->cgroup));
+	r = backend->stats(c, ret->cgroup, err);
+	return r < 0 ? r : read_rdt(c, backend, ret, err);
+}
+
+int container_stats(const char *root, const char *id, struct container_stats *ret,
+		    struct error *err)
+{
+	cleanup_container_stats struct container_stats stats = { 0 };
 	const struct container_backend *backend;
 	cleanup_container struct container *c = NULL;
 	int r = open_living(root, id, &c, &backend, err);
 
-	return r < 0 ? r : backend->stats(c, ret, err);
+	if (r == 0)
+		r = read_stats(c, backend, &stats, err);
+	if (r < 0)
+		return r;
+	*ret = stats;
+	stats = (struct container_stats){ 0 };
+	return 0;
 }
 
 struct watcher {
@@ -96,8 +147,8 @@ static void wait_interval(struct watcher *w)
 static void on_interval(void *ctx)
 {
 	struct watcher *w = ctx;
-	cleanup_cgroup_stats struct cgroup_stats stats = { 0 };
-	int r = w->backend->stats(w->c, &stats, w->err);
+	cleanup_container_stats struct container_stats stats = { 0 };
+	int r = read_stats(w->c, w->backend, &stats, w->err);
 
 	if (r == 0)
 		r = w->watch->on_stats(w->watch->ctx, &stats, w->err);

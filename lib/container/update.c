@@ -3,9 +3,9 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/str.h"
 #include "lib/container/handle.h"
 #include "lib/container/resources.h"
-#include "lib/engine/intel-rdt.h"
 #include "oci/config.h"
 
 static int open_for_update(const char *root, const char *id, struct container **ret,
@@ -53,6 +53,33 @@ static int update_limits(struct container *c, const struct oci_resources *given,
 	return r;
 }
 
+static void replace(char **slot, const char *text)
+{
+	if (!text)
+		return;
+	free(*slot);
+	*slot = xstrdup(text);
+}
+
+/* Only for one that was made with it: a class of service cannot be made behind its back. */
+static int update_rdt(struct container *c, const struct oci_intel_rdt *changes, struct error *err)
+{
+	struct oci_intel_rdt *rdt = c->config->linux_.intel_rdt;
+	const struct container_backend *backend;
+	int r = container_find_backend(c->record.isolation, &backend, err);
+
+	if (r < 0)
+		return r;
+	if (!backend->update_rdt)
+		return error_set(err, -EOPNOTSUPP, "Intel RDT means nothing in a virtual machine");
+	r = backend->update_rdt(c, changes, err);
+	if (r < 0)
+		return r;
+	replace(&rdt->l3_cache_schema, changes->l3_cache_schema);
+	replace(&rdt->mem_bw_schema, changes->mem_bw_schema);
+	return 0;
+}
+
 int container_update(const char *root, const char *id, const struct oci_resources *changes,
 		     const struct oci_intel_rdt *rdt, struct error *err)
 {
@@ -61,5 +88,7 @@ int container_update(const char *root, const char *id, const struct oci_resource
 
 	if (r == 0)
 		r = update_limits(c, changes, err);
+	if (r == 0 && rdt)
+		r = update_rdt(c, rdt, err);
 	return r < 0 ? r : save_config(c, err);
 }

@@ -143,7 +143,7 @@ stored() {
   config '.linux.resources = {memory: {limit: 67108864}}'
   detached_sleep
   host_limit() {
-    cat "$(our_cgroups | grep -m 1 -e /memory/ -e "^/sys/fs/cgroup/$ID")"/memory.{limit_in_bytes,max} 2>/dev/null
+    cat "$(our_cgroups | grep -m 1 -e /memory/ -e "^/sys/fs/cgroup/$ID")"/memory.{limit_in_bytes,max} 2>/dev/null || true
   }
   local before
   before=$(host_limit)
