@@ -44,6 +44,16 @@ load helpers
   expect "$(grep -c "Read-only file system" <<<"$output")" = 2
 }
 
+@test "a tmpfs has the mode of the directory it covers, and anybody's where there was none" {
+  mkdir -m 750 "$BUNDLE/rootfs/covered"
+  mount_at /covered tmpfs tmpfs
+  mount_at /new tmpfs tmpfs
+  script 'stat -c %a /covered /new'
+  run -0 foreground
+  expect "${lines[0]}" = 750
+  expect "${lines[1]}" = 1777
+}
+
 @test "a tmpfs has the asked size and mode" {
   mount_at /scratch tmpfs tmpfs nosuid noexec size=1m mode=1777
   script 'stat -c %a /scratch; grep " /scratch " /proc/mounts; head -c 2000000 /dev/zero >/scratch/file || echo full'
