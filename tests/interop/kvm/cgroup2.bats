@@ -78,3 +78,61 @@ export MOAT_ISOLATION=native
   run ! pgrep -f '^sleep 100[012]'
   expect "$(our_cgroups)" = ""
 }
+
+# cgroup-v2.rst, "No Internal Process Constraint"
+@test "exec joins init's own cgroup where the container's has become an inner node" {
+  config '.mounts |= map(if .type == "cgroup" then .options -= ["ro"] else . end)'
+  script 'cd /sys/fs/cgroup && mkdir init other && echo 0 >init/cgroup.procs &&
+    echo +memory >cgroup.subtree_control && echo up; exec sleep 1000'
+  detached
+  eventually 20 file_contains "$OUT" up
+  run -0 moat exec "$ID" cat /proc/self/cgroup </dev/null
+  expect "$output" = 0::/init
+  run -0 moat exec --cgroup other "$ID" cat /proc/self/cgroup </dev/null
+  expect "$output" = 0::/other
+  run ! moat exec --cgroup memory:other "$ID" true </dev/null
+  expect_match "$output" "this host has cgroup v2"
+  moat delete --force "$ID"
+  expect "$(our_cgroups)" = ""
+}
+
+@test "weights of block devices, huge pages and the least number of processes" {
+  config '.linux.resources = {pids: {limit: 0}, blockIO: {weight: 1000},
+    hugepageLimits: [{pageSize: "2MB", limit: 4194304}]}'
+  args sleep 1000
+  create
+  expect "$(limit pids.max)" = 1
+  expect "$(limit hugetlb.2MB.max)" = 4194304
+  expect "$(limit hugetlb.2MB.rsvd.max)" = 4194304
+  if [ -e "$(cgroup)/io.bfq.weight" ]; then
+    expect "$(limit io.bfq.weight)" = "default 1000"
+  else
+    expect "$(limit io.weight)" = "default 10000"
+  fi
+  moat delete --force "$ID"
+}
+
+@test "a paused container is frozen by the kernel's word" {
+  detached_sleep
+  moat pause "$ID"
+  grep -qx "frozen 1" "$(cgroup)/cgroup.events"
+  moat resume "$ID"
+  grep -qx "frozen 0" "$(cgroup)/cgroup.events"
+  moat pause "$ID"
+  moat delete --force "$ID"
+  expect "$(our_cgroups)" = ""
+}
+
+@test "a parent with processes of its own cannot be given limits below, and is named" {
+  mkdir -p "$CGROUPS/busy-$ID"
+  sleep 1000 3>&- &
+  local pid=$!
+  echo "$pid" >"$CGROUPS/busy-$ID/cgroup.procs"
+  config --arg path "/busy-$ID/$ID" '.linux.cgroupsPath = $path | .linux.resources.memory.limit = 67108864'
+  args true
+  run ! foreground
+  expect_match "$output" "'/busy-$ID', which has processes itself: linux.resources.memory.limit"
+  kill "$pid"
+  wait "$pid" || true
+  eventually 5 rmdir "$CGROUPS/busy-$ID"
+}
