@@ -31,7 +31,9 @@ int labels_plan(const struct oci_process *process, bool has_apparmor, bool has_s
 	if (is_given(label) && has_selinux)
 		plan.selinux = label;
 	else if (is_given(label))
-		log_warning("process.selinuxLabel: SELinux is not enabled, '%s' is ignored", label);
+		return error_set(err, -EOPNOTSUPP,
+				 "process.selinuxLabel: '%s' given, but SELinux is not enabled",
+				 label);
 	if (plan.selinux && selinux_check(plan.selinux) < 0)
 		return error_set(err, -EINVAL,
 				 "process.selinuxLabel: the policy of this host has no '%s'",

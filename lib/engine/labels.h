@@ -7,9 +7,10 @@ struct error;
 struct oci_process;
 
 /*
- * process.apparmorProfile and selinuxLabel. Where their module is not in force there is nothing
- * that could enforce them: a warning, and the process runs without, as linux.mountLabel and other
- * runtimes have it. Where it is, everything that goes wrong is an error.
+ * process.apparmorProfile and selinuxLabel. Where AppArmor is not in force nothing could enforce a
+ * profile: a warning, and the process runs without, because configurations that are made for many
+ * hosts name one, and the validation suite wants them to run. A SELinux label is an error then, as
+ * with runc. Where the module is there, everything that goes wrong is an error.
  */
 struct labels_plan {
 	const char *apparmor; /* profile, or NULL: none is set */

@@ -45,14 +45,18 @@ PROFILE
   expect "$output" = runs
 }
 
-@test "a label is warned of and left out where SELinux is not enabled" {
+@test "a label is refused where SELinux is not enabled" {
   only_native "the policy is the host's"
   [ ! -e /sys/fs/selinux/enforce ] || skip "SELinux is enabled in this kernel"
   config '.process.selinuxLabel = "system_u:system_r:container_t:s0"'
   args echo runs
-  run -0 foreground
-  expect_match "$output" "warning: process.selinuxLabel: SELinux is not enabled"
-  expect_match "$output" runs
+  run ! foreground
+  expect_match "$output" "process.selinuxLabel: 'system_u:system_r:container_t:s0' given, but SELinux is not enabled"
+  config 'del(.process.selinuxLabel)'
+  detached_sleep
+  run -255 moat exec --process-label system_u:system_r:container_t:s0 "$ID" true </dev/null
+  expect_match "$output" "SELinux is not enabled"
+  moat delete --force "$ID"
 }
 
 # bats test_tags=kvm-host

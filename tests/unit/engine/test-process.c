@@ -294,17 +294,21 @@ static void sockets_are_announced_to_the_process_itself(void **state)
 
 /* Labels. */
 
-static void a_label_of_a_module_that_is_not_in_force_is_left_out(void **state)
+static void
+without_apparmor_its_profile_is_left_out_without_selinux_its_label_is_refused(void **state)
 {
-	const struct oci_process process = {
-		.apparmor_profile = (char *)"web",
-		.selinux_label = (char *)"system_u:system_r:container_t:s0",
-	};
+	struct oci_process process = { .apparmor_profile = (char *)"web" };
 	struct labels_plan plan;
+	struct error err = ERROR_INIT;
 
 	assert_int_equal(labels_plan(&process, false, false, &plan, NULL), 0);
 	assert_null(plan.apparmor);
 	assert_null(plan.selinux);
+	process.selinux_label = (char *)"u:r:t:s0";
+	assert_int_equal(labels_plan(&process, true, false, &plan, &err), -EOPNOTSUPP);
+	assert_string_equal(err.msg,
+			    "process.selinuxLabel: 'u:r:t:s0' given, but SELinux is not enabled");
+	process.selinux_label = NULL;
 	assert_int_equal(labels_plan(&process, true, false, &plan, NULL), 0);
 	assert_string_equal(plan.apparmor, "web");
 }
@@ -350,7 +354,8 @@ int main(void)
 		cmocka_unit_test(limits_given_twice_are_refused),
 		cmocka_unit_test(what_a_document_does_not_say_is_taken_from_the_container),
 		cmocka_unit_test(sockets_are_announced_to_the_process_itself),
-		cmocka_unit_test(a_label_of_a_module_that_is_not_in_force_is_left_out),
+		cmocka_unit_test(
+			without_apparmor_its_profile_is_left_out_without_selinux_its_label_is_refused),
 		cmocka_unit_test(no_label_opens_nothing),
 		cmocka_unit_test(
 			a_profile_that_cannot_be_set_is_an_error_with_the_path_podman_looks_for),
