@@ -153,13 +153,19 @@ static uint32_t action_value(int action, const struct opt_u32 *errno_ret)
 	return actions[action] | (errno_ret->is_set ? errno_ret->value : EPERM);
 }
 
+/* A list of so many calls is as good as a tree. Besides, the library's (2.5.4) trees are wrong for
+ * very few. */
+#define TREE_MIN 32
+
 #define ARCHS_MAX 32 /* the specification has 23 */
 
 /* What a program is made of. */
 struct build {
 	const struct oci_seccomp *seccomp;
+	bool is_kept;
 	struct seccomp_builder *builder;
 	uint32_t default_action;
+	size_t calls_count; /* that have a rule */
 	struct enosys_range ranges[ENOSYS_RANGES_PER_ARCH * ARCHS_MAX];
 	size_t ranges_count;
 	bool has_arch[ARCHS_MAX];
@@ -277,6 +283,7 @@ static int add_rule(struct build *b, size_t index, struct error *err)
 				index, name);
 		if (r < 0)
 			return error_sys(err, r, "linux.seccomp.syscalls[%zu]: '%s'", index, name);
+		b->calls_count++;
 	}
 	return 0;
 }
@@ -292,17 +299,22 @@ static int build(struct build *b, struct sock_fprog *program, struct error *err)
 		r = add_rule(b, i, err);
 	if (r < 0)
 		return r;
-	r = seccomp_builder_export(b->builder, program);
+	if (b->is_kept && b->calls_count > TREE_MIN)
+		r = seccomp_builder_use_tree(b->builder);
+	if (r == 0)
+		r = seccomp_builder_export(b->builder, program);
 	if (r == 0)
 		r = enosys_prepend(b->ranges, b->ranges_count, program);
 	return r < 0 ? error_sys(err, r, "build seccomp filter") : 0;
 }
 
-int filter_build(const struct oci_seccomp *seccomp, struct sock_fprog *ret, struct error *err)
+int filter_build(const struct oci_seccomp *seccomp, bool is_kept, struct sock_fprog *ret,
+		 struct error *err)
 {
 	cleanup_seccomp_program struct sock_fprog program = { 0 };
 	struct build b = {
 		.seccomp = seccomp,
+		.is_kept = is_kept,
 		.default_action =
 			action_value(seccomp->default_action, &seccomp->default_errno_ret),
 	};
@@ -340,7 +352,7 @@ int filter_make(struct filter *filter, struct error *err)
 {
 	if (!filter->seccomp || filter->is_inherited)
 		return 0;
-	return filter_build(filter->seccomp, &filter->program, err);
+	return filter_build(filter->seccomp, filter->cache_dir, &filter->program, err);
 }
 
 int filter_send(const struct filter *filter, struct sync *sync, struct error *err)

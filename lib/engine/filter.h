@@ -25,7 +25,9 @@ struct filter_plan {
 int filter_plan(const struct oci_seccomp *seccomp, struct filter_plan *ret, struct error *err);
 
 /* Release with seccomp_program_done(). */
-int filter_build(const struct oci_seccomp *seccomp, struct sock_fprog *ret, struct error *err);
+/* @is_kept: the program will be used again, so that more work on it pays. */
+int filter_build(const struct oci_seccomp *seccomp, bool is_kept, struct sock_fprog *ret,
+		 struct error *err);
 
 /* The caller's side of a filter. The program is there before the clone if the cache has it. */
 struct filter {

@@ -95,6 +95,11 @@ int seccomp_builder_add(struct seccomp_builder *builder, uint32_t action, const 
 	return seccomp_rule_add_array(context(builder), action, number, (unsigned int)count, args);
 }
 
+int seccomp_builder_use_tree(struct seccomp_builder *builder)
+{
+	return seccomp_attr_set(context(builder), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+}
+
 int seccomp_builder_export(const struct seccomp_builder *builder, struct sock_fprog *ret)
 {
 	cleanup_fd int fd = memfd_create("seccomp", MFD_CLOEXEC);

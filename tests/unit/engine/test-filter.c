@@ -53,7 +53,7 @@ static void build(const char *seccomp, struct sock_fprog *ret)
 	cleanup_oci_config struct oci_config *config = parse(seccomp);
 	struct error err = ERROR_INIT;
 
-	if (filter_build(config->linux_.seccomp, ret, &err) < 0)
+	if (filter_build(config->linux_.seccomp, false, ret, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -282,7 +282,7 @@ static void contradictions_are_an_error_that_names_the_rule(void **state)
 	struct sock_fprog program = { 0 };
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(filter_build(config->linux_.seccomp, &program, &err), -EEXIST);
+	assert_int_equal(filter_build(config->linux_.seccomp, false, &program, &err), -EEXIST);
 	assert_string_equal(err.msg, "linux.seccomp.syscalls[1]: 'mkdir': another rule with the "
 				     "same args has another action");
 	assert_null(program.filter);
@@ -576,6 +576,178 @@ static void any_profile_means_what_it_says(void **state)
 	}
 }
 
+/* A sample of what the engines' profiles name. */
+static const char *const many[] = {
+	"_newselect",
+	"accept",
+	"access",
+	"alarm",
+	"chdir",
+	"chown",
+	"chown32",
+	"clock_adjtime",
+	"clock_getres",
+	"clock_nanosleep_time64",
+	"dup3",
+	"execveat",
+	"faccessat2",
+	"fallocate",
+	"fanotify_mark",
+	"fchmodat",
+	"fcntl64",
+	"fdatasync",
+	"fremovexattr",
+	"fsetxattr",
+	"get_mempolicy",
+	"getcpu",
+	"getcwd",
+	"getdents",
+	"getgid32",
+	"getgroups32",
+	"getpid",
+	"getresgid32",
+	"getrlimit",
+	"getsid",
+	"getsockname",
+	"gettimeofday",
+	"getuid",
+	"getuid32",
+	"getxattr",
+	"io_cancel",
+	"ioprio_get",
+	"landlock_create_ruleset",
+	"landlock_restrict_self",
+	"llistxattr",
+	"lsetxattr",
+	"madvise",
+	"memfd_secret",
+	"mkdir",
+	"mlock2",
+	"mq_getsetattr",
+	"mq_timedsend_time64",
+	"msgget",
+	"name_to_handle_at",
+	"newfstatat",
+	"open_tree",
+	"pause",
+	"pidfd_getfd",
+	"pidfd_open",
+	"pipe2",
+	"pkey_alloc",
+	"ppoll_time64",
+	"prctl",
+	"process_mrelease",
+	"process_vm_readv",
+	"pselect6_time64",
+	"read",
+	"readlink",
+	"recv",
+	"recvmmsg",
+	"rename",
+	"rseq",
+	"rt_sigaction",
+	"rt_sigreturn",
+	"rt_tgsigqueueinfo",
+	"sched_get_priority_max",
+	"sched_getattr",
+	"sched_getscheduler",
+	"sched_rr_get_interval",
+	"sched_rr_get_interval_time64",
+	"sched_setaffinity",
+	"sched_setattr",
+	"sched_setparam",
+	"sched_yield",
+	"seccomp",
+	"semctl",
+	"semget",
+	"send",
+	"set_mempolicy",
+	"set_robust_list",
+	"setfsgid",
+	"setfsuid32",
+	"setgid",
+	"setpriority",
+	"setresgid32",
+	"setrlimit",
+	"setsid",
+	"setsockopt",
+	"setuid",
+	"sigaction",
+	"sigaltstack",
+	"splice",
+	"symlink",
+	"syncfs",
+	"syscall",
+	"syslog",
+	"tee",
+	"timer_delete",
+	"timer_settime",
+	"timerfd_settime64",
+	"times",
+	"ugetrlimit",
+	"utime",
+	"wait4",
+	"write",
+};
+
+/* With a rule for about every second one, some with an argument. */
+static char *random_giant(void)
+{
+	struct strbuf sb = STRBUF_INIT;
+	const char *sep = "";
+
+	strbuf_addstr(&sb,
+		      "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":["
+		      "\"SCMP_ARCH_X86\",\"SCMP_ARCH_X32\",\"SCMP_ARCH_AARCH64\"],\"syscalls\":[");
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+		if (rand() % 2)
+			continue;
+		strbuf_addf(&sb, "%s{\"names\":[\"%s\"],\"action\":\"%s\"", sep, many[i],
+			    rand() % 8 ? "SCMP_ACT_ALLOW" : "SCMP_ACT_TRAP");
+		if (rand() % 16 == 0)
+			strbuf_addstr(&sb, ",\"args\":[{\"index\":1,\"op\":\"SCMP_CMP_GE\","
+					   "\"value\":500}]");
+		strbuf_addstr(&sb, "}");
+		sep = ",";
+	}
+	strbuf_addstr(&sb, "]}");
+	return strbuf_steal(&sb);
+}
+
+static void compare_programs(const struct sock_fprog *a, const struct sock_fprog *b)
+{
+	static const uint32_t archs[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_AARCH64,
+					  AUDIT_ARCH_ARM };
+	static const int bases[] = { 0, X32_BIT };
+
+	for (unsigned int n = 0; n < ARRAY_SIZE(archs) * ARRAY_SIZE(bases) * 2 * 600; n++) {
+		int nr = bases[n % 2] | (int)(n / 16 % 600);
+		const uint64_t args[6] = { 0, n / 2 % 2 ? 1000 : 2 };
+		uint32_t arch = archs[n / 4 % 4];
+
+		if (judge_args(a, arch, nr, args) != judge_args(b, arch, nr, args))
+			fail_msg("call %d of 0x%x", nr, arch);
+	}
+	assert_int_equal(judge(a, AUDIT_ARCH_X86_64, -1), judge(b, AUDIT_ARCH_X86_64, -1));
+}
+
+static void what_is_kept_means_the_same(void **state)
+{
+	NEEDS_X86_64();
+	srand(3);
+	for (int n = 0; n < 20; n++) {
+		cleanup_free char *text = random_giant();
+		cleanup_oci_config struct oci_config *config = parse(text);
+		cleanup_seccomp_program struct sock_fprog once = { 0 };
+		cleanup_seccomp_program struct sock_fprog kept = { 0 };
+
+		assert_int_equal(filter_build(config->linux_.seccomp, false, &once, NULL), 0);
+		assert_int_equal(filter_build(config->linux_.seccomp, true, &kept, NULL), 0);
+		assert_int_not_equal(once.len, kept.len);
+		compare_programs(&once, &kept);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,6 +768,7 @@ int main(void)
 		cmocka_unit_test(a_default_of_enosys_needs_no_more),
 		cmocka_unit_test(the_kernel_sees_it_the_same_way),
 		cmocka_unit_test(any_profile_means_what_it_says),
+		cmocka_unit_test(what_is_kept_means_the_same),
 	};
 
 	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);
