@@ -124,6 +124,7 @@ static int fill_record(void *ctx, struct error *err)
 	c->record.created = format_now();
 	c->record.owner = geteuid();
 	c->record.has_terminal = c->config->process->terminal;
+	c->record.has_no_keyring = creation->request.no_new_keyring;
 	if (rootfs && *rootfs != '/') {
 		cleanup_free char *joined = xasprintf("%s/%s", c->record.bundle, rootfs);
 

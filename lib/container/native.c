@@ -254,6 +254,7 @@ static int exec(struct container *c, const struct container_exec_request *reques
 		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
 		.console_socket = console_fd,
 		.preserved_fds = request->preserved_fds,
+		.no_new_keyring = c->record.has_no_keyring,
 	};
 	return engine_exec(&engine, ret_pid, err);
 }

@@ -36,6 +36,7 @@ static const struct field record_field_table[] = {
 	FIELD_ALWAYS(struct record, "pid", U32, pid),
 	FIELD_ALWAYS(struct record, "pidStart", U64, pid_start),
 	FIELD(struct record, "hasTerminal", BOOL, has_terminal),
+	FIELD(struct record, "hasNoKeyring", BOOL, has_no_keyring),
 	FIELD(struct record, "sandbox", STRING, sandbox),
 	FIELD(struct record, "isPaused", BOOL, is_paused),
 	FIELD(struct record, "agentAddress", STRING, agent_address),

@@ -55,6 +55,7 @@ struct record {
 	uint32_t pid;  /* native: init; vm: the shim; 0: not there yet */
 	uint64_t pid_start; /* clock ticks since boot */
 	bool has_terminal;
+	bool has_no_keyring; /* native: its processes stay in their caller's session keyring */
 	char *sandbox;       /* vm: id of the container whose shim owns the VM */
 	bool is_paused;	     /* vm: pause was asked for */
 	char *agent_address; /* vm: "unix:///…/vm/agent.sock" or "vsock://CID"; see client.h */

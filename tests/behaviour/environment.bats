@@ -115,6 +115,21 @@ activated() {
   expect "${lines[1]}" = "0 1 2 3"
 }
 
+@test "without a new keyring neither the first process nor those that enter get one" {
+  only_native "a guest has keys of its own"
+  config '.linux.maskedPaths = []'
+  args cat /proc/keys
+  run foreground
+  [ "$status" = 0 ] || skip "this kernel has no /proc/keys"
+  args sh -c 'cat /proc/keys; exec sleep 1000'
+  detached --no-new-keyring
+  eventually 10 test -s "$OUT"
+  expect "$(grep -c "_ses\.$ID" "$OUT")" = 0
+  run -0 moat exec "$ID" cat /proc/keys </dev/null
+  expect "$(grep -c "_ses\.$ID" <<<"$output")" = 0
+  moat delete --force "$ID"
+}
+
 @test "the session keyring is the container's, and shared with exec" {
   only_native "a guest has keys of its own"
   config '.linux.maskedPaths = []'
@@ -123,7 +138,7 @@ activated() {
   [ "$status" = 0 ] || skip "this kernel has no /proc/keys"
   args sh -c 'cat /proc/keys; exec sleep 1000'
   detached
-  expect "$(grep -c "_ses\.$ID" "$OUT")" = 1
+  eventually 10 file_contains "$OUT" "_ses.$ID"
   run -0 moat exec "$ID" cat /proc/keys </dev/null
   expect "$(awk -v ring="_ses.$ID:" '$9 == ring { print $1 }' <<<"$output")" = \
     "$(awk -v ring="_ses.$ID:" '$9 == ring { print $1 }' "$OUT")"
