@@ -2,12 +2,14 @@
 #include "lib/engine/child.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/error.h"
+#include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/listener.h"
 #include "lib/engine/namespaces.h"
@@ -22,18 +24,35 @@ void child_done(struct child *child)
 	kill_reap_pid(&child->pid);
 }
 
-static int map_ids(struct child *child, const struct child_start *start, pid_t helper,
+/* A helper that is killed may leave an init, which holds on to the same end of the sync, so that
+ * this does not show as its end. That init ends as soon as ours is closed. */
+static int await_helper(const struct child *child, int pidfd, struct error *err)
+{
+	struct pollfd fds[] = {
+		{ .fd = child->sync.fd, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN },
+	};
+
+	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (errno != EINTR)
+			return error_sys(err, errno, "wait for helper");
+	return fds[0].revents ? 0 : error_set(err, -EPIPE, "helper died");
+}
+
+static int map_ids(struct child *child, const struct child_start *start, pid_t helper, int pidfd,
 		   struct error *err)
 {
-	int r = sync_wait(&child->sync, SYNC_IDS_DUE, err);
+	int r = await_helper(child, pidfd, err);
 
+	if (r == 0)
+		r = sync_wait(&child->sync, SYNC_IDS_DUE, err);
 	if (r == 0)
 		r = start->map_ids(start->ctx, helper, err);
 	return r == 0 ? sync_send(&child->sync, SYNC_IDS_MAPPED, err) : r;
 }
 
 /* A helper is done once it has told the pid, or why there is none. */
-static int take_over(struct child *child, const struct child_start *start, pid_t pid,
+static int take_over(struct child *child, const struct child_start *start, pid_t pid, int pidfd,
 		     struct error *err)
 {
 	cleanup_pid pid_t helper = pid;
@@ -41,7 +60,9 @@ static int take_over(struct child *child, const struct child_start *start, pid_t
 
 	child->sync.peer = "helper";
 	if (start->map_ids)
-		r = map_ids(child, start, helper, err);
+		r = map_ids(child, start, helper, pidfd, err);
+	if (r == 0)
+		r = await_helper(child, pidfd, err);
 	if (r == 0)
 		r = sync_wait_number(&child->sync, SYNC_CHILD, &child->pid, err);
 	child->sync.peer = "init";
@@ -79,11 +100,14 @@ int child_start(struct child *child, const struct child_start *start, struct err
 		.cgroup_fd = -1,
 	};
 	cleanup_fd int child_fd = -1;
+	cleanup_fd int pidfd = -1;
 	pid_t pid;
 	int r = sync_pair(&child->sync, &child_fd, err);
 
 	if (r < 0)
 		return r;
+	if (start->is_helped)
+		clone.ret_pidfd = &pidfd;
 	/* Not born in it when there is something to do before it joins. */
 	if (child->cgroup && !child->plan->scheduling.cpus_initial.count)
 		clone.cgroup_fd = child->cgroup->v2_fd;
@@ -95,7 +119,7 @@ int child_start(struct child *child, const struct child_start *start, struct err
 	/* Its death must be visible as the end of our reading. */
 	close(steal_fd(&child_fd));
 	if (start->is_helped)
-		return take_over(child, start, pid, err);
+		return take_over(child, start, pid, pidfd, err);
 	child->pid = pid;
 	return 0;
 }
