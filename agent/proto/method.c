@@ -40,6 +40,7 @@ const struct agent_method_info agent_methods[AGENT_METHOD_COUNT] = {
 	[AGENT_UPDATE_CONTAINER] = AGENT(UpdateContainer, UpdateContainerRequest, Empty),
 	[AGENT_STATS_CONTAINER] =
 		AGENT(StatsContainer, StatsContainerRequest, StatsContainerResponse),
+	[AGENT_GET_OOM_EVENT] = AGENT(GetOOMEvent, GetOOMEventRequest, OOMEvent),
 	[AGENT_LIST_PROCESSES] = AGENT(ListProcesses, ListProcessesRequest, ListProcessesResponse),
 };
 /* clang-format on */

@@ -46,6 +46,7 @@ static void destroy(struct container *container)
 		close(container->start_fd);
 	if (container->cgroup && cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
 		log_warning("container '%s': %s", container->id, err.msg);
+	oom_unwatch(container);
 	cgroup_free(container->cgroup);
 	storage_remove(server, container->mounts);
 	loop_remove(container->remove_timer);
@@ -199,6 +200,7 @@ int container_create(struct rpc_call *call, const void *request, void *response,
 	}
 	container->next = server->containers;
 	server->containers = container;
+	oom_watch(container);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_UPDATE_CONTAINER] = control_update,
 	[AGENT_STATS_CONTAINER] = stats_get,
 	[AGENT_LIST_PROCESSES] = control_list,
+	[AGENT_GET_OOM_EVENT] = oom_get,
 };
 /* clang-format on */
 

@@ -175,6 +175,8 @@ struct container {
 	char **mounts; /* storages to release, in order of mounting */
 	struct process *init;
 	struct process *processes; /* init included */
+	struct cgroup_oom *oom; /* NULL: not watched */
+	struct loop_source *oom_source;
 	bool is_removing;
 	struct rpc_call *removers;
 	struct loop_source *remove_timer;
@@ -197,6 +199,22 @@ int control_pause(struct rpc_call *call, const void *request, void *response, st
 int control_resume(struct rpc_call *call, const void *request, void *response, struct error *err);
 int control_update(struct rpc_call *call, const void *request, void *response, struct error *err);
 int control_list(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* oom.c: containers that run out of memory */
+
+#define OOM_EVENTS_MAX 64
+struct oom_events {
+	struct {
+		char *container_id;
+		long long at_ms;
+	} items[OOM_EVENTS_MAX];
+	size_t count;
+	struct rpc_call *waiters;
+};
+void oom_watch(struct container *container);
+void oom_unwatch(struct container *container);
+void oom_events_done(struct oom_events *events);
+int oom_get(struct rpc_call *call, const void *request, void *response, struct error *err);
 
 /* stats.c */
 
@@ -241,6 +259,7 @@ struct agent_server {
 	size_t conns_count;
 	struct channel channel;
 	struct container *containers;
+	struct oom_events oom;
 	struct storage *storages;
 	char *sandbox_id; /* NULL: CreateSandbox was not called */
 	char **sandbox_mounts;

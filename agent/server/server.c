@@ -59,6 +59,7 @@ void agent_server_free(struct agent_server *server)
 		return;
 	rpc_conns_close(server);
 	containers_destroy(server);
+	oom_events_done(&server->oom);
 	storage_remove(server, server->sandbox_mounts);
 	channel_close(server);
 	loop_remove(server->goodbye);

@@ -4,7 +4,7 @@
 #include "lib/container/container.h"
 
 struct cgroup;
-struct cgroup_oom;
+struct loop;
 struct oci_resources;
 
 /*
@@ -24,6 +24,12 @@ struct container {
 };
 
 int container_save(struct container *c, struct error *err);
+
+struct oom_watch {
+	struct loop *loop;
+	void (*fn)(void *ctx);
+	void *ctx;
+};
 
 struct container_backend {
 	/* Makes everything; on failure it has undone it. record: id, bundle, rootfs, isolation and
@@ -48,8 +54,11 @@ struct container_backend {
 	int (*update_rdt)(const struct container *c, const struct oci_intel_rdt *changes,
 			  struct error *err);
 	int (*rdt_stats)(const struct container *c, struct intel_rdt_stats *ret, struct error *err);
-	/* Tells of running out of memory; *ret stays NULL where nobody does. */
-	int (*watch_oom)(const struct container *c, struct cgroup_oom **ret, struct error *err);
+	/* Calls @watch's function from its loop whenever the container runs out of memory, until
+	 * *ret is given to unwatch_oom(), NULL too. @watch has to stay. */
+	int (*watch_oom)(const struct container *c, const struct oom_watch *watch, void **ret,
+			 struct error *err);
+	void (*unwatch_oom)(void *watched);
 	/* In the outermost pid namespace of the kernel that they run on. *ret: free(3). */
 	int (*pids)(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err);
 	/* As a table with a header line, of which the caller frees the text. */

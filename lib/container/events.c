@@ -8,7 +8,6 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/container/handle.h"
-#include "lib/engine/cgroup-oom.h"
 #include "lib/engine/cgroup-stats.h"
 #include "lib/engine/intel-rdt.h"
 
@@ -101,8 +100,8 @@ struct watcher {
 	const struct container *c;
 	const struct container_backend *backend;
 	struct loop *loop;
-	struct cgroup_oom *oom;
-	struct loop_source *oom_source;
+	struct oom_watch oom;
+	void *watched;
 	struct error *err;
 };
 
@@ -119,20 +118,11 @@ static void on_end(void *ctx, int fd, uint32_t events)
 	loop_quit(w->loop, 0);
 }
 
-static void on_oom(void *ctx, int fd, uint32_t events)
+static void on_oom(void *ctx)
 {
 	struct watcher *w = ctx;
-	bool is_gone = false;
-	int count = cgroup_oom_read(w->oom, &is_gone), r = count < 0 ? count : 0;
 
-	for (; r == 0 && count > 0; count--)
-		r = w->watch->on_oom(w->watch->ctx, w->err);
-	quit_on_error(w, r);
-	/* The end of the container is told by its process alone. */
-	if (is_gone) {
-		loop_remove(w->oom_source);
-		w->oom_source = NULL;
-	}
+	quit_on_error(w, w->watch->on_oom(w->watch->ctx, w->err));
 }
 
 static void on_interval(void *ctx);
@@ -154,16 +144,6 @@ static void on_interval(void *ctx)
 		r = w->watch->on_stats(w->watch->ctx, &stats, w->err);
 	quit_on_error(w, r);
 	wait_interval(w);
-}
-
-static int watch_oom(struct watcher *w, struct error *err)
-{
-	int r = w->backend->watch_oom(w->c, &w->oom, err);
-
-	if (r < 0 || !w->oom)
-		return r;
-	r = loop_add_fd(w->loop, cgroup_oom_fd(w->oom), EPOLLIN, on_oom, w, &w->oom_source);
-	return r < 0 ? error_sys(err, r, "wait for running out of memory") : 0;
 }
 
 /* A guest stops answering a moment before its shim has ended. */
@@ -188,9 +168,10 @@ static int run(struct watcher *w, struct error *err)
 	r = loop_add_fd(w->loop, pidfd, EPOLLIN, on_end, w, &source);
 	if (r < 0)
 		return error_sys(err, r, "wait for process %u", w->c->record.pid);
-	r = watch_oom(w, err);
+	w->oom = (struct oom_watch){ w->loop, on_oom, w };
+	r = w->backend->watch_oom(w->c, &w->oom, &w->watched, err);
 	if (r < 0)
-		return r;
+		return is_ending(w->c) ? 0 : r;
 	wait_interval(w);
 	r = loop_run(w->loop);
 	/* That it ended while it was looked at is no error. */
@@ -215,7 +196,7 @@ int container_watch(const struct container_watch *watch, struct error *err)
 	w.c = c;
 	w.loop = loop;
 	r = run(&w, err);
-	loop_free(steal_ptr(&loop));
-	cgroup_oom_free(w.oom);
+	if (w.watched)
+		w.backend->unwatch_oom(w.watched);
 	return r;
 }

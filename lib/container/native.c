@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
 #include "lib/container/native-rdt.h"
@@ -293,12 +295,58 @@ static int stats(const struct container *c, struct cgroup_stats *ret, struct err
 	return r < 0 ? r : cgroup_stats(cg, ret, err);
 }
 
-static int watch_oom(const struct container *c, struct cgroup_oom **ret, struct error *err)
+struct watched {
+	const struct oom_watch *watch;
+	struct cgroup_oom *oom;
+	struct loop_source *source;
+};
+
+static void on_oom(void *ctx, int fd, uint32_t events)
+{
+	struct watched *w = ctx;
+	bool is_gone = false;
+
+	for (int count = cgroup_oom_read(w->oom, &is_gone); count > 0; count--)
+		w->watch->fn(w->watch->ctx);
+	/* The end of the container is told by its process alone. */
+	if (is_gone) {
+		loop_remove(w->source);
+		w->source = NULL;
+	}
+}
+
+static void unwatch_oom(void *watched)
+{
+	struct watched *w = watched;
+
+	loop_remove(w->source);
+	cgroup_oom_free(w->oom);
+	free(w);
+}
+
+static int watch_oom(const struct container *c, const struct oom_watch *watch, void **ret,
+		     struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
+	struct watched *w;
 	int r = require_cgroup(c, &cg, err);
 
-	return r < 0 ? r : cgroup_oom_open(cg, ret, err);
+	if (r < 0)
+		return r;
+	w = xcalloc(1, sizeof(*w));
+	w->watch = watch;
+	r = cgroup_oom_open(cg, &w->oom, err);
+	if (r == 0) {
+		r = loop_add_fd(watch->loop, cgroup_oom_fd(w->oom), EPOLLIN, on_oom, w, &w->source);
+		if (r < 0)
+			error_sys(err, r, "wait for running out of memory");
+	}
+	if (r < 0) {
+		unwatch_oom(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
 }
 
 static int ps(const struct container *c, char *const *args, char **ret, struct error *err)
@@ -332,6 +380,7 @@ const struct container_backend native_backend = {
 	.update_rdt = native_rdt_update,
 	.rdt_stats = native_rdt_stats,
 	.watch_oom = watch_oom,
+	.unwatch_oom = unwatch_oom,
 	.pids = backend_pids,
 	.ps = ps,
 	.destroy = destroy,

@@ -109,6 +109,62 @@ int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct e
 	return 0;
 }
 
+/* A connection of its own, on which one question waits for its answer all the time. */
+struct watched {
+	const struct oom_watch *watch;
+	struct agent_client *client;
+	char *id;
+};
+
+static int ask_for_oom(struct watched *w, struct error *err);
+
+static void on_oom(void *ctx, const void *response, const struct error *err)
+{
+	struct watched *w = ctx;
+	const grpc_OOMEvent *event = response;
+
+	if (!event)
+		return; /* the guest is ending, which its process tells */
+	if (streq_null(event->container_id, w->id))
+		w->watch->fn(w->watch->ctx);
+	(void)ask_for_oom(w, NULL); /* as above */
+}
+
+static int ask_for_oom(struct watched *w, struct error *err)
+{
+	static const grpc_GetOOMEventRequest request = { 0 };
+
+	return agent_call_async(w->client, AGENT_GET_OOM_EVENT, &request, -1, on_oom, w, err);
+}
+
+void vm_agent_unwatch_oom(void *watched)
+{
+	struct watched *w = watched;
+
+	agent_client_free(w->client);
+	free(w->id);
+	free(w);
+}
+
+int vm_agent_watch_oom(const struct container *c, const struct oom_watch *watch, void **ret,
+		       struct error *err)
+{
+	struct watched *w = xcalloc(1, sizeof(*w));
+	int r;
+
+	w->watch = watch;
+	w->id = xstrdup(c->id);
+	r = connect_agent(c, watch->loop, &w->client, err);
+	if (r == 0)
+		r = ask_for_oom(w, err);
+	if (r < 0) {
+		vm_agent_unwatch_oom(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
 /* A terminal shows it, and lines are all that it may be made of. */
 static char *copy_printable(const struct agent_bytes *bytes)
 {

@@ -9,6 +9,7 @@ struct cgroup_stats;
 struct container;
 struct error;
 struct oci_resources;
+struct oom_watch;
 
 /*
  * What the guest's agent is asked about a container, one call each. The guest is hostile: numbers
@@ -19,6 +20,9 @@ int vm_agent_signal(const struct container *c, int sig, bool all, struct error *
 int vm_agent_freeze(const struct container *c, bool frozen, struct error *err);
 int vm_agent_update(const struct container *c, const struct oci_resources *changes,
 		    struct error *err);
+int vm_agent_watch_oom(const struct container *c, const struct oom_watch *watch, void **ret,
+		       struct error *err);
+void vm_agent_unwatch_oom(void *watched);
 int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct error *err);
 
 /* Its processes: @format "json", an array of pids, or "table", printable text. free(3) it. */

@@ -290,12 +290,6 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	return r < 0 ? r : update_host(c, err);
 }
 
-/* The guest tells nobody. */
-static int watch_oom(const struct container *c, struct cgroup_oom **ret, struct error *err)
-{
-	return 0;
-}
-
 static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
 {
 	cleanup_free char *text = NULL;
@@ -338,7 +332,8 @@ const struct container_backend vm_backend = {
 	.freeze = freeze,
 	.update = update,
 	.stats = vm_agent_stats,
-	.watch_oom = watch_oom,
+	.watch_oom = vm_agent_watch_oom,
+	.unwatch_oom = vm_agent_unwatch_oom,
 	.pids = pids,
 	.ps = ps,
 	.destroy = destroy,

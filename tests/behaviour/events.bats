@@ -71,7 +71,6 @@ has_events() {
 }
 
 @test "running out of memory is told" {
-  only_native "a guest tells nobody"
   config '.linux.resources.memory = {limit: 33554432, swap: 33554432}'
   script 'sleep 1; dd if=/dev/zero of=/dev/null bs=90M count=1; sleep 1000'
   detached
