@@ -76,6 +76,14 @@ static int remove_traces(const struct container *c, const struct cgroup *cg, str
 	return r < 0 ? r : native_rdt_remove(c, err);
 }
 
+/* Not in a virtual machine, where the guest's cgroups are the container's. */
+static int give_cgroup(const struct container *c, const struct cgroup *cg, struct error *err)
+{
+	uid_t uid;
+
+	return cg && cgroup_plan_owner(c->config, &uid) ? cgroup_give(cg, uid, err) : 0;
+}
+
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
@@ -108,7 +116,9 @@ static int create(struct container *c, const struct container_create_request *re
 		.on_pid = record_init,
 		.ctx = &maker,
 	};
-	r = native_rdt_create(c, &maker.rdt, err);
+	r = give_cgroup(c, cg, err);
+	if (r == 0)
+		r = native_rdt_create(c, &maker.rdt, err);
 	if (r == 0)
 		r = engine_create(&engine, ret_pid, err);
 	if (r < 0 && cg && cgroup_was_oom_killed(cg))

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct error;
+struct oci_config;
 struct oci_resources;
 
 /*
@@ -55,6 +56,12 @@ int cgroup_create(struct cgroup *cg, struct error *err);
  * is_new, keeps_devices) access to devices too, also without any rule: all is denied, then come
  * the rules in their order, then what every container may use. */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
+/* Whether the container's processes are to manage the cgroups below theirs (a cgroup namespace of
+ * their own, cgroups mounted writable, a user namespace), and as which user of the host. Pure. */
+bool cgroup_plan_owner(const struct oci_config *config, uid_t *ret_uid);
+/* Delegates it: on v2 its directory and what the kernel lists become @uid's, limits do not. */
+int cgroup_give(const struct cgroup *cg, uid_t uid, struct error *err);
+
 /*
  * Changes limits of a running container's cgroup: what @resources sets and nothing else, devices
  * only when it has rules (the old ones are in force until the new ones are). What has an order

@@ -9,7 +9,55 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup-plan.h"
+#include "lib/engine/cgroup.h"
 #include "oci/config.h"
+
+/* Who the cgroup is given to, or -1. */
+static int64_t owner(struct oci_config *config)
+{
+	uid_t uid;
+
+	return cgroup_plan_owner(config, &uid) ? (int64_t)uid : -1;
+}
+
+static void test_who_may_manage_cgroups_below_owns_them(void **state)
+{
+	struct oci_id_mapping map[] = { { 0, 100000, 1000 }, { 1000, 5000, 1 } };
+	char *writable[] = { (char *)"nosuid", NULL };
+	char *read_only[] = { (char *)"nosuid", (char *)"ro", NULL };
+	struct oci_mount mounts[] = {
+		{ .destination = (char *)"/proc", .type = (char *)"proc" },
+		{ .destination = (char *)"/sys/fs/cgroup/",
+		  .type = (char *)"cgroup2",
+		  .options = writable },
+	};
+	struct oci_namespace ns = { .type = OCI_NS_CGROUP };
+	struct oci_process process = { .user.uid = 0 };
+	struct oci_config config = {
+		.process = &process,
+		.mounts = mounts,
+		.mounts_count = ARRAY_SIZE(mounts),
+		.linux_ = { .uid_mappings = map,
+			    .uid_mappings_count = ARRAY_SIZE(map),
+			    .namespaces = &ns,
+			    .namespaces_count = 1 },
+	};
+
+	assert_int_equal(owner(&config), 100000);
+	process.user.uid = 1000;
+	assert_int_equal(owner(&config), 5000);
+	process.user.uid = 2000;
+	assert_int_equal(owner(&config), -1);
+	process.user.uid = 7;
+	mounts[1].options = read_only;
+	assert_int_equal(owner(&config), -1);
+	mounts[1].options = writable;
+	ns.path = (char *)"/proc/1/ns/cgroup";
+	assert_int_equal(owner(&config), -1);
+	ns.path = NULL;
+	config.linux_.uid_mappings_count = 0;
+	assert_int_equal(owner(&config), -1);
+}
 
 #define SET(v)                                                                                     \
 	{                                                                                          \
@@ -455,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_rdma_devices_are_limited),
 		cmocka_unit_test(test_a_limit_of_rdma_without_a_number_is_refused),
 		cmocka_unit_test(test_network_classes_are_for_v1),
+		cmocka_unit_test(test_who_may_manage_cgroups_below_owns_them),
 		cmocka_unit_test(test_weights_meet_at_least_default_and_most),
 	};
 

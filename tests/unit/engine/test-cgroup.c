@@ -672,6 +672,126 @@ static void test_a_vmm_keeps_its_devices(void **state)
 	assert_int_equal(devices_seen(cg, NULL), 1 | 8);
 }
 
+static void test_on_v2_it_is_given_to_a_user(void **state)
+{
+	const struct cgroup *cg = *state;
+	struct error err = ERROR_INIT;
+	struct stat st;
+
+	need_able();
+	assert_ok(cgroup_give(cg, 12345, &err), &err);
+	if (cg->layout != CGROUP_LAYOUT_V2) {
+		print_message("this is not a host with v2 only\n");
+		skip();
+	}
+	assert_int_equal(fstat(cg->v2_fd, &st), 0);
+	assert_int_equal(st.st_uid, 12345);
+	assert_int_equal(fstatat(cg->v2_fd, "cgroup.procs", &st, 0), 0);
+	assert_int_equal(st.st_uid, 12345);
+	assert_int_equal(fstatat(cg->v2_fd, "cgroup.freeze", &st, 0), 0);
+	assert_int_equal(st.st_uid, 0);
+}
+
+/* What a user without any rights over cgroups gets; 0 when that is as it should be. */
+static int try_without_rights(void)
+{
+	struct oci_resources limits = { .pids.limit = SET(5) };
+	struct oci_resources unlimited = { .pids.limit = SET(-1) };
+	cleanup_cgroup struct cgroup *strict = open_cgroup("/moat-test-rights");
+	cleanup_cgroup struct cgroup *lenient = open_cgroup("/moat-test-rights");
+	struct error err = ERROR_INIT;
+
+	if (setresuid(65534, 65534, 65534) < 0)
+		return 1;
+	if (cgroup_create(strict, &err) != -EACCES || !strstr(err.msg, "cgroup: no rights to make"))
+		return 2;
+	lenient->is_lenient = true;
+	if (cgroup_create(lenient, &err) < 0 || cgroup_exists(lenient))
+		return 3;
+	if (cgroup_apply(lenient, &unlimited, &err) < 0 ||
+	    cgroup_attach(lenient, 0, false, &err) < 0)
+		return 4;
+	if (cgroup_apply(lenient, &limits, &err) != -EACCES ||
+	    !strstr(err.msg, "(linux.resources.pids.limit)"))
+		return 5;
+	return cgroup_remove(lenient, 0, &err) < 0 ? 6 : 0;
+}
+
+static void test_without_rights_nothing_is_made_and_nothing_limited(void **state)
+{
+	cleanup_pid pid_t pid = 0;
+
+	need_able();
+	if (((struct cgroup *)*state)->layout == CGROUP_LAYOUT_V2 && !cgroup_find(*state, "pids")) {
+		print_message("this machine does not show controller 'pids' here\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(try_without_rights());
+	assert_int_equal(wait_status(&pid), 0);
+}
+
+/* As it is inside of a container. */
+static int try_read_only(void)
+{
+	cleanup_cgroup struct cgroup *cg = open_cgroup("/moat-test-ro");
+	const char *point = cgroup_main(cg)->mount.mount_point;
+	cleanup_cgroup struct cgroup *again = NULL;
+	struct error err = ERROR_INIT;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(NULL, point, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+		return 1;
+	again = open_cgroup("/moat-test-ro");
+	if (cgroup_create(again, &err) != -EROFS)
+		return 2;
+	return strstr(err.msg, "Read-only file system") ? 0 : 3;
+}
+
+static void test_a_read_only_hierarchy_is_told(void **state)
+{
+	cleanup_pid pid_t pid = 0;
+
+	need_able();
+	pid = fork();
+	if (pid == 0)
+		_exit(try_read_only());
+	assert_int_equal(wait_status(&pid), 0);
+}
+
+static int try_elsewhere(void)
+{
+	char dir[] = "/tmp/moat-test-XXXXXX";
+	cleanup_cgroup struct cgroup *before = open_cgroup("/moat-test-elsewhere");
+	cleanup_cgroup struct cgroup *cg = NULL;
+	struct error err = ERROR_INIT;
+	bool is_made;
+
+	if (!mkdtemp(dir) || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(cgroup_main(before)->mount.mount_point, dir, NULL, MS_BIND, NULL) < 0 ||
+	    umount2(CGROUPFS_DIR, MNT_DETACH) < 0)
+		return 1;
+	cg = open_cgroup("/moat-test-elsewhere");
+	is_made = cgroup_create(cg, &err) == 0 && cgroup_exists(cg);
+	if (cgroup_remove(cg, TIMEOUT_MS, &err) < 0 || umount2(dir, MNT_DETACH) < 0 ||
+	    rmdir(dir) < 0)
+		return 2;
+	return is_made ? 0 : 3;
+}
+
+static void test_hierarchies_are_found_wherever_they_are(void **state)
+{
+	cleanup_pid pid_t pid = 0;
+
+	need_able();
+	pid = fork();
+	if (pid == 0)
+		_exit(try_elsewhere());
+	assert_int_equal(wait_status(&pid), 0);
+}
+
 static void test_the_root_is_no_containers_cgroup(void **state)
 {
 	struct cgroup *cg = NULL;
@@ -762,6 +882,10 @@ static int run_in(enum cgroup_layout layout, const char *name)
 		LIVE(test_an_update_leaves_devices_alone),
 		LIVE(test_a_second_filter_replaces_the_first),
 		LIVE(test_a_vmm_keeps_its_devices),
+		LIVE(test_on_v2_it_is_given_to_a_user),
+		LIVE(test_without_rights_nothing_is_made_and_nothing_limited),
+		LIVE(test_a_read_only_hierarchy_is_told),
+		LIVE(test_hierarchies_are_found_wherever_they_are),
 	};
 
 	is_able = show_layout(layout);
