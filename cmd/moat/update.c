@@ -53,7 +53,7 @@ static int read_resources(const char *path, struct oci_resources *ret, struct er
 	const char *name = is_stdin ? "standard input" : path;
 	cleanup_free char *text = NULL;
 	size_t len;
-	int r = is_stdin ? read_to_end(STDIN_FILENO, OCI_CONFIG_MAX_BYTES, &text, &len)
+	int r = is_stdin ? read_whole_fd(STDIN_FILENO, OCI_CONFIG_MAX_BYTES, &text, &len)
 			 : read_file_at(AT_FDCWD, path, OCI_CONFIG_MAX_BYTES, &text, &len);
 
 	if (r < 0)

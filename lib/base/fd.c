@@ -52,7 +52,7 @@ int read_exact(int fd, void *buf, size_t len)
 	return 0;
 }
 
-int read_to_end(int fd, size_t max, char **ret_data, size_t *ret_len)
+int read_whole_fd(int fd, size_t max, char **ret_data, size_t *ret_len)
 {
 	size_t len = 0, cap = 4096;
 	cleanup_free char *buf = xmalloc(cap + 1);
@@ -87,7 +87,7 @@ int read_file_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 {
 	cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	return fd < 0 ? -errno : read_to_end(fd, max, ret_data, ret_len);
+	return fd < 0 ? -errno : read_whole_fd(fd, max, ret_data, ret_len);
 }
 
 int write_file_at(int dirfd, const char *path, const char *text)

@@ -19,7 +19,7 @@ int write_all(int fd, const void *data, size_t len);
 int read_exact(int fd, void *buf, size_t len);
 
 /* Everything up to the end of file, at most @max bytes; as read_file_at(). */
-int read_to_end(int fd, size_t max, char **ret_data, size_t *ret_len);
+int read_whole_fd(int fd, size_t max, char **ret_data, size_t *ret_len);
 
 /* A whole file of at most @max bytes (more: -EFBIG), terminated by a NUL that *ret_len does not
  * count. @path is looked up at @dirfd (AT_FDCWD: as given). @ret_len may be NULL. */
