@@ -377,18 +377,26 @@ static bool is_owner(const struct rootfs *rootfs, unsigned int id)
 	return id && !(id == OVERFLOW_ID && is_in_userns(rootfs));
 }
 
+static bool is_present(const struct rootfs *rootfs, const char *destination)
+{
+	cleanup_fd int fd = beneath_open(rootfs->fd, destination, O_PATH, 0);
+
+	return fd >= 0;
+}
+
 /* Without a mode of its own a tmpfs gets that of the directory it covers, instead of 1777; but not
  * that of one which is made for it. */
 static int mount_tmpfs(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
-	cleanup_fd int covered = beneath_open(rootfs->fd, plan->mount->destination, O_PATH, 0);
+	bool needs_mode = !has_key(plan->data, "mode=");
+	bool covers = needs_mode && is_present(rootfs, plan->mount->destination);
 	cleanup_fd int target = open_target_dir(rootfs, plan, err);
 	cleanup_strv char **options = NULL;
 	struct stat st;
 
 	if (target < 0)
 		return target;
-	if (covered == -ENOENT || has_key(plan->data, "mode="))
+	if (!covers)
 		return mount_fs_on(rootfs, plan, plan->data, target, err);
 	if (fstat(target, &st) < 0)
 		return error_sys(err, errno, "stat '%s'", plan->mount->destination);
