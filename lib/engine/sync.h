@@ -35,8 +35,9 @@ enum sync_message {
 struct sync {
 	int fd;
 	const char *peer; /* who is at the other end, for messages: "init" */
-	/* After a seccomp filter is in force: write(2) and read(2) only where no descriptor is
-	 * sent, which no profile can do without. Writing raises SIGPIPE when the caller is dead, and to die of that is right. */
+	/* After a seccomp filter is in force: where no descriptor is sent, write(2) and read(2)
+	 * only, which no profile can do without. Writing raises SIGPIPE when the caller is dead,
+	 * and to die of that is right. */
 	bool is_child;
 };
 

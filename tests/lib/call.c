@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +14,8 @@ int main(int argc, char **argv)
 	int len;
 
 	for (int i = 1; i < argc && i <= 7; i++)
-		args[i - 1] = strtol(argv[i], NULL, 0);
+		if (sscanf(argv[i], "%li", &args[i - 1]) != 1)
+			return 2;
 	r = syscall(args[0], args[1], args[2], args[3], args[4], args[5], args[6]);
 	if (r == -1)
 		len = snprintf(text, sizeof(text), "%s\n", strerror(errno));
