@@ -13,6 +13,7 @@
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
 #include "lib/container/native-rdt.h"
+#include "lib/container/native-rootfs.h"
 #include "lib/container/ps.h"
 #include "lib/engine/cgroup-oom.h"
 #include "lib/engine/cgroup-stats.h"
@@ -73,6 +74,8 @@ static int remove_traces(const struct container *c, const struct cgroup *cg, str
 {
 	int r = cg ? cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err) : 0;
 
+	if (r == 0)
+		r = native_rootfs_detach(c, err);
 	return r < 0 ? r : native_rdt_remove(c, err);
 }
 
@@ -92,9 +95,10 @@ static int create(struct container *c, const struct container_create_request *re
 	cleanup_fd int start_fd = -1;
 	CLEANUP(maker_done) struct maker maker = { .c = c };
 	struct engine_container engine;
-	int r = request->no_cgroup ? 0
-				   : backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
+	int r = native_rootfs_note(c, err);
 
+	if (r == 0 && !request->no_cgroup)
+		r = backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
 	if (r == 0 && !request->runs_at_once)
 		r = make_fifo(c, &start_fd, err);
 	if (r < 0)

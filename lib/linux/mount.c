@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/fd.h"
@@ -33,6 +34,18 @@ int mount_clone(int dirfd, const char *path, bool is_recursive)
 int mount_clone_nofollow(int dirfd, const char *path, bool is_recursive)
 {
 	return clone_tree(dirfd, path, is_recursive, AT_SYMLINK_NOFOLLOW);
+}
+
+int mount_id(const char *path, uint64_t *ret)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0)
+		return -errno;
+	if (!(st.stx_mask & STATX_MNT_ID))
+		return -EOPNOTSUPP;
+	*ret = st.stx_mnt_id;
+	return 0;
 }
 
 bool mount_change_is_empty(const struct mount_change *change)

@@ -17,6 +17,9 @@ int mount_clone(int dirfd, const char *path, bool is_recursive);
 /* The same of @path itself, if that is a symbolic link. */
 int mount_clone_nofollow(int dirfd, const char *path, bool is_recursive);
 
+/* The id of the topmost mount at @path, as long as that is there. */
+int mount_id(const char *path, uint64_t *ret);
+
 struct mount_change {
 	uint64_t set; /* MOUNT_ATTR_… */
 	uint64_t clear;

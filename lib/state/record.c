@@ -29,6 +29,7 @@ static const struct field record_field_table[] = {
 	FIELD_ENUM(struct record, "phase", phase, &phase_names),
 	FIELD(struct record, "bundle", STRING, bundle),
 	FIELD(struct record, "rootfs", STRING, rootfs),
+	FIELD(struct record, "rootfsMount", U64, rootfs_mount),
 	FIELD(struct record, "created", STRING, created),
 	FIELD(struct record, "cgroup", STRING, cgroup),
 	FIELD(struct record, "intelRdt", STRING, intel_rdt),
