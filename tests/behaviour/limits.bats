@@ -118,3 +118,12 @@ knob() {
   expect_match "$output" "bad sub cgroup path"
   moat delete --force "$ID"
 }
+
+@test "Intel RDT is refused where there is none" {
+  grep -q resctrl /proc/mounts && skip "this host has it"
+  config '.linux.intelRdt = {l3CacheSchema: "L3:0=f"}'
+  args true
+  run ! foreground
+  expect_match "$output" "linux.intelRdt"
+  expect "$(our_cgroups)" = ""
+}

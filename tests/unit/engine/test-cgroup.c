@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -501,6 +502,33 @@ static void test_memory_and_swap_grow_and_shrink(void **state)
 	}
 }
 
+#define LOCKED_BYTES (8u << 20)
+static int lock_memory(void)
+{
+	void *p = mmap(NULL, LOCKED_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED || mlock(p, LOCKED_BYTES) < 0 ? -1 : 0;
+}
+
+/* v1 refuses; v2 would kill, which is what memory.checkBeforeUpdate is for. */
+static void test_a_limit_below_what_is_in_use_names_both(void **state)
+{
+	const struct oci_resources resources = { .memory = { .limit = SET(1 << 20) } };
+	struct cgroup *cg = *state;
+	cleanup_pid pid_t pid = 0;
+	struct error err = ERROR_INIT;
+
+	need_controller(cg, "memory");
+	if (cg->layout == CGROUP_LAYOUT_V2) {
+		print_message("v2 kills instead\n");
+		skip();
+	}
+	pid = spawn(cg, lock_memory);
+	assert_int_equal(cgroup_update(cg, &resources, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "unable to set memory limit to 1048576 (current usage: "));
+}
+
 static void test_bandwidth_grows_and_shrinks_with_its_burst(void **state)
 {
 	struct oci_resources small = {
@@ -873,6 +901,7 @@ static int run_in(enum cgroup_layout layout, const char *name)
 		LIVE(test_a_threaded_parent_makes_a_threaded_cgroup),
 		LIVE(test_nesting_without_end_is_removed_too),
 		LIVE(test_memory_and_swap_grow_and_shrink),
+		LIVE(test_a_limit_below_what_is_in_use_names_both),
 		LIVE(test_bandwidth_grows_and_shrinks_with_its_burst),
 		LIVE(test_a_wrong_value_is_named),
 		LIVE(test_limits_on_pids_hold),
