@@ -29,8 +29,8 @@ struct process_plan {
 struct process_request {
 	const struct oci_process *process; /* or NULL */
 	const struct oci_linux *linux_;	   /* of the container */
-	/* Bit mask of what the runtime may give away. Capabilities that are unknown or not available
-	 * are warned of and left out (config.md#linux-process). */
+	/* Bit mask of what the runtime may give away. Capabilities that are unknown or not
+	 * available are warned of and left out (config.md#linux-process). */
 	uint64_t available;
 	bool is_entering;   /* a running container, so that execCPUAffinity counts */
 	bool is_in_user_ns; /* one that is not the caller's */

@@ -11,9 +11,9 @@
 #include "oci/config.h"
 
 /*
- * What makes sense together is the validation's business (oci/validate-process.c); here names become
- * the kernel's numbers, which are written down because headers are older than the kernels that
- * this may run on.
+ * What makes sense together is the validation's business (oci/validate-process.c); here names
+ * become the kernel's numbers, which are written down because headers are older than the kernels
+ * that this may run on.
  */
 
 /* clang-format off */

@@ -294,8 +294,7 @@ static void sockets_are_announced_to_the_process_itself(void **state)
 
 /* Labels. */
 
-static void
-without_apparmor_its_profile_is_left_out_without_selinux_its_label_is_refused(void **state)
+static void without_apparmor_a_profile_is_left_out_and_without_selinux_a_label_refused(void **state)
 {
 	struct oci_process process = { .apparmor_profile = (char *)"web" };
 	struct labels_plan plan;
@@ -355,7 +354,7 @@ int main(void)
 		cmocka_unit_test(what_a_document_does_not_say_is_taken_from_the_container),
 		cmocka_unit_test(sockets_are_announced_to_the_process_itself),
 		cmocka_unit_test(
-			without_apparmor_its_profile_is_left_out_without_selinux_its_label_is_refused),
+			without_apparmor_a_profile_is_left_out_and_without_selinux_a_label_refused),
 		cmocka_unit_test(no_label_opens_nothing),
 		cmocka_unit_test(
 			a_profile_that_cannot_be_set_is_an_error_with_the_path_podman_looks_for),

@@ -110,7 +110,10 @@ static bool is_32(void)
 
 static void the_kernel_knows_what_was_applied(void **state)
 {
-	struct oci_scheduler scheduler = { .policy = OCI_SCHED_BATCH, .nice = { .is_set = true, .value = 5 } };
+	struct oci_scheduler scheduler = {
+		.policy = OCI_SCHED_BATCH,
+		.nice = { .is_set = true, .value = 5 },
+	};
 	struct oci_io_priority io = { .class_ = OCI_IO_IDLE };
 	struct oci_personality persona = { .domain = OCI_PERSONALITY_LINUX32 };
 	const struct oci_linux linux_ = { .personality = &persona };
