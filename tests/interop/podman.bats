@@ -127,6 +127,104 @@ load helpers
   expect "${lines[1]}" = $((96 * 1024 * 1024))
 }
 
+@test "podman pause freezes a container, and unpause goes on" {
+  pod_run --detach --name box busybox sleep 1000
+  podman pause box
+  expect "$(podman inspect --format '{{.State.Status}}' box)" = paused
+  run ! podman exec box true
+  podman unpause box
+  expect "$(podman exec box echo alive)" = alive
+}
+
+@test "podman's read-only root has its tmpfs mounts" {
+  run -0 pod_run --rm --read-only busybox \
+    sh -c 'touch /tmp/file /run/file && echo written; touch /file || echo refused'
+  expect_match "$output" written
+  expect_match "$output" refused
+}
+
+@test "podman's tmpfs has its size, and what was beneath it" {
+  run -0 pod_run --rm --tmpfs /etc:size=64k busybox sh -c 'cat /etc/group; df -k /etc | tail -n 1'
+  expect_match "$output" guest:x:1000
+  expect_match "$output" " 64 "
+}
+
+@test "podman's capabilities and no-new-privileges reach the container" {
+  run -0 pod_run --rm --cap-drop all --cap-add chown --security-opt no-new-privileges busybox \
+    grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status
+  expect "$(sed 's/[^:]*:\t//' <<<"$output" | xargs)" = "0000000000000001 0000000000000001 1"
+}
+
+@test "podman's seccomp profiles reach the container" {
+  echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}' \
+    >"$WORK/profile.json"
+  run -0 pod_run --rm --security-opt "seccomp=$WORK/profile.json" busybox sh -c 'mkdir /new || echo refused'
+  expect_match "$output" refused
+}
+
+@test "podman's sysctls, ulimits and umask reach the container" {
+  run -0 pod_run --rm --sysctl net.ipv4.ip_forward=1 --ulimit nofile=100:200 --ulimit nproc=32768:32768 --umask 0077 busybox \
+    sh -c 'cat /proc/sys/net/ipv4/ip_forward; ulimit -n; ulimit -Hn; umask'
+  expect "$(xargs <<<"$output")" = "1 100 200 0077"
+}
+
+@test "podman --init reaps, and passes signals" {
+  command -v catatonit >/dev/null || skip "no catatonit here (./dev setup --test)"
+  pod_run --detach --init --name box busybox sh -c 'trap "exit 9" TERM; echo up; while :; do sleep 0.1; done'
+  eventually 30 logs_contain box up
+  podman stop --time 30 box
+  expect "$(podman inspect --format '{{.State.ExitCode}}' box)" = 9
+}
+
+@test "podman top and stats see a container" {
+  pod_run --detach --name box busybox sleep 1000
+  run -0 podman top box -eo args
+  [ "$MOAT_ISOLATION" = vm ] || expect_match "$output" sleep
+  run -0 podman stats --no-stream --format '{{.Name}}' box
+  expect "$output" = box
+}
+
+@test "podman cp goes in and out" {
+  echo outside >"$WORK/file"
+  pod_run --detach --name box busybox sleep 1000
+  podman cp "$WORK/file" box:/tmp/file
+  expect "$(podman exec box cat /tmp/file)" = outside
+  podman exec box sh -c 'echo inside >/tmp/file'
+  podman cp box:/tmp/file "$WORK/file"
+  expect "$(cat "$WORK/file")" = inside
+}
+
+@test "podman's healthchecks run" {
+  pod_run --detach --name box --health-cmd 'test -e /tmp/healthy' --health-interval disable busybox sleep 1000
+  run ! podman healthcheck run box
+  podman exec box touch /tmp/healthy
+  podman healthcheck run box
+}
+
+@test "podman runs containers in a user namespace" {
+  run -0 pod_run --rm --uidmap 0:100000:5000 busybox sh -c 'id -u; cat /proc/self/uid_map; touch /tmp/file'
+  expect "${lines[0]}" = 0
+  [ "$MOAT_ISOLATION" = vm ] || expect_match "${lines[1]}" 100000
+}
+
+@test "podman's pods share namespaces" {
+  only_native "a pod is one virtual machine, and comes with sandboxes"
+  podman pod create --name pod --hostname podded --network none --share net,uts,ipc \
+    --infra-image localhost/busybox --infra-command 'sleep 1000' --cgroup-parent "$CGROUP_PARENT"
+  podman run --detach --pod pod --name one busybox sleep 1000
+  run -0 podman run --rm --pod pod busybox sh -c 'hostname; readlink /proc/self/ns/ipc'
+  expect "${lines[0]}" = podded
+  expect "${lines[1]}" = "$(podman exec one readlink /proc/self/ns/ipc)"
+  podman pod stop --time 0 pod
+  podman pod rm pod
+}
+
+@test "podman inspect tells of a process that is there" {
+  pod_run --detach --name box busybox sleep 1000
+  kill -0 "$(podman inspect --format '{{.State.Pid}}' box)"
+  expect "$(podman inspect --format '{{.OCIRuntime}} {{.State.Status}}' box)" = "moat running"
+}
+
 @test "the isolation is the asked one" {
   run -0 pod_run --rm busybox uname -r
   if [ "$MOAT_ISOLATION" = vm ]; then

@@ -26,7 +26,7 @@ normalised() {
   sed -E -e 's/\b[0-9a-f]{64}\b/ID/g; s/\b[0-9a-f]{12}\b/ID/g' \
     -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+( ?[-+][0-9:]+| ?Z)?( [A-Z]+)?/TIME/g' \
     -e 's/^(Error:).*(OCI runtime [a-z ]+|executable file .*|permission denied).*/\1 \2/' \
-    -e 's/\b(runc|moat)\b/RUNTIME/g; s/:\[[0-9]+\]/:[N]/g' -e 's/\r$//'
+    -e 's/\b(runc|moat)\b/RUNTIME/g; s/pipe:\[[0-9]+\]/pipe:[N]/g' -e 's/\r$//'
 }
 
 # show COMMAND…: its output, what it wrote to standard error, and its status. Both streams come by
@@ -137,7 +137,7 @@ END
   same <<'END'
 show pod_run --rm --hostname box busybox sh -c 'hostname; cat /proc/sys/kernel/hostname'
 show pod_run --rm busybox sh -c 'ls /proc/self/ns; ip link; cat /proc/net/dev | wc -l'
-show pod_run --rm --pid host --ipc host --uts host busybox sh -c 'readlink /proc/self/ns/pid /proc/self/ns/ipc /proc/self/ns/uts'
+show pod_run --rm --pid host --ipc host --uts host busybox sh -c 'for space in pid ipc uts; do readlink /proc/self/ns/$space; done'
 show pod_run --rm --cgroupns host busybox sh -c 'grep -c . /proc/self/cgroup'
 END
 }
@@ -226,12 +226,13 @@ END
 @test "--sysctl, --ulimit, --oom-score-adj, --umask, --shm-size" {
   same <<'END'
 show pod_run --rm --sysctl net.ipv4.ip_forward=1 --sysctl kernel.shmmax=65536 busybox cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax
-show pod_run --rm --ulimit nofile=100:200 --ulimit core=0 busybox sh -c 'ulimit -n; ulimit -Hn; ulimit -c'
+show pod_run --rm --ulimit nofile=100:200 --ulimit nproc=32768:32768 --ulimit core=0 busybox sh -c 'ulimit -n; ulimit -Hn; ulimit -c'
 show pod_run --rm --oom-score-adj 500 --umask 0077 busybox sh -c 'cat /proc/self/oom_score_adj; umask'
 show pod_run --rm --shm-size 2m busybox sh -c 'df /dev/shm | tail -n 1'
 show pod_run --rm --device /dev/full:/dev/brimming:r busybox sh -c 'ls -l /dev/brimming | cut -c 1-10; echo >/dev/brimming'
 show pod_run --rm --sysctl kernel.nosuchthing=1 busybox true
 END
+  both_said 200
 }
 
 @test "--userns: auto, nomap, keep-id and mappings of one's own" {
@@ -393,7 +394,8 @@ END
 show podman pod create --name pod --hostname podded --network none --share net,uts,ipc --infra-image localhost/busybox --infra-command 'sleep 1000' --cgroup-parent $CGROUP_PARENT
 show podman run --detach --pod pod --name one busybox sleep 1000
 show podman run --rm --pod pod busybox sh -c 'hostname; ls /dev/mqueue; exit 6'
-test "$(podman exec one readlink /proc/self/ns/net /proc/self/ns/uts /proc/self/ns/ipc)" = "$(podman run --rm --pod pod busybox readlink /proc/self/ns/net /proc/self/ns/uts /proc/self/ns/ipc)" && echo shared
+spaces='for space in net uts ipc; do readlink /proc/self/ns/$space || exit; done'
+one=$(podman exec one sh -c "$spaces") && test "$one" = "$(podman run --rm --pod pod busybox sh -c "$spaces")" && echo shared
 show podman pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
 show podman pod pause pod
 show podman pod ps --format '{{.Status}}'
