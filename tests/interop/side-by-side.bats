@@ -118,7 +118,7 @@ END
 show pod_run --rm busybox sh -c 'id; pwd; umask; echo $0 $$; env | sort'
 show pod_run --rm busybox grep -E '^(Uid|Gid|Groups|Cap[A-Z][a-z]+|NoNewPrivs|Seccomp|Sig[A-Z][a-z]+|Cpus_allowed|Mems_allowed):' /proc/self/status
 show pod_run --rm busybox cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup
-show pod_run --rm busybox sh -c 'cd /proc/self/fd; ls; readlink 0 1 2'
+show pod_run --rm busybox sh -c 'cd /proc/self/fd; ls; for fd in 0 1 2; do readlink $fd; done'
 show pod_run --rm --env COLOUR=blue --env EMPTY= --workdir /var/tmp/new --user 1000:2000 --group-add 3000 busybox sh -c 'id; pwd; env | sort'
 END
 }
