@@ -461,6 +461,43 @@ cat"
   [[ "$output" != *written* ]]
 }
 
+# run_in_user_namespace COMMAND…: the caller is root of one, and of a mount namespace in which what
+# the host's root has decided about mounts is locked.
+run_in_user_namespace() {
+  local go=$BATS_TEST_TMPDIR/go pid status=0
+  unshare --user --mount --pid --fork sh -c "until [ -e '$go' ]; do sleep 0.05; done
+    mount -t proc proc /proc && exec \"\$@\"" sh "$@" </dev/null 3>&- &
+  pid=$!
+  until [ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ]; do
+    sleep 0.05
+  done
+  echo "0 0 65536" >"/proc/$pid/uid_map"
+  echo "0 0 65536" >"/proc/$pid/gid_map"
+  touch "$go"
+  wait "$pid" || status=$?
+  rm "$go"
+  return "$status"
+}
+
+@test "flags that are locked stay, and a runtime without mknod binds devices" {
+  only_native "virtual machines are not started from user namespaces"
+  VOLUME=$BATS_TEST_TMPDIR/volume
+  mkdir "$VOLUME"
+  mount -t tmpfs -o nosuid volume "$VOLUME"
+  mount -o remount,bind,ro,nosuid "$VOLUME"
+  mount_at /data none "$VOLUME" bind
+  config '(.mounts[] | select(.type == "devpts") | .options) -= ["gid=5"]'
+  script "$(mountinfo /data); touch /data/new; echo x >/dev/null && grep -c ' /dev/null ' /proc/self/mountinfo"
+  run -0 run_in_user_namespace "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID"
+  expect_match "$output" "/data: ro,nosuid"
+  expect_match "$output" "Read-only"
+  expect "$(tail -n 1 <<<"$output")" = 1
+  config '.mounts[-1].options += ["rw"]'
+  run ! run_in_user_namespace "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID"
+  umount "$VOLUME"
+  expect_match "$output" "cannot clear locked flags"
+}
+
 @test "a terminal group that a user namespace does not have is left out" {
   only_native "the guest's are its own"
   user_namespace
@@ -470,6 +507,7 @@ cat"
   expect "$output" = /dev/pts/ptmx
 }
 
+# bats test_tags=kvm-host
 @test "cgroups are mounted as the host has them, and the container sees only its own" {
   script 'cat /proc/self/cgroup; find /sys/fs/cgroup -name "*'"$ID"'*"; find /sys/fs/cgroup -name cgroup.procs | head -n 1
     touch /sys/fs/cgroup/new 2>&1'
@@ -489,6 +527,7 @@ cat"
   expect_match "$output" "No such file"
 }
 
+# bats test_tags=kvm-host
 @test "a cgroup mount can be written when it is asked for" {
   config '(.mounts[] | select(.type == "cgroup") | .options) -= ["ro"]'
   script 'd=$(find /sys/fs/cgroup -name cgroup.procs | sort | head -n 1); mkdir ${d%/*}/new && rmdir ${d%/*}/new && echo made'
