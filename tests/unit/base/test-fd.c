@@ -190,6 +190,43 @@ static void sockets_meet_at_paths_of_any_length(void **state)
 	assert_int_equal(unix_connect("/nowhere/to/be/found"), -ENOENT);
 }
 
+static void datagrams_arrive_whole(void **state)
+{
+	cleanup_free char *path = xasprintf("%s/s", (char *)*state);
+	cleanup_fd int receiver = unix_bind_datagram(path, 0666);
+	cleanup_fd int sender = unix_connect_datagram(path);
+	char text[8];
+
+	assert_true(receiver >= 0 && sender >= 0);
+	assert_int_equal(write_all(sender, "one", 3), 0);
+	assert_int_equal(write_all(sender, "two", 3), 0);
+	assert_int_equal(read(receiver, text, sizeof(text)), 3);
+	assert_memory_equal(text, "one", 3);
+	assert_int_equal(unix_bind_datagram(path, 0666), -EADDRINUSE);
+	assert_int_equal(unix_connect_datagram("@moat-test-nobody"), -ECONNREFUSED);
+}
+
+/* In a process of its own, which loses them. */
+static void missing_standard_descriptors_are_filled(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct stat null_st, st;
+		bool is_right;
+
+		close(0);
+		close(2);
+		is_right = fill_standard_fds() == 0 && stat("/dev/null", &null_st) == 0 &&
+			   fstat(0, &st) == 0 && st.st_rdev == null_st.st_rdev &&
+			   fstat(2, &st) == 0 && st.st_rdev == null_st.st_rdev;
+		_exit(is_right ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void only_the_kept_descriptors_stay_open(void **state)
 {
 	pid_t pid = fork();
@@ -314,6 +351,8 @@ int main(void)
 		cmocka_unit_test(descriptors_travel_with_their_message),
 		cmocka_unit_test(more_descriptors_than_expected_are_closed),
 		test_in_dir(sockets_meet_at_paths_of_any_length),
+		test_in_dir(datagrams_arrive_whole),
+		cmocka_unit_test(missing_standard_descriptors_are_filled),
 		cmocka_unit_test(only_the_kept_descriptors_stay_open),
 		test_in_dir(a_tree_is_removed_without_following_links),
 		test_in_dir(a_link_in_place_of_the_tree_is_removed_itself),
