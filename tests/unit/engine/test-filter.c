@@ -455,7 +455,8 @@ static void the_kernel_sees_it_the_same_way(void **state)
 	      &program);
 	pid = fork();
 	if (pid == 0)
-		_exit(call_the_future(&program));
+		/* Not by _exit(), in front of which sanitizers make calls of their own. */
+		(void)syscall(SYS_exit_group, call_the_future(&program));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
