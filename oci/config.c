@@ -278,6 +278,24 @@ static void normalize_vm(struct oci_vm *vm)
 		drop_empty(&vm->hw_config->device_tree);
 }
 
+/* Whether the specification is older than 1.3. */
+static bool is_before_1_3(const char *version)
+{
+	const char *minor = version ? str_after(version, "1.") : NULL;
+
+	return minor && strchr("012", *minor) && !(minor[1] >= '0' && minor[1] <= '9');
+}
+
+/* A limit of 0 became one with 1.3 (config-linux.md#configLinuxPIDS). It was none before, and
+ * podman and Docker write it for "unlimited". */
+static void normalize_pids(struct oci_config *config)
+{
+	struct opt_i64 *limit = &config->linux_.resources.pids.limit;
+
+	if (limit->is_set && limit->value == 0 && is_before_1_3(config->oci_version))
+		limit->value = -1;
+}
+
 static void normalize(struct oci_config *config)
 {
 	drop_empty(&config->hostname);
@@ -285,6 +303,7 @@ static void normalize(struct oci_config *config)
 	if (config->process)
 		normalize_process(config->process);
 	normalize_linux(&config->linux_);
+	normalize_pids(config);
 	if (config->vm)
 		normalize_vm(config->vm);
 }

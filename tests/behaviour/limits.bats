@@ -27,6 +27,13 @@ knob() {
   expect "$output" = 1
 }
 
+@test "0 processes are no limit to a caller from before specification 1.3" {
+  config '.ociVersion = "1.2.1" | .linux.resources = {pids: {limit: 0}}'
+  knob pids.max pids.max
+  run -0 foreground
+  expect "$output" = max
+}
+
 @test "a group that only takes what is left" {
   only_native "a virtual machine that gets what is left does not boot in time on a busy host"
   config '.linux.resources.cpu = {idle: 1, shares: 512}'

@@ -161,8 +161,6 @@ show pod_run --rm --cap-add net_admin --user 1000 busybox grep Cap /proc/self/st
 END
 }
 
-# Not --pids-limit -1: podman before 5.4.1 makes a limit of 0 of it, which is no limit to runc before 1.4
-# and the limit 0 to later ones, and to the specification since 1.3.
 @test "--memory, --pids-limit, --cpus and other resources" {
   same <<'END'
 cat >"$BATS_TEST_TMPDIR/show" <<'EOS'
@@ -176,6 +174,7 @@ volume=$BATS_TEST_TMPDIR/show:/show:ro
 show pod_run --rm --cgroupns private --volume "$volume" busybox sh /show
 show pod_run --rm --cgroupns private --volume "$volume" --memory 96m --memory-reservation 64m --pids-limit 50 --cpu-shares 512 busybox sh /show
 show pod_run --rm --cgroupns private --volume "$volume" --memory 64m --memory-swap 96m --cpus 0.5 --cpuset-cpus 0 busybox sh /show
+show pod_run --rm --cgroupns private --volume "$volume" --pids-limit -1 busybox sh /show
 show pod_run --rm --memory 32m busybox sh -c 'tail /dev/zero 2>/dev/null; echo killed $?'
 END
 }

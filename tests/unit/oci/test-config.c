@@ -46,6 +46,27 @@ static void little_is_required(void **state)
 	assert_false(config->linux_.resources.memory.limit.is_set);
 }
 
+static int64_t pids_limit(const char *version)
+{
+	cleanup_free char *text = xasprintf(
+		"{\"ociVersion\": \"%s\", \"root\": {\"path\": \"r\"}, "
+		"\"linux\": {\"resources\": {\"pids\": {\"limit\": 0}}}}",
+		version);
+	cleanup_oci_config struct oci_config *config = parse(text);
+
+	assert_true(config->linux_.resources.pids.limit.is_set);
+	return config->linux_.resources.pids.limit.value;
+}
+
+static void no_processes_are_no_limit_before_1_3(void **state)
+{
+	assert_int_equal(pids_limit("1.0.2-dev"), -1);
+	assert_int_equal(pids_limit("1.2.1"), -1);
+	assert_int_equal(pids_limit("1.3.0"), 0);
+	assert_int_equal(pids_limit("1.10.0"), 0);
+	assert_int_equal(pids_limit("2.0.0"), 0);
+}
+
 static void versions_to_come_are_accepted(void **state)
 {
 	static const char *const versions[] = { "1.0.2-dev", "1.3.0", "1.1.0+dev",	   "9.9.9",
@@ -222,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(little_is_required),
+		cmocka_unit_test(no_processes_are_no_limit_before_1_3),
 		cmocka_unit_test(versions_to_come_are_accepted),
 		cmocka_unit_test(unknown_properties_are_ignored),
 		cmocka_unit_test(empty_strings_are_absent),
