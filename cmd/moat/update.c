@@ -47,7 +47,7 @@ static const struct option_spec specs[] = {
 /* clang-format on */
 static const struct option_table options = OPTION_TABLE(specs);
 
-static int read_resources(const char *path, struct oci_resources *ret, struct error *err)
+static int read_resources(const char *path, struct oci_resources **ret, struct error *err)
 {
 	bool is_stdin = streq(path, "-");
 	const char *name = is_stdin ? "standard input" : path;
@@ -58,21 +58,16 @@ static int read_resources(const char *path, struct oci_resources *ret, struct er
 
 	if (r < 0)
 		return error_sys(err, r, "read resources '%s'", name);
-	return fields_parse(&oci_resources_fields, name, text, len, &oci_limits, ret, err);
+	return oci_resources_parse(name, text, len, ret, err);
 }
 
 static int update_from_file(const struct globals *globals, const char *file, const char *id,
 			    struct error *err)
 {
-	struct oci_resources resources;
-	int r;
+	cleanup_oci_resources struct oci_resources *resources = NULL;
+	int r = read_resources(file, &resources, err);
 
-	fields_init(&oci_resources_fields, &resources);
-	r = read_resources(file, &resources, err);
-	if (r == 0)
-		r = container_update(globals->root, id, &resources, NULL, err);
-	fields_release(&oci_resources_fields, &resources);
-	return r;
+	return r < 0 ? r : container_update(globals->root, id, resources, NULL, err);
 }
 
 static int run(const struct globals *globals, void *data, char **args, struct error *err)
