@@ -56,8 +56,8 @@ int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_contro
 /* mkdir -p; 1 when the last directory is new, else 0 or -errno. */
 int cgroup_make_path(int root_fd, const char *path);
 
-/* Pure: the path in a text of /proc/PID/cgroup's v2 line, below @root of the hierarchy; NULL: it has
- * none there. free(3) it. */
+/* Pure: the path in the v2 line of a text of /proc/PID/cgroup, below @root of the hierarchy; NULL:
+ * it has none there. free(3) it. */
 char *cgroup_find_v2_path(const char *proc_cgroup, const char *root);
 
 /* Whether @code (-errno) says that the caller has no rights here. */
