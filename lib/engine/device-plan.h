@@ -20,7 +20,8 @@ struct device_plan {
 	dev_t rdev;
 	uid_t uid;
 	gid_t gid;
-	bool is_strict; /* permissions or owner were asked for: a node that is there gets them too */
+	/* Permissions or owner were asked for: a node that is there gets them too. */
+	bool is_strict;
 };
 
 struct devices_plan {
