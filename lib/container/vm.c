@@ -13,6 +13,7 @@
 #include "lib/container/vm-agent.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
+#include "lib/linux/process-table.h"
 #include "lib/sandbox/launch.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
@@ -290,11 +291,24 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	return r < 0 ? r : update_host(c, err);
 }
 
+/* With its shim the guest is gone, or the container in it. */
+static bool has_ended(const struct container *c)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	return pidfd == -ESRCH;
+}
+
 static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
 {
 	cleanup_free char *text = NULL;
-	int r = vm_agent_list(c, "json", &text, err);
+	int r;
 
+	*ret = NULL;
+	*ret_count = 0;
+	if (has_ended(c))
+		return 0;
+	r = vm_agent_list(c, "json", &text, err);
 	return r < 0 ? r : vm_agent_parse_pids(text, ret, ret_count, err);
 }
 
@@ -304,6 +318,10 @@ static int ps(const struct container *c, char *const *args, char **ret, struct e
 	if (args && args[0] && !(streq(args[0], "-ef") && !args[1]))
 		return error_set(err, -EOPNOTSUPP,
 				 "ps options mean nothing in a virtual machine: '%s'", args[0]);
+	if (has_ended(c)) {
+		*ret = process_table_text(NULL, 0);
+		return 0;
+	}
 	return vm_agent_list(c, "table", ret, err);
 }
 
