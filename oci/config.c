@@ -278,12 +278,12 @@ static void normalize_vm(struct oci_vm *vm)
 		drop_empty(&vm->hw_config->device_tree);
 }
 
-/* Whether the specification is older than 1.3. */
+/* Whether the specification is older than 1.3. It is not known yet to be a version at all. */
 static bool is_before_1_3(const char *version)
 {
 	const char *minor = version ? str_after(version, "1.") : NULL;
 
-	return minor && strchr("012", *minor) && !(minor[1] >= '0' && minor[1] <= '9');
+	return minor && *minor >= '0' && *minor <= '2' && !(minor[1] >= '0' && minor[1] <= '9');
 }
 
 /* A limit of 0 became one with 1.3 (config-linux.md#configLinuxPIDS). It was none before, and

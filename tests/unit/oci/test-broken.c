@@ -55,6 +55,7 @@ static const struct broken {
 	{ 2, "'ociVersion': '',", "config.json:2: ociVersion: missing" },
 	{ 2, "'ociVersion': 'latest',", "config.json:2: ociVersion: not a version: \"latest\"" },
 	{ 2, "'ociVersion': '1',", "config.json:2: ociVersion: not a version: \"1\"" },
+	{ 2, "'ociVersion': '1.', 'linux': {'resources': {'pids': {'limit': 0}}},", "config.json:2: ociVersion: not a version: \"1.\"" },
 	{ 2, "'ociVersion': '1.2.3.4',", "config.json:2: ociVersion: not a version: \"1.2.3.4\"" },
 	{ 3, "'root': {},", "config.json:3: root.path: missing" },
 	{ 3, "'root': 'rootfs',", "config.json:3: root: not an object: \"rootfs\"" },
