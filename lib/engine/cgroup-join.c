@@ -152,22 +152,27 @@ static void exec_spec_done(struct exec_spec *spec)
 static int parse_spec(const char *text, struct exec_spec *ret, struct error *err)
 {
 	const char *colon = strchr(text, ':');
-	cleanup_strv char **parts = NULL;
+	const char *path = colon ? colon + 1 : text;
+	cleanup_free char *list = xstrndup(text, colon ? (size_t)(colon - text) : 0);
+	cleanup_strv char **parts = strv_split(path, '/');
+	cleanup_strv char **controllers = colon ? strv_split(list, ',') : NULL;
 
-	*ret = (struct exec_spec){ .path = colon ? colon + 1 : text };
-	parts = strv_split(ret->path, '/');
 	if (strv_has(parts, ".."))
-		return error_set(err, -EINVAL, "bad sub cgroup path: %s", ret->path);
-	if (!colon)
-		return 0;
-	cleanup_free char *list = xstrndup(text, (size_t)(colon - text));
-	cleanup_strv char **controllers = strv_split(list, ',');
-
+		return error_set(err, -EINVAL, "bad sub cgroup path: %s", path);
 	if (strv_has(controllers, ""))
 		return error_set(err, -EINVAL,
 				 "invalid --cgroup argument: %s (empty <controller> prefix)", text);
-	ret->controllers = steal_ptr(&controllers);
+	*ret = (struct exec_spec){ steal_ptr(&controllers), path };
 	return 0;
+}
+
+/* Of v1: one that has a name instead of controllers. */
+static bool is_named(const struct cgroup_hierarchy *h)
+{
+	strv_each(option, h->mount.options)
+		if (str_after(option, "name="))
+			return true;
+	return false;
 }
 
 /* Without a path of its own a hierarchy without controllers (v2's on a hybrid host, or one that is
@@ -191,9 +196,7 @@ static int aim_all(struct cgroup *cg, const struct exec_spec *spec, struct error
 {
 	cgroup_each(h, cg)
 	{
-		char *const *options = h->mount.options;
-		bool is_named = options && *options && str_after(*options, "name=");
-		bool is_needed = h->mount.is_v2 ? cg->layout == CGROUP_LAYOUT_V2 : !is_named;
+		bool is_needed = h->mount.is_v2 ? cg->layout == CGROUP_LAYOUT_V2 : !is_named(h);
 		int r = cgroup_hierarchy_open(h) ? aim_at(cg, h, spec, is_needed, err) : 0;
 
 		if (r < 0)

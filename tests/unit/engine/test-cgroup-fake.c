@@ -39,7 +39,7 @@ static int remove_tree(void **state)
 }
 
 static const char *const v1[] = { "cpu,cpuacct", "cpuset", "memory", "blkio", NULL };
-static const char *const hybrid[] = { "memory", "name=systemd", "unified", NULL };
+static const char *const hybrid[] = { "memory", "rw,name=systemd", "unified", NULL };
 static const char *const v2[] = { "unified", NULL };
 
 static void assert_ok(int r, const struct error *err)
