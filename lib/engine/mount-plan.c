@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 #include "lib/base/path.h"
 #include "lib/base/str.h"
 
@@ -236,11 +237,11 @@ static int check_plan(const struct mount_plan *plan, struct error *err)
 		return error_set(err, -EINVAL,
 				 "mounts[%zu].destination: '%s' is on the top of rootfs",
 				 plan->index, m->destination);
+	/* mount(2) does not look at them either, and callers were never told. */
 	if (plan->kind == MOUNT_BIND && plan->data)
-		return error_set(err, -EINVAL,
-				 "mounts[%zu].options: '%s': bind mounts cannot have any "
-				 "filesystem-specific options applied",
-				 plan->index, plan->data[0]);
+		log_warning(
+			"mounts[%zu].options: '%s': ignored, a bind has no options of a file system",
+			plan->index, plan->data[0]);
 	if (plan->kind == MOUNT_BIND && (!m->source || !*m->source))
 		return error_set(err, -EINVAL, "mounts[%zu].source: missing", plan->index);
 	if (plan->kind != MOUNT_BIND && plan->kind != MOUNT_REMOUNT && (!m->type || !*m->type))
