@@ -48,10 +48,10 @@ static void little_is_required(void **state)
 
 static int64_t pids_limit(const char *version)
 {
-	cleanup_free char *text = xasprintf(
-		"{\"ociVersion\": \"%s\", \"root\": {\"path\": \"r\"}, "
-		"\"linux\": {\"resources\": {\"pids\": {\"limit\": 0}}}}",
-		version);
+	cleanup_free char *text =
+		xasprintf("{\"ociVersion\": \"%s\", \"root\": {\"path\": \"r\"}, "
+			  "\"linux\": {\"resources\": {\"pids\": {\"limit\": 0}}}}",
+			  version);
 	cleanup_oci_config struct oci_config *config = parse(text);
 
 	assert_true(config->linux_.resources.pids.limit.is_set);
