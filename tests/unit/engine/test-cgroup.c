@@ -208,7 +208,7 @@ static void test_removal_reaches_what_is_frozen_below(void **state)
 {
 	struct cgroup *cg = *state;
 	const struct cgroup_hierarchy *freezer;
-	cleanup_free char *child = xasprintf("%s/own", cgroup_relative(cg));
+	cleanup_free char *child = NULL;
 	cleanup_pid pid_t pid = 0;
 	struct error err = ERROR_INIT;
 	char text[16];
@@ -220,6 +220,7 @@ static void test_removal_reaches_what_is_frozen_below(void **state)
 		skip();
 	}
 	pid = spawn(cg, NULL);
+	child = xasprintf("%s/own", cgroup_relative(cg));
 	assert_int_equal(mkdirat(freezer->root_fd, child, 0755), 0);
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	assert_int_equal(cgroupfs_write(freezer->root_fd, child, "cgroup.procs", text), 0);
@@ -277,8 +278,8 @@ static void test_freezing_catches_what_waits_in_vfork(void **state)
 /* cgroup-v2.rst, "Threads": below a threaded cgroup there are threaded ones only. */
 static void test_a_threaded_parent_makes_a_threaded_cgroup(void **state)
 {
-	cleanup_free char *parent = xasprintf("%s/threads", cgroup_relative(*state));
-	cleanup_free char *path = xasprintf("/%s/web", parent);
+	cleanup_free char *parent = NULL;
+	cleanup_free char *path = NULL;
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_free pid_t *pids = NULL;
 	cleanup_free char *type = NULL;
@@ -293,6 +294,8 @@ static void test_a_threaded_parent_makes_a_threaded_cgroup(void **state)
 		print_message("this is not a host with v2 only\n");
 		skip();
 	}
+	parent = xasprintf("%s/threads", cgroup_relative(*state));
+	path = xasprintf("/%s/web", parent);
 	assert_int_equal(mkdirat(h->root_fd, parent, 0755), 0);
 	assert_int_equal(cgroupfs_write(h->root_fd, parent, "cgroup.type", "threaded"), 0);
 	cg = open_cgroup(path);
