@@ -34,7 +34,7 @@ struct work {
 	struct process process;
 	char *keyring;
 	bool has_fifo; /* at its gate, asked while a filter cannot forbid it */
-	pid_t pid; /* as the caller sees it; known once recorded */
+	pid_t pid;     /* as the caller sees it; known once recorded */
 };
 
 /* When the caller dies before the container is made, so does init. If it died before the kernel was
