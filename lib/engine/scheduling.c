@@ -256,8 +256,6 @@ int scheduling_bind_final(const struct scheduling_plan *plan, struct error *err)
 		r = sched_set_cpus(&plan->cpus_final);
 		return r < 0 ? error_sys(err, r, "process.execCPUAffinity.final") : 0;
 	}
-	if (plan->cpus_initial.count)
-		return 0;
 	id_set_fill(&all);
 	/* It keeps those it has. */
 	r = sched_set_cpus(&all);

@@ -40,7 +40,8 @@ void scheduling_plan_done(struct scheduling_plan *plan);
  * the processors. */
 int scheduling_apply(const struct scheduling_plan *plan, struct error *err);
 
-/* In a new process: before it joins its cgroup, and after that. Without an affinity of its own
- * it gets all processors, not those that whoever started the runtime was bound to. */
+/* In a new process: before it joins its cgroup, and after that. Without a final affinity it gets
+ * all processors of the cgroup (config.md#linux-process), not those that whoever started the
+ * runtime, or the first stage, was bound to. */
 int scheduling_bind_initial(const struct scheduling_plan *plan, struct error *err);
 int scheduling_bind_final(const struct scheduling_plan *plan, struct error *err);
