@@ -12,8 +12,8 @@ struct cgroup;
 
 /*
  * The native container engine: a parsed configuration and descriptors in, a process out. It keeps
- * nothing on disk, knows no command line and no VM, and is linked into `moat` (native isolation)
- * and into `moat-agent` (inside the guest).
+ * nothing on disk but what a cache is for, knows no command line and no VM, and is linked into
+ * `moat` (native isolation) and into `moat-agent` (inside the guest).
  *
  * Up to three processes take part, each in a file of its own: the caller (launch.c), a helper
  * where namespaces need one more fork (helper.c), and the container's init (init.c). They speak
