@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -13,7 +12,6 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/engine/engine.h"
-#include "lib/linux/caps.h"
 #include "lib/linux/mount.h"
 
 int rootfs_change_flags(int fd, const struct mount_plan *mount, const struct mount_change *own,
@@ -140,13 +138,11 @@ static int open_one(const struct engine_container *c, const struct container_pla
 	return is_on_block_device(mount) ? rootfs_make_fs(mount, mount->data, err) : -EINVAL;
 }
 
-/* An unprivileged caller has no rights over its own mounts, but init gets them over the copies in
- * its user namespace. */
-static bool may_mount(void)
+/* A caller may have no rights over its own mounts, without any or as root of a user namespace that
+ * does not own them. Init gets them over the copies in its user namespace. */
+static bool is_inits_business(const struct container_plan *plan, int code, int excuse)
 {
-	struct caps caps;
-
-	return caps_get(&caps) == 0 && caps.effective & 1ull << CAP_SYS_ADMIN;
+	return code == excuse || (code == -EPERM && namespaces_have_user(&plan->namespaces));
 }
 
 int rootfs_open_sources(const struct engine_container *c, const struct container_plan *plan,
@@ -155,8 +151,6 @@ int rootfs_open_sources(const struct engine_container *c, const struct container
 	ret->mounts = xcalloc(plan->mounts_count + 1, sizeof(*ret->mounts));
 	for (size_t i = 0; i < plan->mounts_count; i++)
 		ret->mounts[ret->mounts_count++] = -1;
-	if (!may_mount())
-		return 0;
 	for (size_t i = 0; i < plan->mounts_count; i++) {
 		struct error reason = ERROR_INIT;
 		int excuse;
@@ -164,7 +158,7 @@ int rootfs_open_sources(const struct engine_container *c, const struct container
 
 		if (fd >= 0)
 			ret->mounts[i] = fd;
-		else if (fd != excuse)
+		else if (!is_inits_business(plan, fd, excuse))
 			return error_set(err, fd, "mounts[%zu]: %s", plan->mounts[i].index,
 					 reason.msg);
 	}

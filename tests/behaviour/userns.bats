@@ -238,6 +238,17 @@ is_nobodys_stopped() {
   [ "$(as_nobody state "$ID" | jq -r .status)" = stopped ]
 }
 
+@test "root of a user namespace, as in podman unshare, runs a container" {
+  rootless_bundle
+  script 'id -u; tr -s " " </proc/self/uid_map; exit 3'
+  config '.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]
+    | .linux.gidMappings = .linux.uidMappings'
+  run -3 setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --map-root-user \
+    env HOME=/ USER=nobody "$BATS_TEST_TMPDIR/moat" --root "$BATS_TEST_TMPDIR/nobody" \
+    run --bundle "$BUNDLE" "$ID" </dev/null
+  expect "$output" = $'0\n 0 0 1'
+}
+
 @test "additional groups are refused where they cannot be set" {
   rootless_bundle
   config '.process.user.additionalGids = [0]'
