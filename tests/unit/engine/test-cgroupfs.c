@@ -59,6 +59,14 @@ static void test_a_hierarchy_mounted_twice_is_one(void **state)
 		      "/a 0:29 v1 rw,cpu\n/c 0:30 v1 rw,pids\n");
 }
 
+static void test_a_mount_that_shows_the_root_is_better_than_one_of_a_part(void **state)
+{
+	assert_parsed("1 0 0:29 /web /run/web/cgroup ro - cgroup2 cgroup2 rw\n"
+		      "2 0 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+		      "3 0 0:29 /other /b rw - cgroup2 cgroup2 rw\n",
+		      "/sys/fs/cgroup 0:29 v2 rw\n");
+}
+
 static void test_escaped_bytes_of_a_mount_point_are_themselves_again(void **state)
 {
 	assert_parsed("1 0 0:29 / /a\\040b\\011\\012\\134x\\04 rw - cgroup2 none rw\n",
@@ -90,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hierarchies_of_both_versions_are_found_in_their_order),
 		cmocka_unit_test(test_a_hierarchy_mounted_twice_is_one),
+		cmocka_unit_test(test_a_mount_that_shows_the_root_is_better_than_one_of_a_part),
 		cmocka_unit_test(test_escaped_bytes_of_a_mount_point_are_themselves_again),
 		cmocka_unit_test(test_a_name_that_looks_like_a_separator_does_not_confuse),
 		cmocka_unit_test(test_lines_that_are_not_understood_are_left_out),
