@@ -20,21 +20,21 @@ enum rootless { ROOTLESS_AUTO, ROOTLESS_TRUE, ROOTLESS_FALSE, ROOTLESS_COUNT };
 /* What stands in front of the command. */
 struct globals {
 	char *const *argv; /* main()'s */
-	char *root; /* absolute, never NULL once a command runs */
+	char *root;	   /* absolute, never NULL once a command runs */
 	const char *log;
 	int log_format;
 	int log_level; /* -1: not given */
 	bool is_debugging;
 	bool wants_systemd;
 	int cgroup_manager; /* enum cgroup_manager */
-	int rootless;       /* enum rootless */
-	int isolation;      /* enum isolation, -1: not given */
+	int rootless;	    /* enum rootless */
+	int isolation;	    /* enum isolation, -1: not given */
 	bool shows_version;
-	char *config;           /* another moat.json, or NULL */
-	const char *criu;       /* accepted for compatibility */
+	char *config;	  /* another moat.json, or NULL */
+	const char *criu; /* accepted for compatibility */
 	struct settings settings;
-	/* Why there are no settings. Said by the commands that need them: one that cleans up must work
-	 * whatever somebody wrote into a file. */
+	/* Why there are no settings. Said by the commands that need them: one that cleans up must
+	 * work whatever somebody wrote into a file. */
 	struct error settings_error;
 };
 
@@ -47,13 +47,13 @@ struct command {
 	const char *arguments; /* its positionals as --help shows them */
 	unsigned int min_args;
 	unsigned int max_args;
-	bool stops_early;      /* what follows the first positional belongs to somebody else */
+	bool stops_early; /* what follows the first positional belongs to somebody else */
 	const struct option_table *options;
-	size_t values_size;    /* of the struct that `options` fills, starting from zeroes */
-	const char *context;   /* stands before every error; NULL: "NAME 'ID'", "": nothing */
-	int failure_status;    /* exit status of an error; 0: 1 */
-	/* Why there is no such command, though peers have it: said whatever its arguments, --help too
-	 * (by which engines find out), and it is listed nowhere. NULL: there is. */
+	size_t values_size;  /* of the struct that `options` fills, starting from zeroes */
+	const char *context; /* stands before every error; NULL: "NAME 'ID'", "": nothing */
+	int failure_status;  /* exit status of an error; 0: 1 */
+	/* Why there is no such command, though peers have it: said whatever its arguments, --help
+	 * too (by which engines find out), and it is listed nowhere. NULL: there is. */
 	const char *refusal;
 
 	/* Returns the exit status, or a negative errno with @err set. @args: NULL-terminated. */
@@ -64,7 +64,7 @@ extern const struct command create_command, start_command, run_command, exec_com
 	delete_command, state_command, list_command, ps_command, pause_command, resume_command,
 	update_command, events_command, spec_command, features_command;
 extern const struct command checkpoint_command, restore_command; /* refused */
-extern const struct command *const commands[]; /* ends with NULL */
+extern const struct command *const commands[];			 /* ends with NULL */
 
 const struct command *command_find(const char *name);
 

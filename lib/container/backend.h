@@ -49,8 +49,8 @@ struct container_backend {
 	/* Changes limits: c->config has them all, as they are to be; @changes those that change. */
 	int (*update)(struct container *c, const struct oci_resources *changes, struct error *err);
 	int (*stats)(const struct container *c, struct cgroup_stats *ret, struct error *err);
-	/* Intel RDT: other schemata, and its statistics (-ENODATA: the container has no part in that);
-	 * NULL where there is none. */
+	/* Intel RDT: other schemata, and its statistics (-ENODATA: the container has no part in
+	 * that); NULL where there is none. */
 	int (*update_rdt)(const struct container *c, const struct oci_intel_rdt *changes,
 			  struct error *err);
 	int (*rdt_stats)(const struct container *c, struct intel_rdt_stats *ret, struct error *err);

@@ -110,8 +110,8 @@ void container_stats_done(struct container_stats *stats);
 int container_stats(const char *root, const char *id, struct container_stats *ret,
 		    struct error *err);
 
-/* Tells what happens until the container ends: stats each @interval_ns, and of each time that it ran
- * out of memory. A negative return of a callback ends it with that. */
+/* Tells what happens until the container ends: stats each @interval_ns, and of each time that it
+ * ran out of memory. A negative return of a callback ends it with that. */
 struct container_watch {
 	const char *root;
 	const char *id;

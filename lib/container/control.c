@@ -4,8 +4,8 @@
 #include "lib/base/error.h"
 #include "lib/container/handle.h"
 
-/* What is asked of a container that lives: pause, resume, ps. Engines know the refusals of pause and
- * resume from runc. */
+/* What is asked of a container that lives: pause, resume, ps. Engines know the refusals of pause
+ * and resume from runc. */
 
 static int open_with_status(const char *root, const char *id, struct container **ret,
 			    const struct container_backend **ret_backend,

@@ -12,7 +12,8 @@ struct oci_config;
 #define ISOLATION_ANNOTATION "io.moat.isolation"
 
 /* Without a look at the container, so that a program that has to execute itself once more need not
- * read it twice. @flag: enum isolation, or -1. *ret: -1 when none of the first three says anything. */
+ * read it twice. @flag: enum isolation, or -1. *ret: -1 when none of the first three says
+ * anything. */
 int isolation_choose_early(int flag, const char *program, int *ret, struct error *err);
 
 /* The others. @allowed: names of annotations, or NULL. @configured: moat.json's, or -1. */

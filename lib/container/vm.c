@@ -247,7 +247,8 @@ static int exec(struct container *c, const struct container_exec_request *reques
 }
 
 /* The guest cannot be asked whether it is paused, so the record says so: before it may be true, and
- * until it cannot be any more. Whoever is killed in between leaves a container that `resume` cures. */
+ * until it cannot be any more. Whoever is killed in between leaves a container that `resume`
+ * cures. */
 static int mark_paused(struct container *c, bool is_paused, struct error *err)
 {
 	c->record.is_paused = is_paused;

@@ -15,8 +15,8 @@ struct error;
  * $XDG_CONFIG_HOME/moat (or ~/.config/moat) after them. Later files replace what earlier ones say,
  * key by key. $MOAT_CONFIG, which --config sets, names one file to read instead of all of these.
  *
- * Trusted, as the command line is. A key that nobody knows is to be warned of with its place, since it
- * may be a misspelt one or a later version's.
+ * Trusted, as the command line is. A key that nobody knows is to be warned of with its place, since
+ * it may be a misspelt one or a later version's.
  */
 #define SETTINGS_VARIABLE "MOAT_CONFIG"
 #define SETTINGS_SYSTEM_DIR "/etc/moat"
@@ -41,7 +41,7 @@ struct settings {
 	int log_level;		  /* enum log_level, -1 */
 	char **allow_annotations; /* those that may override what is said here */
 	struct settings_vm vm;
-	char **warnings; /* texts: for the commands that make containers, since others stay silent */
+	char **warnings; /* for the commands that make containers, since others stay silent */
 };
 
 /* Reads them all. What is missing, file or key, is as settings_init() leaves it. */
