@@ -357,8 +357,8 @@ static int reset_signals(void *ctx, struct error *err)
 	return 0;
 }
 
-/* A filter may refuse close_range(2), or kill for it: profiles are older than that call. From here on
- * every descriptor that is opened is closed again at once, but for these. */
+/* A filter may refuse close_range(2), or kill for it: profiles are older than that call. From here
+ * on every descriptor that is opened is closed again at once, but for these. */
 static int close_unneeded(void *ctx, struct error *err)
 {
 	const struct process *p = ctx;

@@ -144,11 +144,10 @@ int main(int argc, char **argv)
 	struct trace t = { 0 };
 	int gate[2], status;
 
-	if (argc < 4) {
+	if (argc < 4 || sscanf(argv[1], "%ld", &t.last) != 1) {
 		(void)fprintf(stderr, "usage: kill-at N REPORT COMMAND…\n");
 		return 2;
 	}
-	t.last = strtol(argv[1], NULL, 10);
 	t.report = argv[2];
 	if (pipe2(gate, O_CLOEXEC) < 0) {
 		perror("pipe");
