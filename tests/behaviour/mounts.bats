@@ -343,8 +343,9 @@ other
   script "mknod /tmp/node b $(stat -c '0x%t 0x%T' "$device"); dd if=/tmp/node of=/dev/null bs=512 count=1 2>/dev/null || echo denied
     touch /data/file && ls /data | xargs; $(mountinfo /data)"
   config '.process.capabilities[] += ["CAP_MKNOD"]'
-  run -0 foreground
+  run foreground
   losetup --detach "$device"
+  expect "$status" = 0
   expect_match "$output" denied
   expect_match "$output" "file lost+found"
   expect_match "$output" "/data: rw,noatime"
