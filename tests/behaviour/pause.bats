@@ -96,8 +96,10 @@ counts_on() {
 }
 
 @test "SIGTERM reaches a paused container when it is resumed" {
-  script 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+  script 'trap "exit 0" TERM; : >/tmp/up; while :; do sleep 0.1; done'
   detached
+  # Before it has its handler, the guest's agent would end it by SIGKILL.
+  eventually 20 test -e "$BUNDLE/rootfs/tmp/up"
   moat pause "$ID"
   moat kill "$ID" TERM
   expect "$(status_of "$ID")" = paused
