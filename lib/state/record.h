@@ -48,7 +48,7 @@ struct record {
 	int phase;     /* enum record_phase */
 	char *bundle;  /* absolute */
 	char *rootfs;  /* absolute */
-	/* Native, without a mount namespace: the mount that rootfs was in before (statx(2)), else 0. */
+	/* Native, without a mount namespace: the mount that rootfs was in (statx(2)), else 0. */
 	uint64_t rootfs_mount;
 	char *created; /* RFC 3339 with nanoseconds, UTC */
 	char *cgroup;  /* path in each hierarchy */
