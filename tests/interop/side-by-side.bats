@@ -3,9 +3,17 @@
 
 load helpers
 
+# Why nothing can be compared here, or nothing.
+obstacle() {
+  if [ "$MOAT_ISOLATION" != native ]; then
+    echo "native only: runc shares the host's kernel, a guest has its own"
+  elif ! command -v runc >/dev/null; then
+    echo "no runc here (./dev setup --test)"
+  fi
+}
+
 setup_file() {
-  only_native "runc shares the host's kernel, a guest has its own"
-  command -v runc >/dev/null || skip "no runc here (./dev setup --test)"
+  [ -z "$(obstacle)" ] || return 0
   setup_podman
   # For --userns auto. The suite's mounts are its own.
   echo containers:1000000:100000 >"$WORK/subid"
@@ -14,8 +22,15 @@ setup_file() {
 }
 
 teardown_file() {
+  [ -z "$(obstacle)" ] || return 0
   umount /etc/subuid /etc/subgid 2>/dev/null || true
   teardown_podman
+}
+
+setup() {
+  local reason
+  reason=$(obstacle)
+  [ -z "$reason" ] || skip "$reason"
 }
 
 # --- saying the same ----------------------------------------------------------------------------
