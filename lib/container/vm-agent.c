@@ -2,7 +2,6 @@
 #include "lib/container/vm-agent.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "agent/client/client.h"
 #include "lib/base/error.h"
@@ -14,7 +13,6 @@
 #include "oci/config.h"
 
 #define AGENT_TIMEOUT_MS 10000
-#define PROCESSES_MAX (1u << 22) /* as many as Linux can have */
 
 DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
 #define cleanup_loop CLEANUP(loop_free_p)
@@ -192,45 +190,12 @@ int vm_agent_list(const struct container *c, const char *format, char **ret, str
 	return 0;
 }
 
-struct pids {
-	pid_t *items;
-	size_t count;
-	unsigned int depth;
-};
-
-static int take_pid(void *ctx, const struct json_event *event, struct error *err)
+int vm_agent_remove(const struct container *c, struct error *err)
 {
-	struct pids *pids = ctx;
-	uint32_t pid;
-
-	if (event->type == JSON_ARRAY_START && pids->depth++ == 0)
-		return 0;
-	if (event->type == JSON_ARRAY_END)
-		return 0;
-	if (event->type != JSON_NUMBER || !pids->depth || parse_u32(event->text, &pid) < 0 ||
-	    pid > INT32_MAX)
-		return error_set(err, -EBADMSG, "not an array of pids");
-	pids->items = xrealloc(pids->items, pids->count + 1, sizeof(*pids->items));
-	pids->items[pids->count++] = (pid_t)pid;
-	return 0;
-}
-
-int vm_agent_parse_pids(const char *text, pid_t **ret, size_t *ret_count, struct error *err)
-{
-	static const struct json_limits limits = {
-		.max_bytes = 16 * PROCESSES_MAX,
-		.max_depth = 1,
-		.max_values = PROCESSES_MAX,
+	const grpc_RemoveContainerRequest request = {
+		.container_id = c->id,
+		.timeout = AGENT_TIMEOUT_MS / 1000,
 	};
-	struct pids pids = { 0 };
-	int r = json_parse("the guest's list of processes", text, strlen(text), &limits, take_pid,
-			   &pids, err);
 
-	if (r < 0) {
-		free(pids.items);
-		return r;
-	}
-	*ret = pids.items;
-	*ret_count = pids.count;
-	return 0;
+	return command(c, AGENT_REMOVE_CONTAINER, &request, err);
 }

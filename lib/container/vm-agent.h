@@ -27,5 +27,5 @@ int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct e
 
 /* Its processes: @format "json", an array of pids, or "table", printable text. free(3) it. */
 int vm_agent_list(const struct container *c, const char *format, char **ret, struct error *err);
-/* Pure. */
-int vm_agent_parse_pids(const char *text, pid_t **ret, size_t *ret_count, struct error *err);
+/* Whatever is left of it in its sandbox. */
+int vm_agent_remove(const struct container *c, struct error *err);

@@ -14,6 +14,9 @@
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
 #include "lib/linux/process-table.h"
+#include "lib/sandbox/companions.h"
+#include "lib/sandbox/files.h"
+#include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
@@ -59,7 +62,8 @@ static int await_created(struct container *c, int sync_fd, struct error *err)
 
 	if (r < 0)
 		return r;
-	c->record.sandbox = xstrdup(c->id);
+	if (!c->record.sandbox)
+		c->record.sandbox = xstrdup(c->id);
 	/* In the same breath: once the shim may outlive us, the record has to say "created". */
 	c->record.phase = RECORD_CREATED;
 	r = container_save(c, err);
@@ -115,6 +119,30 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 	return 0;
 }
 
+/* Whether the VM of another container is there to be joined. A name that is no container's of ours is
+ * the engine's own affair: podman's pods without an infra container have such names. */
+static int find_sandbox(struct container *c, struct error *err)
+{
+	const char *wanted = sandbox_wanted(c->id, c->config);
+	cleanup_record struct record record = { 0 };
+	cleanup_state_dir struct state_dir *dir = NULL;
+	cleanup_fd int pidfd = -1;
+
+	if (!wanted)
+		return 0;
+	if (state_dir_open(c->root, wanted, &dir, NULL) < 0 ||
+	    record_read(dir, &record, NULL) < 0 || record.isolation != ISOLATION_VM ||
+	    !streq_null(record.sandbox, wanted)) {
+		log_debug("sandbox '%s' is none of ours: making a virtual machine", wanted);
+		return 0;
+	}
+	pidfd = record_pidfd(&record);
+	if (pidfd < 0)
+		return error_set(err, -ESRCH, "sandbox '%s' has stopped", wanted);
+	c->record.sandbox = xstrdup(wanted);
+	return 0;
+}
+
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
@@ -124,6 +152,9 @@ static int create(struct container *c, const struct container_create_request *re
 
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
+	r = find_sandbox(c, err);
+	if (r < 0)
+		return r;
 	resources = sandbox_host_resources(c->config, true);
 	r = request->no_cgroup ? 0 : backend_make_cgroup(c, &resources, &cg, err);
 	if (r < 0)
@@ -303,6 +334,7 @@ static bool has_ended(const struct container *c)
 static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err)
 {
 	cleanup_free char *text = NULL;
+	struct agent_bytes bytes;
 	int r;
 
 	*ret = NULL;
@@ -310,7 +342,10 @@ static int pids(const struct container *c, pid_t **ret, size_t *ret_count, struc
 	if (has_ended(c))
 		return 0;
 	r = vm_agent_list(c, "json", &text, err);
-	return r < 0 ? r : vm_agent_parse_pids(text, ret, ret_count, err);
+	if (r < 0)
+		return r;
+	bytes = (struct agent_bytes){ (const uint8_t *)text, strlen(text) };
+	return guest_pids_parse(&bytes, ret, ret_count, err);
 }
 
 /* The guest has no ps program, and what the host's shows is a shim and a VMM. */
@@ -326,6 +361,33 @@ static int ps(const struct container *c, char *const *args, char **ret, struct e
 	return vm_agent_list(c, "table", ret, err);
 }
 
+static bool is_member(const struct container *c)
+{
+	return c->record.sandbox && !streq(c->record.sandbox, c->id);
+}
+
+/* What a member's shim could not take back: it has no rights any more, or was killed. With the
+ * sandbox all of that is gone. */
+static int leave_sandbox(const struct container *c, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s/" SHIM_VM_DIR "/" COMPANIONS_SOCKET, c->root,
+					    c->record.sandbox);
+	cleanup_files struct files files = FILES_INIT;
+	struct error reason = ERROR_INIT;
+	cleanup_fd int fd = -1;
+	int r = companion_connect(path, &fd, &reason);
+
+	if (r < 0)
+		return 0;
+	if (vm_agent_remove(c, &reason) < 0)
+		log_debug("remove container: %s", reason.msg);
+	r = companion_get_files(fd, &files, &reason);
+	if (r == 0)
+		return files_detach(&files, c->id, err);
+	log_debug("%s", reason.msg);
+	return 0;
+}
+
 /* The VMM and all the rest die with the shim, and what does not is in the cgroup. */
 static int destroy(struct container *c, struct error *err)
 {
@@ -336,6 +398,8 @@ static int destroy(struct container *c, struct error *err)
 		r = backend_end_process(c, cg, err);
 	if (r == 0 && cg)
 		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
+	if (r == 0 && is_member(c))
+		r = leave_sandbox(c, err);
 	if (r < 0)
 		return r;
 	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);

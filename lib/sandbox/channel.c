@@ -163,3 +163,10 @@ const char *channel_address(const struct channel *c)
 {
 	return c->address;
 }
+
+char *channel_local_address(const char *address)
+{
+	const char *path = str_after(address, "unix://"), *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? xasprintf("unix://%s", slash + 1) : xstrdup(address);
+}

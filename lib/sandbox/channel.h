@@ -34,3 +34,7 @@ void channel_free(struct channel *channel);
 
 /* "unix:///…/agent.sock" or "vsock://CID". */
 const char *channel_address(const struct channel *channel);
+
+/* The same address for a process without paths to the host, whose current directory is the one that
+ * the socket lies in. free(3) it. */
+char *channel_local_address(const char *address);

@@ -24,6 +24,16 @@ uint64_t confine_vmm_caps(bool with_virtiofsd)
 	return file_caps | (with_virtiofsd ? virtiofsd_caps : 0);
 }
 
+int confine_children(uint64_t keep, struct error *err)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "set no_new_privs");
+	r = caps_drop_bounding(keep);
+	return r < 0 ? error_sys(err, r, "drop capabilities") : 0;
+}
+
 int confine_self(uint64_t keep, struct error *err)
 {
 	struct caps caps;

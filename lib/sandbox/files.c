@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/sandbox/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/base/beneath.h"
 #include "lib/base/error.h"
@@ -13,6 +16,22 @@
 #include "lib/base/str.h"
 #include "lib/linux/mount.h"
 #include "lib/sandbox/sandbox.h"
+
+void files_done(struct files *files)
+{
+	close_fdp(&files->ns);
+	close_fdp(&files->dir);
+	close_fdp(&files->writable);
+	*files = FILES_INIT;
+}
+
+void files_trees_done(struct files_trees *trees)
+{
+	for (size_t i = 0; i < trees->count; i++)
+		close_fdp(&trees->fds[i]);
+	free(trees->fds);
+	*trees = (struct files_trees){ 0 };
+}
 
 int files_isolate(struct error *err)
 {
@@ -23,10 +42,11 @@ int files_isolate(struct error *err)
 	return 0;
 }
 
-/* Holds directories and the empty files that bind mounts cover, so a few pages are plenty. */
+/* Holds directories and the empty files that bind mounts cover, so a few pages are plenty. It is
+ * shared, since what is mounted on it later has to reach virtiofsd's own namespace, too. */
 static int mount_base(const char *dir, int *ret_fd, struct error *err)
 {
-	char *const options[] = { (char *)"mode=0755", (char *)"size=1m", (char *)"nr_inodes=4096",
+	char *const options[] = { (char *)"mode=0755", (char *)"size=4m", (char *)"nr_inodes=16384",
 				  NULL };
 	const struct mount_fs fs = {
 		.type = "tmpfs",
@@ -34,7 +54,7 @@ static int mount_base(const char *dir, int *ret_fd, struct error *err)
 		.options = options,
 		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 	};
-	const struct mount_change private = { .propagation = MS_PRIVATE };
+	const struct mount_change shared = { .propagation = MS_SHARED };
 	char reason[MOUNT_REASON_MAX];
 	cleanup_fd int target = -1, fd = -1;
 	int r;
@@ -47,18 +67,73 @@ static int mount_base(const char *dir, int *ret_fd, struct error *err)
 		return error_sys(err, fd, "mount tmpfs for '%s'", dir);
 	r = mount_attach(fd, target);
 	if (r == 0)
-		r = mount_change(fd, &private, false);
+		r = mount_change(fd, &shared, false);
 	if (r < 0)
 		return error_sys(err, r, "mount tmpfs on '%s'", dir);
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-static int make_target(int base, const struct sandbox_share *share)
+/* The guest has business in what is mounted here, not in the directory that holds it. */
+int files_make(const char *dir, struct files *ret, struct error *err)
 {
-	if (share->is_file)
-		return beneath_touch(base, share->guest_name, 0644);
-	return beneath_mkdirs(base, share->guest_name, 0755);
+	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };
+	cleanup_files struct files files = FILES_INIT;
+	int r = mount_base(dir, &files.dir, err);
+
+	if (r < 0)
+		return r;
+	files.writable = mount_clone(files.dir, "", false);
+	if (files.writable < 0)
+		return error_sys(err, files.writable, "clone '%s'", dir);
+	r = mount_change(files.dir, &readonly, false);
+	if (r < 0)
+		return error_sys(err, r, "remount '%s' read-only", dir);
+	files.ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (files.ns < 0)
+		return error_sys(err, errno, "open '/proc/self/ns/mnt'");
+	*ret = files;
+	files = FILES_INIT;
+	return 0;
+}
+
+static int clone_one(const struct sandbox_share *share, int *ret, struct error *err)
+{
+	const struct mount_change change = {
+		.set = share->is_readonly ? MOUNT_ATTR_RDONLY : 0,
+		.propagation = MS_SLAVE,
+	};
+	int r;
+
+	*ret = mount_clone(AT_FDCWD, share->host_path, share->is_recursive);
+	if (*ret < 0)
+		return error_sys(err, *ret, "bind '%s'", share->host_path);
+	r = mount_change(*ret, &change, true);
+	return r < 0 ? error_sys(err, r, "bind '%s'", share->host_path) : 0;
+}
+
+int files_clone(const struct sandbox_plan *plan, struct files_trees *ret, struct error *err)
+{
+	cleanup_files_trees struct files_trees trees = { 0 };
+
+	trees.fds = xcalloc(plan->shares_count + 1, sizeof(*trees.fds));
+	while (trees.count < plan->shares_count) {
+		size_t i = trees.count++;
+		int r = clone_one(&plan->shares[i], &trees.fds[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = trees;
+	trees = (struct files_trees){ 0 };
+	return 0;
+}
+
+int files_enter(const struct files *files, struct error *err)
+{
+	return setns(files->ns, CLONE_NEWNS) < 0
+		       ? error_sys(err, errno, "join the sandbox's mount namespace")
+		       : 0;
 }
 
 static int make_parent(int base, const struct sandbox_share *share)
@@ -69,41 +144,85 @@ static int make_parent(int base, const struct sandbox_share *share)
 	return parent < 0 ? parent : 0;
 }
 
-static int share_one(int base, const struct sandbox_share *share, struct error *err)
+static int make_target(int base, const struct sandbox_share *share)
 {
-	const struct mount_change change = {
-		.set = share->is_readonly ? MOUNT_ATTR_RDONLY : 0,
-		.propagation = MS_SLAVE,
-	};
-	cleanup_fd int source = -1, target = -1;
-	int r;
+	cleanup_fd int fd = -1;
+	int r = make_parent(base, share);
 
-	source = mount_clone(AT_FDCWD, share->host_path, share->is_recursive);
-	if (source < 0)
-		return error_sys(err, source, "bind '%s'", share->host_path);
-	r = make_parent(base, share);
-	if (r == 0)
-		r = target = make_target(base, share);
-	if (r >= 0)
-		r = mount_change(source, &change, true);
-	if (r >= 0)
-		r = mount_attach(source, target);
 	if (r < 0)
-		return error_sys(err, r, "bind '%s' on '%s'", share->host_path, share->guest_name);
+		return r;
+	fd = share->is_file ? beneath_touch(base, share->guest_name, 0644)
+			    : beneath_mkdirs(base, share->guest_name, 0755);
+	return fd < 0 ? fd : 0;
+}
+
+static int attach_one(const struct files *files, const struct sandbox_share *share, int tree)
+{
+	cleanup_fd int target = -1;
+	int r = make_target(files->writable, share);
+
+	if (r < 0)
+		return r;
+	target = beneath_open(files->dir, share->guest_name, O_PATH, 0);
+	return target < 0 ? target : mount_attach(tree, target);
+}
+
+int files_attach(const struct files *files, const struct sandbox_plan *plan,
+		 struct files_trees *trees, struct error *err)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		const struct sandbox_share *share = &plan->shares[i];
+		int r = attach_one(files, share, trees->fds[i]);
+
+		if (r < 0)
+			return error_sys(err, r, "bind '%s' on '%s'", share->host_path,
+					 share->guest_name);
+	}
 	return 0;
 }
 
-int files_share(const char *dir, const struct sandbox_plan *plan, struct error *err)
+static int unmount_all(const struct files *files, const char *id)
 {
-	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };
-	cleanup_fd int base = -1;
-	int r = mount_base(dir, &base, err);
+	cleanup_dir DIR *dir = NULL;
+	cleanup_fd int fd = beneath_open(files->writable, id, O_RDONLY | O_DIRECTORY, 0);
+	struct dirent *entry;
 
-	for (size_t i = 0; r == 0 && i < plan->shares_count; i++)
-		r = share_one(base, &plan->shares[i], err);
-	if (r < 0)
-		return r;
-	/* The guest has business in what is mounted here, not in the directory that holds it. */
-	r = mount_change(base, &readonly, false);
-	return r < 0 ? error_sys(err, r, "remount '%s' read-only", dir) : 0;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	dir = fdopendir(steal_fd(&fd));
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)) != NULL) {
+		cleanup_free char *path = xasprintf("%s/%s", id, entry->d_name);
+
+		if (*entry->d_name != '.' && umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 &&
+		    errno != EINVAL) /* nothing was mounted on it yet */
+			return -errno;
+	}
+	return remove_tree_at(files->writable, id);
+}
+
+static int detach_here(const struct files *files, const char *id)
+{
+	if (setns(files->ns, CLONE_NEWNS) < 0 || fchdir(files->dir) < 0)
+		return -errno;
+	return unmount_all(files, id);
+}
+
+int files_detach(const struct files *files, const char *id, struct error *err)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return error_sys(err, errno, "fork");
+	if (pid == 0)
+		_exit(-detach_here(files, id));
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return error_sys(err, errno, "wait for process %d", (int)pid);
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	return error_sys(err, WIFEXITED(status) ? WEXITSTATUS(status) : EIO,
+			 "take the files of '%s' out of the shared directory", id);
 }

@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/sandbox/sandbox.h"
+
 struct error;
 struct oci_config;
 struct oci_memory;
-struct sandbox_plan;
-struct sandbox_share;
 
 /*
  * A plan in the making. The guest's configuration starts as a copy of the host's; each part of
@@ -16,6 +16,7 @@ struct sandbox_share;
  */
 struct planning {
 	const char *id;
+	enum sandbox_role role;
 	const char *bundle; /* absolute */
 	const struct oci_config *host;
 	struct oci_config *guest; /* the plan's */

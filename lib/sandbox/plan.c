@@ -23,6 +23,13 @@
 
 #define MIB (1u << 20)
 
+/* In /proc/PID/ns, of those that a pod may share. */
+static const char *const namespace_files[OCI_NS_COUNT] = {
+	[OCI_NS_PID] = "pid",
+	[OCI_NS_IPC] = "ipc",
+	[OCI_NS_UTS] = "uts",
+};
+
 char *plan_share(struct planning *p, const struct sandbox_share *share)
 {
 	struct sandbox_plan *plan = p->plan;
@@ -75,8 +82,14 @@ static void add_namespace(struct oci_linux *linux_, enum oci_namespace_type type
 		(struct oci_namespace){ .type = (int)type };
 }
 
+static bool is_pods_to_share(enum oci_namespace_type type)
+{
+	return type == OCI_NS_PID || type == OCI_NS_IPC || type == OCI_NS_UTS;
+}
+
 /* What shares a namespace with the host, or joins another container's, gets one of its own: the
- * other side of that sharing is not in this VM. */
+ * other side of that sharing is not in this VM. But what a member joins can only be the pod's, which
+ * the sandbox's container is there to hold. */
 static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 {
 	struct oci_namespace *entry = find_namespace(p->guest, type);
@@ -85,6 +98,8 @@ static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 	if (!entry) {
 		log_debug("linux.namespaces: instead of the host's %s namespace a new one", name);
 		add_namespace(&p->guest->linux_, type);
+	} else if (entry->path && p->role == SANDBOX_MEMBER && is_pods_to_share(type)) {
+		p->plan->shared_namespaces |= 1u << type;
 	} else if (entry->path) {
 		log_debug("linux.namespaces: instead of '%s' a new %s namespace", entry->path,
 			  name);
@@ -102,7 +117,7 @@ static int plan_namespaces(struct planning *p, struct error *err)
 	struct oci_namespace *user = find_namespace(p->guest, OCI_NS_USER);
 	struct oci_namespace *time = find_namespace(p->guest, OCI_NS_TIME);
 
-	if (!net)
+	if (!net && p->role == SANDBOX_OWNER)
 		return error_set(err, -ENOTSUP,
 				 "linux.namespaces: a virtual machine has no shared host network");
 	if (user && user->path)
@@ -116,7 +131,8 @@ static int plan_namespaces(struct planning *p, struct error *err)
 			time->path);
 		plan_replace(&time->path, NULL);
 	}
-	remove_namespace(&p->guest->linux_, net);
+	if (net)
+		remove_namespace(&p->guest->linux_, net);
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		plan_one_namespace(p, own[i]);
 	return 0;
@@ -245,11 +261,13 @@ static int (*const parts[])(struct planning *p, struct error *err) = {
 };
 /* clang-format on */
 
-int sandbox_plan_new(const char *id, const char *bundle, const struct oci_config *config,
-		     struct sandbox_plan **ret, struct error *err)
+int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
+		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err)
 {
 	cleanup_sandbox_plan struct sandbox_plan *plan = xcalloc(1, sizeof(*plan));
-	struct planning p = { .id = id, .bundle = bundle, .host = config, .plan = plan };
+	struct planning p = {
+		.id = id, .role = role, .bundle = bundle, .host = config, .plan = plan
+	};
 	int r = copy_config(config, &plan->guest_config, err);
 
 	if (r < 0)
@@ -262,6 +280,34 @@ int sandbox_plan_new(const char *id, const char *bundle, const struct oci_config
 	}
 	*ret = steal_ptr(&plan);
 	return 0;
+}
+
+void sandbox_plan_share_namespaces(struct sandbox_plan *plan, int pid)
+{
+	for (int type = 0; type < OCI_NS_COUNT; type++) {
+		struct oci_namespace *entry = find_namespace(plan->guest_config, type);
+
+		if (entry && plan->shared_namespaces & 1u << type)
+			plan_replace(&entry->path,
+				     xasprintf("/proc/%d/ns/%s", pid, namespace_files[type]));
+	}
+}
+
+/* CRI-O's and containerd's words; podman uses the first. */
+const char *sandbox_wanted(const char *id, const struct oci_config *config)
+{
+	static const char *const annotations[] = {
+		"io.kubernetes.cri-o.SandboxID",
+		"io.kubernetes.cri.sandbox-id",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
+		const char *wanted = string_map_get(&config->annotations, annotations[i]);
+
+		if (wanted && *wanted && !streq(wanted, id))
+			return wanted;
+	}
+	return NULL;
 }
 
 void sandbox_plan_free(struct sandbox_plan *plan)

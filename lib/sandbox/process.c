@@ -24,15 +24,15 @@
 
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
 
-void guest_process_init(struct guest_process *p, struct loop *loop, struct agent_client *client,
-			const char *container_id, const char *exec_id, bool has_terminal)
+void guest_process_init(struct guest_process *p, struct loop *loop, const char *container_id,
+			const char *exec_id, bool has_terminal)
 {
 	*p = (struct guest_process){
 		.loop = loop,
-		.client = client,
 		.container_id = container_id,
 		.exec_id = exec_id,
 		.has_terminal = has_terminal,
+		.own = { -1, -1, -1 },
 		.streams = { -1, -1, -1 },
 		.status = GUEST_STATUS_LOST,
 		.tty = -1,
@@ -42,8 +42,8 @@ void guest_process_init(struct guest_process *p, struct loop *loop, struct agent
 void guest_process_done(struct guest_process *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(p->streams); i++) {
+		close_fdp(&p->own[i]);
 		close_fdp(&p->streams[i]);
-		p->streams[i] = -1;
 		relay_free(p->relays[i]);
 		p->relays[i] = NULL;
 	}
@@ -127,21 +127,30 @@ static void on_drain_timer(void *ctx)
 		await_quiet(p);
 }
 
-int guest_process_relay(struct guest_process *p, const int stdio[3], struct error *err)
+int guest_process_adopt(struct guest_process *p, struct error *err)
+{
+	for (int i = 0; i < (int)ARRAY_SIZE(p->own); i++) {
+		p->own[i] = relay_adopt(i, i > STDIN_FILENO);
+		if (p->own[i] < 0)
+			return error_sys(err, p->own[i], "open %s", stream_names[i]);
+	}
+	return 0;
+}
+
+void guest_process_relay(struct guest_process *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(p->streams); i++) {
 		int ours, stream;
 
-		if (p->streams[i] < 0)
+		if (p->streams[i] < 0) {
+			close_fdp(&p->own[i]);
 			continue;
-		ours = relay_adopt(stdio[i], i > 0);
-		if (ours < 0)
-			return error_sys(err, ours, "open %s", stream_names[i]);
+		}
+		ours = steal_fd(&p->own[i]);
 		stream = steal_fd(&p->streams[i]);
 		p->relays[i] = i == 0 ? relay_new(p->loop, ours, stream, on_relay_done, p)
 				      : relay_new(p->loop, stream, ours, on_relay_done, p);
 	}
-	return 0;
 }
 
 static void exited(struct guest_process *p)

@@ -23,6 +23,7 @@ struct guest_process {
 	bool has_terminal;
 	int tty; /* whose size the guest's terminal follows, or -1; borrowed */
 
+	int own[3];	   /* the caller's stdio as we use it, until a relay has it */
 	int streams[3];	   /* connections to the guest, -1 once a relay has them */
 	uint32_t ports[3]; /* by which the agent knows them; 0: none */
 	struct relay *relays[3];
@@ -37,15 +38,20 @@ struct guest_process {
 
 #define GUEST_STATUS_LOST 255 /* what a shim exits with when it does not know */
 
-void guest_process_init(struct guest_process *p, struct loop *loop, struct agent_client *client,
-			const char *container_id, const char *exec_id, bool has_terminal);
+/* p->client is the caller's to set before the guest is asked for anything. */
+void guest_process_init(struct guest_process *p, struct loop *loop, const char *container_id,
+			const char *exec_id, bool has_terminal);
 void guest_process_done(struct guest_process *p);
+
+/* Takes our standard streams, while there is a /proc to open them anew with. They stay what they
+ * are. */
+int guest_process_adopt(struct guest_process *p, struct error *err);
 
 /* Connects its streams; p->ports go into the request that makes it. */
 int guest_process_dial(struct guest_process *p, const char *address, struct error *err);
 
-/* Begins to relay between the streams and @stdio, which stay the caller's; [0] may be [1]. */
-int guest_process_relay(struct guest_process *p, const int stdio[3], struct error *err);
+/* Begins to relay between the streams and what was adopted. */
+void guest_process_relay(struct guest_process *p);
 
 /* From here on p->is_finished will become true. */
 int guest_process_wait(struct guest_process *p, struct error *err);

@@ -20,6 +20,8 @@ struct packet {
 static const char *const message_names[] = {
 	[RENDEZVOUS_CREATED] = "created", [RENDEZVOUS_RECORDED] = "recorded",
 	[RENDEZVOUS_START] = "start",	  [RENDEZVOUS_STARTED] = "started",
+	[RENDEZVOUS_JOIN] = "join",	  [RENDEZVOUS_FILES] = "files",
+	[RENDEZVOUS_ATTEND] = "attend",	  [RENDEZVOUS_LEAVE] = "leave",
 	[RENDEZVOUS_FAILED] = "failed",
 };
 

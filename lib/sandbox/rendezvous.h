@@ -17,6 +17,10 @@ struct error;
  *		shim → STARTED
  *	exec:	shim → STARTED				the program runs
  *		moat → RECORDED				the pid file is written
+ *	pod:	shim → JOIN				on the socket <sandbox>/vm/shim.sock
+ *		owner → FILES				and the descriptors of the shared files
+ *	guard:	shim → ATTEND (container/process)	on the same socket: kill it when I die
+ *		shim → LEAVE				it has ended
  *	any:	shim → FAILED (struct error)		instead of its message; its work is undone
  *
  * Until RECORDED arrives, the shim takes the end of the channel as moat's death and undoes its
@@ -27,6 +31,10 @@ enum rendezvous_message {
 	RENDEZVOUS_RECORDED,
 	RENDEZVOUS_START,
 	RENDEZVOUS_STARTED,
+	RENDEZVOUS_JOIN,
+	RENDEZVOUS_FILES,
+	RENDEZVOUS_ATTEND,
+	RENDEZVOUS_LEAVE,
 	RENDEZVOUS_FAILED,
 	RENDEZVOUS_COUNT,
 };

@@ -32,17 +32,28 @@ struct sandbox_plan {
 	size_t shares_count;
 	uint32_t memory_mib;
 	uint32_t vcpus;
+	unsigned int shared_namespaces; /* bits 1 << enum oci_namespace_type: the sandbox's */
 };
 
 #define SANDBOX_SHARE_TAG "moat"
 #define SANDBOX_SHARE_GUEST_DIR "/run/kata-containers/shared/containers"
 
+/* Whose VM it will run in. The first container of a sandbox has one made for it; a member joins
+ * one, and what it would share with others on the host, it shares with the sandbox's container. */
+enum sandbox_role { SANDBOX_OWNER, SANDBOX_MEMBER };
+
+/* The id of another container whose VM @config asks to join, as container engines say it in their
+ * annotations; NULL: none. Borrowed from @config. */
+const char *sandbox_wanted(const char *id, const struct oci_config *config);
+
 /* From a host configuration to the plan: bind mounts and the rootfs become shares, namespaces and
  * paths that mean the host only are replaced, limits are sized. What a VM cannot give is refused
  * with its place, or warned of where leaving it out is harmless. Pure but for stat(2) of bind
  * sources. @bundle: absolute. */
-int sandbox_plan_new(const char *id, const char *bundle, const struct oci_config *config,
-		     struct sandbox_plan **ret, struct error *err);
+int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
+		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err);
+/* The shared namespaces are those of the guest's process @pid. */
+void sandbox_plan_share_namespaces(struct sandbox_plan *plan, int pid);
 void sandbox_plan_free(struct sandbox_plan *plan);
 DEFINE_CLEANUP(sandbox_plan_free_p, struct sandbox_plan *, sandbox_plan_free)
 #define cleanup_sandbox_plan CLEANUP(sandbox_plan_free_p)

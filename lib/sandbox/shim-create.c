@@ -14,25 +14,30 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/channel.h"
+#include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/files.h"
+#include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
 #include "lib/sandbox/terminal.h"
+#include "lib/sandbox/view.h"
 #include "lib/sandbox/vm.h"
 #include "lib/settings/settings.h"
 #include "lib/state/record.h"
 #include "oci/config.h"
 
 /*
- * The shim of a sandbox's first container: it makes the sandbox and the container in it, step by
- * step, tells moat, and stays for as long as the container's init runs.
+ * The shim of a container: it makes the container in the guest, step by step, tells moat, and stays
+ * for as long as the container's init runs. That of a sandbox's first container makes the sandbox
+ * before, and owns it; any other's is a member, and finds the owner by the record.
  *
- * Namespaces: the sandbox's network namespace and a mount namespace of its own, from the steps of
- * those names on; else the caller's. Rights: all of root's until the VM runs, none after that.
+ * Namespaces: the sandbox's network namespace; a mount namespace that shows the container (view.h),
+ * and before it the one of the sandbox's files; else the caller's. Rights: all of root's until these
+ * are made, none when the guest is first spoken to.
  */
 
 /* A cold guest under emulation on a busy host. */
@@ -52,12 +57,25 @@ struct creation {
 	struct settings settings;
 	struct oci_config *config;
 	struct sandbox_plan *plan;
-	char *vm_dir, *shared_dir;
-	struct vm vm;
+	char *vm_dir, *shared_dir; /* of the sandbox */
+	int vm_fd;
+	struct files files;
+	struct files_trees trees;
+	struct vm vm;		 /* the owner's */
+	struct record sandbox;	 /* a member's: the owner's */
+	int owner_fd;		 /* a member's: the owner watches us */
+	int gate_fd, companions_fd;
+	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
 	struct guest_process process;
 	struct start_gate *gate;
+	struct companions *companions;
 };
+
+static bool is_member(const struct creation *c)
+{
+	return c->record.sandbox && !streq(c->record.sandbox, c->record.id);
+}
 
 static void on_vm_end(void *ctx)
 {
@@ -107,7 +125,8 @@ static int plan(void *ctx, struct error *err)
 
 	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
-	r = sandbox_plan_new(c->record.id, c->record.bundle, c->config, &c->plan, err);
+	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
+			     c->record.bundle, c->config, &c->plan, err);
 	if (r == 0)
 		apply_settings(c);
 	return r;
@@ -118,12 +137,39 @@ static int make_directories(void *ctx, struct error *err)
 	struct creation *c = ctx;
 
 	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(c->dir));
-	c->shared_dir = xasprintf("%s/shared", c->vm_dir);
+	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
 	if (mkdir(c->vm_dir, 0700) < 0)
 		return error_sys(err, errno, "make '%s'", c->vm_dir);
 	if (mkdir(c->shared_dir, 0700) < 0)
 		return error_sys(err, errno, "make '%s'", c->shared_dir);
 	return 0;
+}
+
+/* Its death is ours: the owner watches this connection from here on. */
+static int meet_owner(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	cleanup_state_dir struct state_dir *dir = NULL;
+	cleanup_free char *path = NULL;
+	int r = state_dir_open(c->options->root, c->record.sandbox, &dir, err);
+
+	if (r == 0)
+		r = record_read(dir, &c->sandbox, err);
+	if (r < 0)
+		return r;
+	if (!c->sandbox.agent_address)
+		return error_set(err, -ESRCH, "'%s' has no agent yet", c->record.sandbox);
+	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(dir));
+	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
+	path = xasprintf("%s/" COMPANIONS_SOCKET, c->vm_dir);
+	return companion_connect(path, &c->owner_fd, err);
+}
+
+static void leave_owner(void *ctx)
+{
+	struct creation *c = ctx;
+
+	close_fdp(&c->owner_fd);
 }
 
 static int choose_vm(void *ctx, struct error *err)
@@ -143,12 +189,82 @@ static int enter_network(void *ctx, struct error *err)
 	return netns_enter(oci_namespace_find(c->config, OCI_NS_NETWORK)->path, err);
 }
 
+/* Where the owner is, whatever the configuration says: there is one network in a VM. */
+static int join_network(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	cleanup_free char *path = xasprintf("/proc/%u/ns/net", c->sandbox.pid);
+
+	return netns_enter(path, err);
+}
+
+/* The paths are looked up in a namespace that receives nothing more of ours. */
 static int share_files(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	int r = files_isolate(err);
 
-	return r < 0 ? r : files_share(c->shared_dir, c->plan, err);
+	if (r == 0)
+		r = files_make(c->shared_dir, &c->files, err);
+	if (r == 0)
+		r = files_clone(c->plan, &c->trees, err);
+	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
+}
+
+/* A member's: out of its own namespace into that of the sandbox. */
+static int lend_files(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = files_clone(c->plan, &c->trees, err);
+
+	if (r == 0)
+		r = companion_get_files(c->owner_fd, &c->files, err);
+	if (r == 0)
+		r = files_enter(&c->files, err);
+	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
+}
+
+static void take_files_back(void *ctx)
+{
+	struct creation *c = ctx;
+
+	files_done(&c->files); /* moat unmounts them: we may not any more */
+}
+
+static int listen_in(const char *dir, const char *name, int *ret, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", dir, name);
+
+	*ret = unix_listen(path, 0600);
+	return *ret < 0 ? error_sys(err, *ret, "listen on '%s'", path) : 0;
+}
+
+/* Everything that takes a path, before there are none. */
+static int hold_on(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = 0;
+
+	if (!c->options->runs_at_once)
+		r = listen_in(state_dir_path(c->dir), SHIM_START_SOCKET, &c->gate_fd, err);
+	if (r == 0 && !is_member(c))
+		r = listen_in(c->vm_dir, COMPANIONS_SOCKET, &c->companions_fd, err);
+	if (r < 0)
+		return r;
+	c->vm_fd = open(c->vm_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return c->vm_fd < 0 ? error_sys(err, errno, "open '%s'", c->vm_dir) : 0;
+}
+
+/* The current directory stays the one that the agent's socket is in for as long as we connect. */
+static int make_view(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = view_make(c->shared_dir, state_dir_path(c->dir), c->plan, err);
+
+	files_trees_done(&c->trees);
+	if (r == 0 && fchdir(c->vm_fd) < 0)
+		return error_sys(err, errno, "change to '%s'", c->vm_dir);
+	return r;
 }
 
 static int launch_vm(void *ctx, struct error *err)
@@ -179,7 +295,12 @@ static int limit_vmm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	return confine_self(confine_vmm_caps(c->vm.share == HV_SHARE_VIRTIOFS), err);
+	return confine_children(confine_vmm_caps(c->vm.share == HV_SHARE_VIRTIOFS), err);
+}
+
+static const char *agent_address(const struct creation *c)
+{
+	return is_member(c) ? c->sandbox.agent_address : channel_address(c->vm.channel);
 }
 
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
@@ -191,8 +312,8 @@ static int meet_agent(void *ctx, struct error *err)
 	grpc_HealthCheckResponse response;
 	int fd, r;
 
-	r = agent_dial(c->loop, channel_address(c->vm.channel), AGENT_PORT_RPC, BOOT_TIMEOUT_MS,
-		       &fd, NULL, err);
+	c->address = channel_local_address(agent_address(c));
+	r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, BOOT_TIMEOUT_MS, &fd, NULL, err);
 	if (r < 0)
 		return r;
 	r = agent_client_new(c->loop, fd, &c->client);
@@ -204,6 +325,7 @@ static int meet_agent(void *ctx, struct error *err)
 		return r;
 	}
 	agent_response_release(AGENT_CHECK, &response);
+	c->process.client = c->client;
 	log_debug("the guest's agent answers");
 	return 0;
 }
@@ -213,6 +335,35 @@ static void leave_agent(void *ctx)
 	struct creation *c = ctx;
 
 	agent_client_free(steal_ptr(&c->client));
+}
+
+/* The shared ones are those of the sandbox's container, whose first process the guest tells. A guest
+ * that lies harms itself. */
+static int find_namespaces(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const grpc_ListProcessesRequest request = {
+		.container_id = c->record.sandbox,
+		.format = (char *)"json",
+	};
+	grpc_ListProcessesResponse response;
+	cleanup_free pid_t *pids = NULL;
+	size_t count;
+	int r;
+
+	if (!c->plan->shared_namespaces)
+		return 0;
+	r = agent_call(c->client, AGENT_LIST_PROCESSES, &request, &response, CALL_TIMEOUT_MS, err);
+	if (r < 0)
+		return r;
+	r = guest_pids_parse(&response.process_list, &pids, &count, err);
+	agent_response_release(AGENT_LIST_PROCESSES, &response);
+	if (r < 0)
+		return r;
+	if (!count)
+		return error_set(err, -ESRCH, "'%s' has no process", c->record.sandbox);
+	sandbox_plan_share_namespaces(c->plan, pids[0]);
+	return 0;
 }
 
 /* Calls without an answer worth reading. */
@@ -260,28 +411,25 @@ static int create_sandbox(void *ctx, struct error *err)
 	return call(c, AGENT_CREATE_SANDBOX, &request, CALL_TIMEOUT_MS, err);
 }
 
-static int open_terminal(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-
-	return c->process.has_terminal ? terminal_open(c->options->console_fd, err) : 0;
-}
-
-static int init_process(void *ctx, struct error *err)
+static int take_stdio(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	const struct oci_process *process = c->config->process;
+	bool has_terminal = process && process->terminal;
+	int r = has_terminal ? terminal_open(c->options->console_fd, err) : 0;
 
-	guest_process_init(&c->process, c->loop, c->client, c->record.id, c->record.id,
-			   process && process->terminal);
-	return 0;
+	guest_process_init(&c->process, c->loop, c->record.id, c->record.id, has_terminal);
+	return r < 0 ? r : guest_process_adopt(&c->process, err);
 }
 
 static int connect_stdio(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
+	int r = guest_process_dial(&c->process, c->address, err);
 
-	return guest_process_dial(&c->process, channel_address(c->vm.channel), err);
+	if (r == 0 && chdir("/") < 0)
+		return error_sys(err, errno, "change to '/'");
+	return r;
 }
 
 static void close_stdio(void *ctx)
@@ -307,45 +455,67 @@ static int create_container(void *ctx, struct error *err)
 	return call(c, AGENT_CREATE_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 }
 
+/* Whatever happens to us from here on, the owner ends it. */
+static int add_container(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = companion_attend(c->owner_fd, c->record.id, NULL, err);
+
+	return r < 0 ? r : create_container(c, err);
+}
+
+static void remove_container(void *ctx)
+{
+	struct creation *c = ctx;
+	const grpc_RemoveContainerRequest request = {
+		.container_id = c->record.id,
+		.timeout = DESTROY_TIMEOUT_MS / 1000,
+	};
+	struct error err = ERROR_INIT;
+
+	if (!c->process.is_lost &&
+	    call(c, AGENT_REMOVE_CONTAINER, &request, DESTROY_TIMEOUT_MS, &err) < 0)
+		log_debug("remove container: %s", err.msg);
+}
+
 /* Before anybody hears of the container: a signal sent to its pid must find us ready. */
 static int stand_for_it(void *ctx, struct error *err)
 {
-	static const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
 	struct creation *c = ctx;
 	int tty = c->process.has_terminal ? STDIN_FILENO : -1;
 	int r = guest_process_wait(&c->process, err);
 
 	if (r == 0)
 		r = guest_process_take_signals(&c->process, tty, err);
-	if (r == 0)
-		r = guest_process_relay(&c->process, stdio, err);
-	if (r == 0)
-		guest_process_resize(&c->process);
-	return r;
+	if (r < 0)
+		return r;
+	guest_process_relay(&c->process);
+	guest_process_resize(&c->process);
+	return 0;
 }
 
 static int open_gate(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	cleanup_free char *path = NULL;
 
 	if (c->options->runs_at_once)
 		return 0;
-	path = xasprintf("%s/" SHIM_START_SOCKET, state_dir_path(c->dir));
-	return start_gate_open(c->loop, c->client, c->record.id, path, &c->gate, err);
+	return start_gate_open(c->loop, c->client, c->record.id, steal_fd(&c->gate_fd),
+			       state_dir_fd(c->dir), SHIM_START_SOCKET, &c->gate, err);
 }
 
-static void close_gate(void *ctx)
+static int await_companions(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	start_gate_free(steal_ptr(&c->gate));
+	return companions_new(c->loop, c->client, steal_fd(&c->companions_fd), &c->files,
+			      &c->companions, err);
 }
 
 static int report_created(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, channel_address(c->vm.channel), err);
+	int r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, agent_address(c), err);
 
 	return r < 0 ? r : moat_link_await(&c->moat, err);
 }
@@ -366,25 +536,45 @@ static int start_at_once(void *ctx, struct error *err)
 
 /* The cheap refusals first, then what the host gives, then the guest. Files are shared after the
  * network is entered, since a namespace's path may be one that our mount namespace would hide;
- * the VMM starts when both are as it shall have them. */
-static const struct step steps[] = {
-	{ NULL, load },
+ * the VMM starts when both are as it shall have them, and before the host is out of sight. */
+static const struct step owner_steps[] = {
 	{ NULL, plan },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
 	{ "network namespace", enter_network },
-	{ "shared files", share_files },
+	{ NULL, hold_on },
+	{ "terminal", take_stdio, close_stdio },
+	{ "shared files", share_files, take_files_back },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
+	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
 	{ "sandbox", create_sandbox },
-	{ NULL, init_process },
-	{ "terminal", open_terminal },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", create_container },
 	{ NULL, stand_for_it },
-	{ NULL, open_gate, close_gate },
+	{ NULL, open_gate },
+	{ NULL, await_companions },
+	{ NULL, report_created },
+	{ "start", start_at_once },
+};
+
+static const struct step member_steps[] = {
+	{ NULL, plan },
+	{ "sandbox", meet_owner, leave_owner },
+	{ "network namespace", join_network },
+	{ NULL, hold_on },
+	{ "terminal", take_stdio, close_stdio },
+	{ "shared files", lend_files, take_files_back },
+	{ "files", make_view },
+	{ "privileges", confine },
+	{ "agent", meet_agent, leave_agent },
+	{ "namespaces", find_namespaces },
+	{ "stdio", connect_stdio, close_stdio },
+	{ "container", add_container, remove_container },
+	{ NULL, stand_for_it },
+	{ NULL, open_gate },
 	{ NULL, report_created },
 	{ "start", start_at_once },
 };
@@ -419,39 +609,74 @@ static int stand(struct creation *c)
 		guest_process_lose(&c->process);
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);
 	if (!c->process.is_lost) {
-		end_sandbox(c);
+		if (is_member(c))
+			companion_leave(c->owner_fd);
+		else
+			end_sandbox(c);
 		return c->process.status;
 	}
 	error_set(&err, -EIO, "container '%s': its virtual machine ended", c->record.id);
-	vm_explain(&c->vm, &err);
+	if (!is_member(c))
+		vm_explain(&c->vm, &err);
 	log_failure(&err);
 	return GUEST_STATUS_LOST;
 }
 
+/* What the agent's client calls back is released after it. */
 static void release(struct creation *c)
 {
+	start_gate_free(c->gate);
+	companions_free(c->companions);
+	close_fdp(&c->gate_fd);
+	close_fdp(&c->companions_fd);
+	close_fdp(&c->vm_fd);
+	files_trees_done(&c->trees);
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
 	settings_done(&c->settings);
 	record_done(&c->record);
+	record_done(&c->sandbox);
 	state_dir_close(c->dir);
 	free(c->vm_dir);
 	free(c->shared_dir);
+	free(c->address);
 	loop_free(c->loop);
+}
+
+static int run(struct creation *c, struct error *err)
+{
+	const struct step *steps = is_member(c) ? member_steps : owner_steps;
+	size_t count = is_member(c) ? ARRAY_SIZE(member_steps) : ARRAY_SIZE(owner_steps);
+	int status, r = steps_run(steps, count, c, err);
+
+	if (r < 0)
+		return r;
+	status = stand(c);
+	steps_undo(steps, count, c);
+	return status;
 }
 
 int shim_create(const struct shim_options *options)
 {
 	struct error err = ERROR_INIT;
-	struct creation c = { .options = options, .err = &err, .moat = { .fd = options->sync_fd } };
-	int status = 1;
+	struct creation c = {
+		.options = options,
+		.err = &err,
+		.moat = { .fd = options->sync_fd },
+		.files = FILES_INIT,
+		.vm_fd = -1,
+		.owner_fd = -1,
+		.gate_fd = -1,
+		.companions_fd = -1,
+	};
+	int r = prepare(&c, &err);
 
-	if (prepare(&c, &err) == 0 && steps_run(steps, ARRAY_SIZE(steps), &c, &err) == 0) {
-		status = stand(&c);
-		steps_undo(steps, ARRAY_SIZE(steps), &c);
-	} else {
+	if (r == 0)
+		r = load(&c, &err);
+	if (r == 0)
+		r = run(&c, &err);
+	if (r < 0)
 		moat_link_fail(&c.moat, &err);
-	}
 	release(&c);
-	return status;
+	return r < 0 ? 1 : r;
 }

@@ -2,6 +2,7 @@
 #include "lib/sandbox/shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -13,19 +14,23 @@
 #include "lib/base/loop.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
+#include "lib/sandbox/channel.h"
+#include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/terminal.h"
+#include "lib/sandbox/view.h"
 #include "lib/state/record.h"
 #include "oci/config.h"
 
 /*
  * The shim of one more process in a running container. It owns nothing but that process's stdio:
- * when it is killed, the process goes on without; when the VM ends, it ends with 255.
+ * when it is killed, the sandbox's shim kills the process; when the VM ends, it ends with 255.
  *
- * Namespaces: the caller's. Rights: none beyond its user's.
+ * Namespaces: the mount namespace of the container's shim, else the caller's. Rights: root's to
+ * enter that, then none.
  */
 #define CALL_TIMEOUT_MS 60000
 
@@ -36,6 +41,9 @@ struct execution {
 
 	struct record record;
 	struct oci_process *document;
+	int vm_fd;    /* the directory of the VM's sockets, by which they are found later */
+	int guard_fd; /* the sandbox's shim watches us */
+	char *address;
 	struct agent_client *client;
 	char exec_id[40];
 	struct guest_process process;
@@ -68,6 +76,43 @@ static int load(void *ctx, struct error *err)
 	return r;
 }
 
+/* Everything that takes a path, before there are none. */
+static int hold_on(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, e->options->root,
+					   e->record.sandbox ? e->record.sandbox : e->record.id);
+	cleanup_free char *path = xasprintf("%s/" COMPANIONS_SOCKET, dir);
+
+	e->vm_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (e->vm_fd < 0)
+		return error_sys(err, errno, "open '%s'", dir);
+	return companion_connect(path, &e->guard_fd, err);
+}
+
+static void let_go(void *ctx)
+{
+	struct execution *e = ctx;
+
+	close_fdp(&e->guard_fd);
+	close_fdp(&e->vm_fd);
+}
+
+/* Callers look for the container's files where its processes are. */
+static int enter_view(void *ctx, struct error *err)
+{
+	struct execution *e = ctx;
+	cleanup_fd int pidfd = record_pidfd(&e->record);
+	int r;
+
+	if (pidfd < 0)
+		return error_set(err, pidfd, "cannot exec in a stopped container");
+	r = view_join(pidfd, err);
+	if (r == 0 && fchdir(e->vm_fd) < 0)
+		return error_sys(err, errno, "change to the sandbox's directory");
+	return r;
+}
+
 static int confine(void *ctx, struct error *err)
 {
 	return confine_self(0, err);
@@ -76,12 +121,15 @@ static int confine(void *ctx, struct error *err)
 static int connect_agent(void *ctx, struct error *err)
 {
 	struct execution *e = ctx;
-	int fd, r = agent_dial(e->loop, e->record.agent_address, AGENT_PORT_RPC, CALL_TIMEOUT_MS,
-			       &fd, NULL, err);
+	int fd, r;
+
+	e->address = channel_local_address(e->record.agent_address);
+	r = agent_dial(e->loop, e->address, AGENT_PORT_RPC, CALL_TIMEOUT_MS, &fd, NULL, err);
 
 	if (r < 0)
 		return r;
 	r = agent_client_new(e->loop, fd, &e->client);
+	e->process.client = e->client;
 	return r < 0 ? error_sys(err, r, "use the connection") : 0;
 }
 
@@ -102,23 +150,28 @@ static int name_process(void *ctx, struct error *err)
 		return error_sys(err, errno, "draw a name");
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(e->exec_id + 2 * i, 3, "%02x", bytes[i]);
-	guest_process_init(&e->process, e->loop, e->client, e->record.id, e->exec_id,
-			   e->document->terminal);
+	guest_process_init(&e->process, e->loop, e->record.id, e->exec_id, e->document->terminal);
 	return 0;
 }
 
-static int open_terminal(void *ctx, struct error *err)
+static int take_stdio(void *ctx, struct error *err)
 {
 	struct execution *e = ctx;
 
-	return e->process.has_terminal ? terminal_open(e->options->console_fd, err) : 0;
+	int r = e->process.has_terminal ? terminal_open(e->options->console_fd, err) : 0;
+
+	return r < 0 ? r : guest_process_adopt(&e->process, err);
 }
 
 static int connect_stdio(void *ctx, struct error *err)
 {
 	struct execution *e = ctx;
 
-	return guest_process_dial(&e->process, e->record.agent_address, err);
+	int r = guest_process_dial(&e->process, e->address, err);
+
+	if (r == 0 && chdir("/") < 0)
+		return error_sys(err, errno, "change to '/'");
+	return r;
 }
 
 static void close_stdio(void *ctx)
@@ -131,7 +184,6 @@ static void close_stdio(void *ctx)
 /* Signals are taken before the program runs: one that comes at once waits its turn. */
 static int run_process(void *ctx, struct error *err)
 {
-	static const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
 	struct execution *e = ctx;
 	cleanup_free char *json = NULL;
 	grpc_ExecProcessRequest request = {
@@ -148,6 +200,9 @@ static int run_process(void *ctx, struct error *err)
 	sandbox_guest_process(e->document);
 	json = oci_process_text(e->document);
 	request.oci_json = (struct agent_bytes){ (const uint8_t *)json, strlen(json) };
+	r = companion_attend(e->guard_fd, e->record.id, e->exec_id, err);
+	if (r < 0)
+		return r;
 	r = agent_call(e->client, AGENT_EXEC_PROCESS, &request, &response, CALL_TIMEOUT_MS, err);
 	if (r < 0)
 		return r;
@@ -155,11 +210,11 @@ static int run_process(void *ctx, struct error *err)
 	r = guest_process_wait(&e->process, err);
 	if (r == 0)
 		r = guest_process_take_signals(&e->process, tty, err);
-	if (r == 0)
-		r = guest_process_relay(&e->process, stdio, err);
-	if (r == 0)
-		guest_process_resize(&e->process);
-	return r;
+	if (r < 0)
+		return r;
+	guest_process_relay(&e->process);
+	guest_process_resize(&e->process);
+	return 0;
 }
 
 static int report_started(void *ctx, struct error *err)
@@ -172,10 +227,12 @@ static int report_started(void *ctx, struct error *err)
 
 static const struct step steps[] = {
 	{ NULL, load },
+	{ "sandbox", hold_on, let_go },
+	{ NULL, name_process },
+	{ "terminal", take_stdio, close_stdio },
+	{ "files", enter_view },
 	{ "privileges", confine },
 	{ "agent", connect_agent, leave_agent },
-	{ NULL, name_process },
-	{ "terminal", open_terminal },
 	{ "stdio", connect_stdio, close_stdio },
 	{ NULL, run_process },
 	{ NULL, report_started },
@@ -195,8 +252,10 @@ static int stand(struct execution *e)
 	struct error err = ERROR_INIT;
 
 	(void)loop_run_until(e->loop, &e->process.is_finished, -1);
-	if (!e->process.is_lost)
+	if (!e->process.is_lost) {
+		companion_leave(e->guard_fd);
 		return e->process.status;
+	}
 	error_set(&err, -EIO, "container '%s': its virtual machine ended", e->record.id);
 	log_failure(&err);
 	return GUEST_STATUS_LOST;
@@ -205,7 +264,12 @@ static int stand(struct execution *e)
 int shim_exec(const struct shim_options *options)
 {
 	struct error err = ERROR_INIT;
-	struct execution e = { .options = options, .moat = { .fd = options->sync_fd } };
+	struct execution e = {
+		.options = options,
+		.moat = { .fd = options->sync_fd },
+		.vm_fd = -1,
+		.guard_fd = -1,
+	};
 	int status = 1;
 
 	if (prepare(&e, &err) == 0 && steps_run(steps, ARRAY_SIZE(steps), &e, &err) == 0) {
@@ -216,6 +280,7 @@ int shim_exec(const struct shim_options *options)
 	}
 	oci_process_free(e.document);
 	record_done(&e.record);
+	free(e.address);
 	loop_free(e.loop);
 	return status;
 }

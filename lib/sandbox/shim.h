@@ -32,3 +32,4 @@ int shim_exec(const struct shim_options *options);
 
 /* <state>/vm: sockets, console.log, and the directory that the shared files are mounted on. */
 #define SHIM_VM_DIR "vm"
+#define SHIM_SHARED_DIR "shared" /* in it */

@@ -20,7 +20,8 @@ struct start_gate {
 	struct loop *loop;
 	struct agent_client *client;
 	const char *id;
-	char *path;
+	int dir_fd;
+	const char *name;
 	int listen_fd;
 	struct loop_source *listening;
 	int caller_fd; /* who asks at this moment; others wait in the backlog */
@@ -52,7 +53,7 @@ static void on_started(void *ctx, const void *response, const struct error *err)
 		watch_gate(gate, true);
 		return;
 	}
-	(void)unlink(gate->path); /* missing: the state directory is being removed */
+	(void)unlinkat(gate->dir_fd, gate->name, 0); /* missing: the state directory is being removed */
 	loop_remove(gate->listening);
 	gate->listening = NULL;
 	(void)rendezvous_send(gate->caller_fd, RENDEZVOUS_STARTED, NULL); /* as above */
@@ -94,8 +95,8 @@ static void on_connection(void *ctx, int fd, uint32_t events)
 		watch_gate(gate, false);
 }
 
-int start_gate_open(struct loop *loop, struct agent_client *client, const char *id,
-		    const char *path, struct start_gate **ret, struct error *err)
+int start_gate_open(struct loop *loop, struct agent_client *client, const char *id, int listen_fd,
+		    int dir_fd, const char *name, struct start_gate **ret, struct error *err)
 {
 	struct start_gate *gate = xcalloc(1, sizeof(*gate));
 	int r;
@@ -104,17 +105,15 @@ int start_gate_open(struct loop *loop, struct agent_client *client, const char *
 		.loop = loop,
 		.client = client,
 		.id = id,
-		.path = xstrdup(path),
-		.listen_fd = unix_listen(path, 0600),
+		.dir_fd = dir_fd,
+		.name = name,
+		.listen_fd = listen_fd,
 		.caller_fd = -1,
 	};
-	r = gate->listen_fd;
-	if (r >= 0)
-		r = loop_add_fd(loop, gate->listen_fd, EPOLLIN, on_connection, gate,
-				&gate->listening);
+	r = loop_add_fd(loop, listen_fd, EPOLLIN, on_connection, gate, &gate->listening);
 	if (r < 0) {
 		start_gate_free(gate);
-		return error_sys(err, r, "listen on '%s'", path);
+		return error_sys(err, r, "watch '%s'", name);
 	}
 	*ret = gate;
 	return 0;
@@ -127,6 +126,5 @@ void start_gate_free(struct start_gate *gate)
 	dismiss(gate);
 	loop_remove(gate->listening);
 	close_fdp(&gate->listen_fd);
-	free(gate->path);
 	free(gate);
 }

@@ -13,7 +13,8 @@ struct loop;
  */
 struct start_gate;
 
-/* @client, @id: borrowed until start_gate_free(). */
-int start_gate_open(struct loop *loop, struct agent_client *client, const char *id,
-		    const char *path, struct start_gate **ret, struct error *err);
+/* @listen_fd: the socket, owned from here on; it lies in @dir_fd as @name. That, @client, @id and
+ * @name are borrowed until start_gate_free(), which comes after the client's end. */
+int start_gate_open(struct loop *loop, struct agent_client *client, const char *id, int listen_fd,
+		    int dir_fd, const char *name, struct start_gate **ret, struct error *err);
 void start_gate_free(struct start_gate *gate); /* leaves the file as it is */

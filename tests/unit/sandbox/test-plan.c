@@ -16,7 +16,7 @@ static struct sandbox_plan *plan_ok(const struct sample *s)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan = NULL;
 
-	if (sandbox_plan_new("web", "/bundle", config, &plan, &err) < 0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err) < 0)
 		fail_msg("%s", err.msg);
 	return plan;
 }
@@ -27,7 +27,7 @@ static void assert_refused(const struct sample *s, const char *piece)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan = NULL;
 
-	assert_true(sandbox_plan_new("web", "/bundle", config, &plan, &err) < 0);
+	assert_true(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err) < 0);
 	assert_null(plan);
 	if (!strstr(err.msg, piece))
 		fail_msg("'%s' does not say '%s'", err.msg, piece);
@@ -159,7 +159,7 @@ static void the_hosts_network_is_refused_with_a_cure(void **state)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan;
 
-	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), -ENOTSUP);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err), -ENOTSUP);
 	assert_non_null(strstr(err.msg, "shared host network"));
 	assert_non_null(error_hint(&err));
 }
@@ -353,7 +353,7 @@ static void settings_of_a_process_are_kept(void **state)
 	struct error err = ERROR_INIT;
 	const struct oci_config *guest;
 
-	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), 0);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err), 0);
 	guest = plan->guest_config;
 	assert_int_equal(guest->process->scheduler->policy, OCI_SCHED_BATCH);
 	assert_int_equal(guest->process->io_priority->class_, OCI_IO_IDLE);
@@ -371,7 +371,7 @@ static void processors_and_memory_nodes_of_the_host_are_left_out(void **state)
 	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(sandbox_plan_new("web", "/bundle", config, &plan, &err), 0);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err), 0);
 	assert_null(plan->guest_config->process->exec_cpu_affinity);
 	assert_null(plan->guest_config->linux_.memory_policy);
 	assert_non_null(config->linux_.memory_policy);
