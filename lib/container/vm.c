@@ -143,6 +143,33 @@ static int find_sandbox(struct container *c, struct error *err)
 	return 0;
 }
 
+static bool is_member(const struct container *c)
+{
+	return c->record.sandbox && !streq(c->record.sandbox, c->id);
+}
+
+/* What a member's shim could not take back: it has no rights any more, or was killed. With the
+ * sandbox all of that is gone. */
+static int leave_sandbox(const struct container *c, struct error *err)
+{
+	cleanup_free char *path =
+		xasprintf("%s/%s/" SHIM_VM_DIR "/" COMPANIONS_SOCKET, c->root, c->record.sandbox);
+	cleanup_files struct files files = FILES_INIT;
+	struct error reason = ERROR_INIT;
+	cleanup_fd int fd = -1;
+	int r = companion_connect(path, &fd, &reason);
+
+	if (r < 0)
+		return 0;
+	if (c->record.agent_address && vm_agent_remove(c, &reason) < 0)
+		log_debug("remove container: %s", reason.msg);
+	r = companion_get_files(fd, &files, &reason);
+	if (r == 0)
+		return files_detach(&files, c->id, err);
+	log_debug("%s", reason.msg);
+	return 0;
+}
+
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
@@ -160,6 +187,8 @@ static int create(struct container *c, const struct container_create_request *re
 	if (r < 0)
 		return r;
 	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
+	if (r < 0 && is_member(c))
+		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
 	if (r < 0 && cg)
 		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* as above */
 	return r;
@@ -359,33 +388,6 @@ static int ps(const struct container *c, char *const *args, char **ret, struct e
 		return 0;
 	}
 	return vm_agent_list(c, "table", ret, err);
-}
-
-static bool is_member(const struct container *c)
-{
-	return c->record.sandbox && !streq(c->record.sandbox, c->id);
-}
-
-/* What a member's shim could not take back: it has no rights any more, or was killed. With the
- * sandbox all of that is gone. */
-static int leave_sandbox(const struct container *c, struct error *err)
-{
-	cleanup_free char *path = xasprintf("%s/%s/" SHIM_VM_DIR "/" COMPANIONS_SOCKET, c->root,
-					    c->record.sandbox);
-	cleanup_files struct files files = FILES_INIT;
-	struct error reason = ERROR_INIT;
-	cleanup_fd int fd = -1;
-	int r = companion_connect(path, &fd, &reason);
-
-	if (r < 0)
-		return 0;
-	if (vm_agent_remove(c, &reason) < 0)
-		log_debug("remove container: %s", reason.msg);
-	r = companion_get_files(fd, &files, &reason);
-	if (r == 0)
-		return files_detach(&files, c->id, err);
-	log_debug("%s", reason.msg);
-	return 0;
 }
 
 /* The VMM and all the rest die with the shim, and what does not is in the cgroup. */

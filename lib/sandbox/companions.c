@@ -235,5 +235,6 @@ int companion_attend(int fd, const char *container_id, const char *exec_id, stru
 
 void companion_leave(int fd)
 {
-	(void)rendezvous_send(fd, RENDEZVOUS_LEAVE, NULL); /* an owner that is gone watches nothing */
+	(void)rendezvous_send(fd, RENDEZVOUS_LEAVE,
+			      NULL); /* an owner that is gone watches nothing */
 }

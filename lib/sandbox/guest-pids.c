@@ -42,8 +42,8 @@ int guest_pids_parse(const struct agent_bytes *text, pid_t **ret, size_t *ret_co
 		.max_values = PROCESSES_MAX,
 	};
 	struct pids pids = { 0 };
-	int r = json_parse("the guest's list of processes", (const char *)text->data, text->size, &limits, take_pid,
-			   &pids, err);
+	int r = json_parse("the guest's list of processes", (const char *)text->data, text->size,
+			   &limits, take_pid, &pids, err);
 
 	if (r < 0) {
 		free(pids.items);

@@ -61,9 +61,9 @@ struct creation {
 	int vm_fd;
 	struct files files;
 	struct files_trees trees;
-	struct vm vm;		 /* the owner's */
-	struct record sandbox;	 /* a member's: the owner's */
-	int owner_fd;		 /* a member's: the owner watches us */
+	struct vm vm;	       /* the owner's */
+	struct record sandbox; /* a member's: the owner's */
+	int owner_fd;	       /* a member's: the owner watches us */
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;

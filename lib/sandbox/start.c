@@ -53,7 +53,8 @@ static void on_started(void *ctx, const void *response, const struct error *err)
 		watch_gate(gate, true);
 		return;
 	}
-	(void)unlinkat(gate->dir_fd, gate->name, 0); /* missing: the state directory is being removed */
+	(void)unlinkat(gate->dir_fd, gate->name,
+		       0); /* missing: the state directory is being removed */
 	loop_remove(gate->listening);
 	gate->listening = NULL;
 	(void)rendezvous_send(gate->caller_fd, RENDEZVOUS_STARTED, NULL); /* as above */

@@ -185,7 +185,6 @@ load helpers
 }
 
 @test "podman cp goes in and out" {
-  only_native "podman enters the mount namespace of the process that it knows, which is the shim"
   echo outside >"$WORK/file"
   pod_run --detach --name box busybox sleep 1000
   podman cp "$WORK/file" box:/tmp/file
@@ -209,7 +208,6 @@ load helpers
 }
 
 @test "podman's pods share namespaces" {
-  only_native "a pod is one virtual machine, and comes with sandboxes"
   podman pod create --name pod --hostname podded --network none --share net,uts,ipc \
     --infra-image localhost/busybox --infra-command 'sleep 1000' --cgroup-parent "$CGROUP_PARENT"
   podman run --detach --pod pod --name one busybox sleep 1000
@@ -218,6 +216,20 @@ load helpers
   expect "${lines[1]}" = "$(podman exec one readlink /proc/self/ns/ipc)"
   podman pod stop --time 0 pod
   podman pod rm pod
+}
+
+@test "podman's pods run on one kernel, and may share their processes" {
+  local boot_id=/proc/sys/kernel/random/boot_id
+  podman pod create --name pod --network none --share net,pid --infra-image localhost/busybox \
+    --infra-command 'sleep 1000' --cgroup-parent "$CGROUP_PARENT"
+  podman run --detach --pod pod --name one busybox sleep 1001
+  run -0 podman run --rm --pod pod busybox sh -c "cat $boot_id; ps"
+  expect "${lines[0]}" = "$(podman exec one cat $boot_id)"
+  expect_match "$output" "sleep 1000"
+  expect_match "$output" "sleep 1001"
+  podman kill one
+  expect "$(podman wait one)" = 137
+  podman pod rm --force --time 0 pod
 }
 
 @test "podman inspect tells of a process that is there" {

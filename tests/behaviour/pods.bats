@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+# Containers that join the virtual machine of another one, as engines ask for it by annotation.
+
+load helpers
+
+BOOT_ID=/proc/sys/kernel/random/boot_id
+
+only_pods() {
+  only_vm "natively a pod is made of namespaces that its engine names"
+}
+
+# The member's bundle: like the sandbox's, with a root of its own. Arguments: the program.
+member_bundle() {
+  MEMBER=$ID-member
+  MEMBER_BUNDLE=$BATS_TEST_TMPDIR/member
+  mkdir "$MEMBER_BUNDLE"
+  cp -a "$BATS_FILE_TMPDIR/rootfs" "$MEMBER_BUNDLE/rootfs"
+  jq --arg id "$ID" '.annotations["io.kubernetes.cri-o.SandboxID"] = $id
+    | .process.args = $ARGS.positional' --args -- "$@" \
+    <"$BUNDLE/config.json" >"$MEMBER_BUNDLE/config.json"
+}
+
+member_config() {
+  jq "$@" <"$MEMBER_BUNDLE/config.json" >"$MEMBER_BUNDLE/part"
+  mv "$MEMBER_BUNDLE/part" "$MEMBER_BUNDLE/config.json"
+}
+
+# As engines name them: by the pid that they know of the sandbox's container.
+join_namespaces() {
+  local type
+  for type in "$@"; do
+    member_config --arg t "$type" --arg p "/proc/$(cat "$PID_FILE")/ns/$type" \
+      '(.linux.namespaces[] | select(.type == $t)).path = $p'
+  done
+}
+
+run_member() {
+  moat run --bundle "$MEMBER_BUNDLE" "$MEMBER" </dev/null
+}
+
+detached_member() {
+  moat create --bundle "$MEMBER_BUNDLE" --pid-file "$PID_FILE.member" "$MEMBER" </dev/null >"$OUT" 2>"$ERR"
+  moat start "$MEMBER"
+}
+
+member_has_status() {
+  [ "$(status_of "$MEMBER" 2>/dev/null)" = "$1" ]
+}
+
+vmm_of_sandbox() {
+  pgrep -P "$(cat "$PID_FILE")" -f qemu | head -n 1
+}
+
+@test "a member runs on the sandbox's kernel, with a root and volumes of its own" {
+  only_pods
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  detached_sleep
+  member_bundle sh -c "cat $BOOT_ID; echo inside >/data/file; ls /only-here; cat /proc/1/comm; true"
+  touch "$MEMBER_BUNDLE/rootfs/only-here"
+  member_config --arg s "$BATS_TEST_TMPDIR/volume" \
+    '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["rbind"]}]'
+  run -0 run_member
+  expect "${lines[0]}" = "$(moat exec "$ID" cat $BOOT_ID)"
+  expect "${lines[1]}" = /only-here
+  expect "${lines[2]}" = sh
+  expect "$(cat "$BATS_TEST_TMPDIR/volume/file")" = inside
+  run ! moat exec "$ID" ls /only-here
+  moat delete --force "$ID"
+}
+
+@test "a member's exit status, signals and exec are its own" {
+  only_pods
+  detached_sleep
+  member_bundle sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'
+  detached_member
+  expect "$(moat exec "$MEMBER" cat /proc/1/comm)" = sh
+  moat kill "$MEMBER" TERM
+  eventually 20 member_has_status stopped
+  expect "$(status_of "$ID")" = running
+  moat delete "$MEMBER"
+  expect "$(moat exec "$ID" echo alive)" = alive
+  moat delete --force "$ID"
+}
+
+@test "a member shares the namespaces that it is told to" {
+  only_pods
+  config '.hostname = "podded"'
+  detached_sleep
+  member_bundle sh -c 'for type in pid ipc uts mnt; do readlink /proc/self/ns/$type; done; hostname; ps'
+  join_namespaces pid ipc uts
+  member_config 'del(.hostname)'
+  run -0 run_member
+  expect "${lines[0]}" = "$(moat exec "$ID" readlink /proc/self/ns/pid)"
+  expect "${lines[1]}" = "$(moat exec "$ID" readlink /proc/self/ns/ipc)"
+  expect "${lines[2]}" = "$(moat exec "$ID" readlink /proc/self/ns/uts)"
+  expect "${lines[3]}" != "$(moat exec "$ID" readlink /proc/self/ns/mnt)"
+  expect "${lines[4]}" = podded
+  expect_match "$output" "sleep 1000"
+  moat delete --force "$ID"
+}
+
+@test "a member has namespaces of its own unless it is told to share" {
+  only_pods
+  detached_sleep
+  member_bundle sh -c 'readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts; ps'
+  run -0 run_member
+  expect "${lines[0]}" != "$(moat exec "$ID" readlink /proc/self/ns/ipc)"
+  expect "${lines[1]}" != "$(moat exec "$ID" readlink /proc/self/ns/uts)"
+  [[ $output != *"sleep 1000"* ]]
+  moat delete --force "$ID"
+}
+
+@test "a member that is deleted leaves nothing in the sandbox" {
+  only_pods
+  detached_sleep
+  member_bundle sleep 1000
+  detached_member
+  grep -q "/$MEMBER/rootfs" "/proc/$(vmm_of_sandbox)/mountinfo"
+  moat delete --force "$MEMBER"
+  run ! grep "/$MEMBER/" "/proc/$(vmm_of_sandbox)/mountinfo"
+  detached_member
+  moat delete --force "$MEMBER"
+  moat delete --force "$ID"
+}
+
+@test "a member whose shim is killed does not run on" {
+  only_pods
+  detached_sleep
+  member_bundle sleep 1001
+  join_namespaces pid
+  detached_member
+  expect_match "$(moat exec "$ID" ps)" "sleep 1001"
+  kill -KILL "$(cat "$PID_FILE.member")"
+  eventually 10 member_has_status stopped
+  has_no_member() { ! moat exec "$ID" ps | grep -q "sleep 1001"; }
+  eventually 10 has_no_member
+  moat delete "$MEMBER"
+  moat delete --force "$ID"
+}
+
+@test "with the sandbox its members end" {
+  only_pods
+  detached_sleep
+  member_bundle sleep 1000
+  detached_member
+  moat delete --force "$ID"
+  eventually 10 member_has_status stopped
+  moat delete "$MEMBER"
+}
+
+@test "when the sandbox's own program ends, its members end with it" {
+  only_pods
+  script 'read line </fifo'
+  mkfifo "$BUNDLE/rootfs/fifo"
+  detached
+  member_bundle sleep 1000
+  detached_member
+  moat kill "$ID" KILL
+  wait_status stopped
+  eventually 10 member_has_status stopped
+  moat delete "$MEMBER"
+  moat delete "$ID"
+}
+
+@test "a sandbox that has stopped cannot be joined" {
+  only_pods
+  args true
+  detached
+  wait_status stopped
+  member_bundle true
+  run ! run_member
+  expect_match "$output" "sandbox '$ID' has stopped"
+  moat delete "$ID"
+}
+
+@test "a sandbox that nobody knows is none of ours" {
+  only_pods
+  member_bundle cat "$BOOT_ID"
+  run -0 run_member
+}
+
+@test "a member that fails to come up leaves the sandbox as it was" {
+  only_pods
+  detached_sleep
+  member_bundle /no/such/program
+  run ! run_member
+  expect_match "$output" "no such file"
+  run ! grep "/$MEMBER/" "/proc/$(vmm_of_sandbox)/mountinfo"
+  expect "$(moat exec "$ID" echo alive)" = alive
+  moat delete --force "$ID"
+}
