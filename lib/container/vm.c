@@ -42,7 +42,8 @@ static int enter_cgroup(void *ctx, struct error *err)
 	return cg ? cgroup_attach(cg, 0, false, err) : 0;
 }
 
-/* On the host, with the shim for a container: its network namespace is the sandbox's. */
+/* On the host, with the shim for a container: its network namespace is the sandbox's. They run before
+ * the VM is made, which gets the network that they have prepared. */
 static int run_hooks(const struct container *c, struct error *err)
 {
 	const struct oci_hooks *hooks = &c->config->hooks;
@@ -52,6 +53,19 @@ static int run_hooks(const struct container *c, struct error *err)
 	context.kind = "createRuntime";
 	return r < 0 ? r
 		     : hooks_run(&context, hooks->create_runtime, hooks->create_runtime_count, err);
+}
+
+static int serve_hooks(const struct container *c, int sync_fd, struct error *err)
+{
+	int r = rendezvous_wait(sync_fd, RENDEZVOUS_NAMESPACES, SHIM_TIMEOUT_MS, "moat-shim", NULL,
+				err);
+
+	if (r == 0)
+		r = run_hooks(c, err);
+	if (r < 0)
+		return r;
+	r = rendezvous_send(sync_fd, RENDEZVOUS_HOOKED, NULL);
+	return r < 0 ? error_sys(err, r, "tell moat-shim that the hooks have run") : 0;
 }
 
 /* Waits until a shim has got as far as @wanted; what happens then is on disk before it goes on. */
@@ -67,8 +81,6 @@ static int await_created(struct container *c, int sync_fd, struct error *err)
 	/* In the same breath: once the shim may outlive us, the record has to say "created". */
 	c->record.phase = RECORD_CREATED;
 	r = container_save(c, err);
-	if (r == 0)
-		r = run_hooks(c, err);
 	if (r < 0)
 		return r;
 	r = rendezvous_send(sync_fd, RENDEZVOUS_RECORDED, NULL);
@@ -79,8 +91,10 @@ static int finish_creation(struct container *c, const struct container_create_re
 			   struct cgroup *cg, int sync_fd, struct error *err)
 {
 	struct oci_resources resources = sandbox_host_resources(c->config, false);
-	int r = await_created(c, sync_fd, err);
+	int r = serve_hooks(c, sync_fd, err);
 
+	if (r == 0)
+		r = await_created(c, sync_fd, err);
 	if (r == 0 && cg && resources.cpu.quota.is_set)
 		r = cgroup_apply(cg, &resources, err);
 	if (r == 0 && request->runs_at_once)

@@ -11,7 +11,7 @@
 #include "lib/sandbox/rendezvous.h"
 
 /* Hooks of the caller run in between. */
-#define RECORD_TIMEOUT_MS 600000
+#define ANSWER_TIMEOUT_MS 600000
 
 static void on_message(void *ctx, int fd, uint32_t events)
 {
@@ -22,15 +22,15 @@ static void on_message(void *ctx, int fd, uint32_t events)
 
 	if (r == -EAGAIN)
 		return;
-	if (r == 0 && message == RENDEZVOUS_RECORDED) {
-		link->is_recorded = true;
+	if (r == 0 && (message == RENDEZVOUS_HOOKED || message == RENDEZVOUS_RECORDED)) {
+		link->has[message] = true;
 		return;
 	}
 	loop_remove(link->source);
 	link->source = NULL;
 	close_fdp(&link->fd);
 	link->fd = -1;
-	if (!link->is_recorded)
+	if (!link->has[RENDEZVOUS_RECORDED])
 		loop_quit(link->loop, -ECANCELED);
 }
 
@@ -60,9 +60,10 @@ void moat_link_fail(struct moat_link *link, struct error *failure)
 		(void)rendezvous_send_failure(link->fd, failure); /* nobody else to tell */
 }
 
-int moat_link_await(struct moat_link *link, struct error *err)
+int moat_link_await(struct moat_link *link, enum rendezvous_message message, struct error *err)
 {
-	int r = loop_run_until(link->loop, &link->is_recorded, RECORD_TIMEOUT_MS);
+	int r = loop_run_until(link->loop, &link->has[message], ANSWER_TIMEOUT_MS);
 
-	return r < 0 ? error_set(err, -ECANCELED, "moat died before 'recorded'") : 0;
+	return r < 0 ? error_set(err, -ECANCELED, "moat died before '%s'", rendezvous_name(message))
+		     : 0;
 }

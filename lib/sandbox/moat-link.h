@@ -18,7 +18,7 @@ struct moat_link {
 	struct loop *loop;
 	int fd; /* -1 once moat has closed its end */
 	struct loop_source *source;
-	bool is_recorded;
+	bool has[RENDEZVOUS_COUNT]; /* what it said */
 };
 
 /* @fd: the rendezvous, owned from here on. */
@@ -30,5 +30,5 @@ int moat_link_tell(const struct moat_link *link, enum rendezvous_message message
 /* That the work failed and is undone. The guest may have had a hand in the text. */
 void moat_link_fail(struct moat_link *link, struct error *failure);
 
-/* Waits for RECORDED. */
-int moat_link_await(struct moat_link *link, struct error *err);
+/* Waits for @message, HOOKED or RECORDED. */
+int moat_link_await(struct moat_link *link, enum rendezvous_message message, struct error *err);

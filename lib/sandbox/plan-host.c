@@ -16,7 +16,9 @@ static char character[] = "c";
 /* A guest can make device nodes on the shared root file system. What the VMM cannot open there,
  * it cannot be made to open. */
 #define MISC_DEVICE(number)                                                                        \
-	{ .allow = true, .type = character, .major = { 10, true }, .minor = { number, true } }
+	{                                                                                          \
+		.allow = true, .type = character, .major = { 10, true }, .minor = { number, true } \
+	}
 static struct oci_device_rule vmm_devices[] = {
 	{ .allow = false },
 	MISC_DEVICE(232), /* kvm */

@@ -139,16 +139,13 @@ static int plan_namespaces(struct planning *p, struct error *err)
 }
 
 /* startContainer runs in the container, hence in the guest; every other kind runs on the host,
- * where the network and the files it wants to prepare are. */
+ * where the network and the files it wants to prepare are, createContainer in the shim's namespaces. */
 static int plan_hooks(struct planning *p, struct error *err)
 {
 	struct oci_hooks *hooks = &p->guest->hooks;
 	/* Released as a whole: the field table knows how to free a hook. */
 	cleanup_oci_config struct oci_config *dropped = xcalloc(1, sizeof(*dropped));
 
-	if (hooks->create_container_count)
-		return error_set(err, -ENOTSUP,
-				 "hooks.createContainer: not supported in a virtual machine");
 	dropped->hooks = *hooks;
 	*hooks = (struct oci_hooks){ 0 };
 	hooks->start_container = steal_ptr(&dropped->hooks.start_container);

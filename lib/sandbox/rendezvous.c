@@ -18,12 +18,23 @@ struct packet {
 };
 
 static const char *const message_names[] = {
-	[RENDEZVOUS_CREATED] = "created", [RENDEZVOUS_RECORDED] = "recorded",
-	[RENDEZVOUS_START] = "start",	  [RENDEZVOUS_STARTED] = "started",
-	[RENDEZVOUS_JOIN] = "join",	  [RENDEZVOUS_FILES] = "files",
-	[RENDEZVOUS_ATTEND] = "attend",	  [RENDEZVOUS_LEAVE] = "leave",
+	[RENDEZVOUS_NAMESPACES] = "namespaces",
+	[RENDEZVOUS_HOOKED] = "hooked",
+	[RENDEZVOUS_CREATED] = "created",
+	[RENDEZVOUS_RECORDED] = "recorded",
+	[RENDEZVOUS_START] = "start",
+	[RENDEZVOUS_STARTED] = "started",
+	[RENDEZVOUS_JOIN] = "join",
+	[RENDEZVOUS_FILES] = "files",
+	[RENDEZVOUS_ATTEND] = "attend",
+	[RENDEZVOUS_LEAVE] = "leave",
 	[RENDEZVOUS_FAILED] = "failed",
 };
+
+const char *rendezvous_name(enum rendezvous_message message)
+{
+	return message_names[message];
+}
 
 int rendezvous_pair(int *ret_moat, int *ret_shim)
 {

@@ -10,7 +10,9 @@ struct error;
  * has a name and one direction; each side says which it waits for. The end of the channel is
  * "moat-shim died before 'created'", never success.
  *
- *	create:	shim → CREATED (agent's address)	the container exists, nothing runs yet
+ *	create:	shim → NAMESPACES			network and mount namespace are there
+ *		moat → HOOKED				the host's hooks have run
+ *		shim → CREATED (agent's address)	the container exists, nothing runs yet
  *		moat → RECORDED				it is on disk: the shim may outlive moat
  *		shim → STARTED				`run` only: the program runs
  *	start:	moat → START				on the socket <state>/start.sock
@@ -27,6 +29,8 @@ struct error;
  * work.
  */
 enum rendezvous_message {
+	RENDEZVOUS_NAMESPACES,
+	RENDEZVOUS_HOOKED,
 	RENDEZVOUS_CREATED,
 	RENDEZVOUS_RECORDED,
 	RENDEZVOUS_START,
@@ -38,6 +42,8 @@ enum rendezvous_message {
 	RENDEZVOUS_FAILED,
 	RENDEZVOUS_COUNT,
 };
+
+const char *rendezvous_name(enum rendezvous_message message);
 
 #define RENDEZVOUS_TEXT_MAX 1020
 

@@ -13,6 +13,7 @@
 #include "lib/base/loop.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
+#include "lib/engine/hooks.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
@@ -198,16 +199,58 @@ static int join_network(void *ctx, struct error *err)
 	return netns_enter(path, err);
 }
 
-/* The paths are looked up in a namespace that receives nothing more of ours. */
+static int leave_host(void *ctx, struct error *err)
+{
+	return files_isolate(err);
+}
+
+/* The host's hooks find the namespaces behind our pid; what they have prepared, the others find. The
+ * latter run here, where the host is still to be seen, and what they mount the guest gets to see. */
+static int await_hooks(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = moat_link_tell(&c->moat, RENDEZVOUS_NAMESPACES, NULL, err);
+
+	return r < 0 ? r : moat_link_await(&c->moat, RENDEZVOUS_HOOKED, err);
+}
+
+static int run_container_hooks(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const struct oci_hooks *hooks = &c->config->hooks;
+	const struct hooks_context context = {
+		.kind = "createContainer",
+		.id = c->record.id,
+		.bundle = c->record.bundle,
+		.annotations = &c->config->annotations,
+		.pid = getpid(),
+		.status = OCI_STATUS_CREATED,
+		.keeps_cwd = true,
+	};
+	int r;
+
+	if (!hooks->create_container_count)
+		return 0;
+	if (chdir(c->record.rootfs) < 0)
+		return error_sys(err, errno, "change to '%s'", c->record.rootfs);
+	r = hooks_run(&context, hooks->create_container, hooks->create_container_count, err);
+	if (chdir("/") < 0 && r == 0)
+		return error_sys(err, errno, "change to '/'");
+	return r;
+}
+
+static int clone_files(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	return files_clone(c->plan, &c->trees, err);
+}
+
 static int share_files(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = files_isolate(err);
+	int r = files_make(c->shared_dir, &c->files, err);
 
-	if (r == 0)
-		r = files_make(c->shared_dir, &c->files, err);
-	if (r == 0)
-		r = files_clone(c->plan, &c->trees, err);
 	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
 }
 
@@ -215,10 +258,8 @@ static int share_files(void *ctx, struct error *err)
 static int lend_files(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = files_clone(c->plan, &c->trees, err);
+	int r = companion_get_files(c->owner_fd, &c->files, err);
 
-	if (r == 0)
-		r = companion_get_files(c->owner_fd, &c->files, err);
 	if (r == 0)
 		r = files_enter(&c->files, err);
 	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
@@ -517,7 +558,7 @@ static int report_created(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	int r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, agent_address(c), err);
 
-	return r < 0 ? r : moat_link_await(&c->moat, err);
+	return r < 0 ? r : moat_link_await(&c->moat, RENDEZVOUS_RECORDED, err);
 }
 
 static int start_at_once(void *ctx, struct error *err)
@@ -544,6 +585,10 @@ static const struct step owner_steps[] = {
 	{ "network namespace", enter_network },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },
+	{ "shared files", leave_host },
+	{ NULL, await_hooks },
+	{ NULL, run_container_hooks },
+	{ "shared files", clone_files },
 	{ "shared files", share_files, take_files_back },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
@@ -566,6 +611,10 @@ static const struct step member_steps[] = {
 	{ "network namespace", join_network },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },
+	{ "shared files", leave_host },
+	{ NULL, await_hooks },
+	{ NULL, run_container_hooks },
+	{ "shared files", clone_files },
 	{ "shared files", lend_files, take_files_back },
 	{ "files", make_view },
 	{ "privileges", confine },

@@ -222,7 +222,7 @@ static int report_started(void *ctx, struct error *err)
 	struct execution *e = ctx;
 	int r = moat_link_tell(&e->moat, RENDEZVOUS_STARTED, NULL, err);
 
-	return r < 0 ? r : moat_link_await(&e->moat, err);
+	return r < 0 ? r : moat_link_await(&e->moat, RENDEZVOUS_RECORDED, err);
 }
 
 static const struct step steps[] = {

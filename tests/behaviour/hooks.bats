@@ -54,7 +54,7 @@ createRuntime created $ID true"
 }
 
 @test "createContainer runs in the container's mount namespace, with the host's paths" {
-  only_native "a virtual machine's mounts are in the guest"
+  only_native "there the container's own mounts are the guest's"
   mount_at /mnt tmpfs tmpfs
   hook createContainer "exec >$BATS_TEST_TMPDIR/seen; readlink /proc/self/ns/mnt; pwd; grep -c ' $BUNDLE/rootfs/mnt ' /proc/self/mountinfo; umask" \
     '{"env": ["PATH=/bin:/usr/bin"]}'
@@ -109,8 +109,25 @@ fails_at_create() {
   fails_at_create createRuntime
 }
 
+@test "what a createContainer hook mounts is the container's alone" {
+  mkdir -p "$BATS_TEST_TMPDIR/gift" "$BUNDLE/rootfs/mnt"
+  echo wrapped >"$BATS_TEST_TMPDIR/gift/file"
+  hook createContainer "mount --bind $BATS_TEST_TMPDIR/gift $BUNDLE/rootfs/mnt && touch $BATS_TEST_TMPDIR/\$(readlink /proc/self/ns/net)" \
+    '{"env": ["PATH=/bin:/usr/bin"]}'
+  hook createRuntime "jq .pid >$BATS_TEST_TMPDIR/pid-of-hook; [ ! -e $BATS_TEST_TMPDIR/net:* ]" \
+    '{"env": ["PATH=/usr/local/bin:/bin:/usr/bin"]}'
+  args cat /mnt/file
+  create
+  expect "$(cat "$BATS_TEST_TMPDIR/pid-of-hook")" = "$(cat "$PID_FILE")"
+  [ -e "$BATS_TEST_TMPDIR/$(readlink "/proc/$(cat "$PID_FILE")/ns/net")" ]
+  [ ! -e "$BUNDLE/rootfs/mnt/file" ]
+  moat start "$ID"
+  eventually 30 file_contains "$OUT" wrapped
+  wait_status stopped
+  moat delete "$ID"
+}
+
 @test "a createContainer hook that fails ends the creation" {
-  only_native "a virtual machine's mounts are in the guest"
   fails_at_create createContainer
 }
 

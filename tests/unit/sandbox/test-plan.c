@@ -159,7 +159,8 @@ static void the_hosts_network_is_refused_with_a_cure(void **state)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan;
 
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err), -ENOTSUP);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err),
+			 -ENOTSUP);
 	assert_non_null(strstr(err.msg, "shared host network"));
 	assert_non_null(error_hint(&err));
 }
