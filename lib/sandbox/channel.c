@@ -166,7 +166,9 @@ const char *channel_address(const struct channel *c)
 
 char *channel_local_address(const char *address)
 {
-	const char *path = str_after(address, "unix://"), *slash = path ? strrchr(path, '/') : NULL;
+	const char *path = strstr(address, "://");
+	const char *slash = path ? strrchr(path + strlen("://"), '/') : NULL;
 
-	return slash ? xasprintf("unix://%s", slash + 1) : xstrdup(address);
+	return slash ? xasprintf("%.*s://%s", (int)(path - address), address, slash + 1)
+		     : xstrdup(address);
 }

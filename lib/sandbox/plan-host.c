@@ -26,13 +26,14 @@ static struct oci_device_rule vmm_devices[] = {
 	MISC_DEVICE(241), /* vhost-vsock */
 };
 
-static struct oci_memory host_memory(const struct oci_memory *memory)
+static struct oci_memory host_memory(const struct oci_config *config)
 {
+	const struct oci_memory *memory = &config->linux_.resources.memory;
 	uint64_t mib;
 
 	if (!memory->limit.is_set || memory->limit.value <= 0)
 		return (struct oci_memory){ 0 };
-	mib = (uint64_t)plan_memory_mib(memory) + VMM_OVERHEAD_MIB + TRANSLATION_MIB;
+	mib = (uint64_t)plan_memory_mib(config) + VMM_OVERHEAD_MIB + TRANSLATION_MIB;
 	return (struct oci_memory){ .limit = { (int64_t)(mib << 20), true } };
 }
 
@@ -43,7 +44,7 @@ struct oci_resources sandbox_host_resources(const struct oci_config *config, boo
 	struct oci_resources res = {
 		.devices = vmm_devices,
 		.devices_count = ARRAY_SIZE(vmm_devices),
-		.memory = host_memory(&config->linux_.resources.memory),
+		.memory = host_memory(config),
 		.cpu = config->linux_.resources.cpu,
 		.block_io = config->linux_.resources.block_io,
 	};

@@ -23,8 +23,9 @@ struct planning {
 	struct sandbox_plan *plan;
 };
 
-/* RAM of a guest whose container has this limit. */
-uint32_t plan_memory_mib(const struct oci_memory *memory);
+/* RAM of the guest: as vm.hwConfig has it, or what fits the container and, as far as the engine says
+ * how large that will be, its pod. */
+uint32_t plan_memory_mib(const struct oci_config *config);
 
 /* The old string is freed, the new one taken. */
 void plan_replace(char **slot, char *owned);

@@ -20,6 +20,11 @@
 #define DEFAULT_MEMORY_MIB 256
 #define MAX_MEMORY_MIB (1u << 20)
 #define MAX_VCPUS 240
+#define DEFAULT_PERIOD 100000
+
+#define POD_MEMORY "io.kubernetes.cri.sandbox-memory"
+#define POD_QUOTA "io.kubernetes.cri.sandbox-cpu-quota"
+#define POD_PERIOD "io.kubernetes.cri.sandbox-cpu-period"
 
 #define MIB (1u << 20)
 
@@ -208,37 +213,69 @@ static int plan_hardware(struct planning *p, struct error *err)
 	if (host->memory_policy)
 		log_warning("linux.memoryPolicy: left out, the guest has no such nodes");
 	dropped->linux_.memory_policy = steal_ptr(&p->guest->linux_.memory_policy);
-	if (p->host->vm)
-		log_warning("vm: left out, the virtual machine is the one that is configured");
 	dropped->vm = steal_ptr(&p->guest->vm);
 	return 0;
 }
 
-uint32_t plan_memory_mib(const struct oci_memory *memory)
+/* What containerd says of a pod as a whole, 0 if it does not. */
+static uint64_t pod_number(const struct oci_config *config, const char *annotation)
 {
-	uint64_t mib;
+	const char *text = string_map_get(&config->annotations, annotation);
+	uint64_t value;
 
-	if (!memory->limit.is_set || memory->limit.value <= 0)
-		return DEFAULT_MEMORY_MIB;
-	mib = ((uint64_t)memory->limit.value + MIB - 1) / MIB + GUEST_OVERHEAD_MIB;
-	return mib < MAX_MEMORY_MIB ? (uint32_t)mib : MAX_MEMORY_MIB;
+	return text && parse_u64(text, &value) == 0 ? value : 0;
 }
 
-static uint32_t size_vcpus(const struct oci_cpu *cpu)
+static uint32_t clamp(uint64_t value, uint32_t max)
 {
-	uint64_t period = cpu->period.is_set && cpu->period.value ? cpu->period.value : 100000;
-	uint64_t vcpus;
+	return value < max ? (uint32_t)value : max;
+}
 
-	if (!cpu->quota.is_set || cpu->quota.value <= 0)
-		return 1;
-	vcpus = ((uint64_t)cpu->quota.value - 1) / period + 1;
-	return vcpus < MAX_VCPUS ? (uint32_t)vcpus : MAX_VCPUS;
+static uint64_t to_mib(uint64_t bytes)
+{
+	return bytes / MIB + (bytes % MIB != 0);
+}
+
+uint32_t plan_memory_mib(const struct oci_config *config)
+{
+	const struct oci_vm_hw_config *hw = config->vm ? config->vm->hw_config : NULL;
+	const struct oci_memory *memory = &config->linux_.resources.memory;
+	uint64_t limit = memory->limit.value > 0 ? (uint64_t)memory->limit.value : 0;
+	uint64_t pod = pod_number(config, POD_MEMORY);
+
+	if (hw && hw->memory.is_set && hw->memory.value)
+		return clamp(to_mib(hw->memory.value), MAX_MEMORY_MIB);
+	if (pod > limit)
+		limit = pod;
+	if (!limit)
+		return DEFAULT_MEMORY_MIB;
+	return clamp(to_mib(limit) + GUEST_OVERHEAD_MIB, MAX_MEMORY_MIB);
+}
+
+static uint64_t vcpus_for(uint64_t quota, uint64_t period)
+{
+	return quota ? (quota - 1) / (period ? period : DEFAULT_PERIOD) + 1 : 0;
+}
+
+static uint32_t size_vcpus(const struct oci_config *config)
+{
+	const struct oci_vm_hw_config *hw = config->vm ? config->vm->hw_config : NULL;
+	const struct oci_cpu *cpu = &config->linux_.resources.cpu;
+	uint64_t own = cpu->quota.value > 0 ? (uint64_t)cpu->quota.value : 0;
+	uint64_t vcpus = vcpus_for(own, cpu->period.value);
+	uint64_t pod = vcpus_for(pod_number(config, POD_QUOTA), pod_number(config, POD_PERIOD));
+
+	if (hw && hw->vcpus.is_set && hw->vcpus.value)
+		return clamp(hw->vcpus.value, MAX_VCPUS);
+	if (pod > vcpus)
+		vcpus = pod;
+	return vcpus ? clamp(vcpus, MAX_VCPUS) : 1;
 }
 
 static int plan_size(struct planning *p, struct error *err)
 {
-	p->plan->memory_mib = plan_memory_mib(&p->host->linux_.resources.memory);
-	p->plan->vcpus = size_vcpus(&p->host->linux_.resources.cpu);
+	p->plan->memory_mib = plan_memory_mib(p->host);
+	p->plan->vcpus = size_vcpus(p->host);
 	return 0;
 }
 

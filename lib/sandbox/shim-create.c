@@ -27,6 +27,7 @@
 #include "lib/sandbox/terminal.h"
 #include "lib/sandbox/view.h"
 #include "lib/sandbox/vm.h"
+#include "lib/sandbox/wishes.h"
 #include "lib/settings/settings.h"
 #include "lib/state/record.h"
 #include "oci/config.h"
@@ -107,15 +108,17 @@ static int load(void *ctx, struct error *err)
 	return oci_config_parse("config.json", text, len, &c->config, err);
 }
 
-/* moat.json sizes what the container leaves open. */
-static void apply_settings(struct creation *c)
+/* moat.json and annotations size what the container leaves open. */
+static void apply_sizes(struct creation *c)
 {
 	const struct oci_resources *resources = &c->config->linux_.resources;
 	const struct settings_vm *vm = &c->settings.vm;
+	const struct oci_vm_hw_config *hw = c->config->vm ? c->config->vm->hw_config : NULL;
 
-	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0)
+	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0 &&
+	    !(hw && hw->memory.is_set))
 		c->plan->memory_mib = vm->memory_mib.value;
-	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0)
+	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0 && !(hw && hw->vcpus.is_set))
 		c->plan->vcpus = vm->vcpus.value;
 }
 
@@ -128,8 +131,10 @@ static int plan(void *ctx, struct error *err)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
 	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
 			     c->record.bundle, c->config, &c->plan, err);
+	if (r == 0 && !is_member(c))
+		r = wishes_apply(c->config, &c->settings, err);
 	if (r == 0)
-		apply_settings(c);
+		apply_sizes(c);
 	return r;
 }
 

@@ -89,6 +89,10 @@ static int choose_guest(struct vm *vm, const struct settings_vm *settings, struc
 	bool is_configured = !(wish && *wish) && settings->image;
 	int r = guest_image_load(is_configured ? settings->image : NULL, &vm->guest, err);
 
+	if (r == 0 && settings->initrd) {
+		free(vm->guest.initrd);
+		vm->guest.initrd = xstrdup(settings->initrd);
+	}
 	return r == 0 && settings->kernel ? replace_kernel(&vm->guest, settings->kernel, err) : r;
 }
 
@@ -99,7 +103,7 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	int wanted, r;
 
 	vm->driver = &hypervisor_qemu;
-	vm->program = settings->hypervisor;
+	vm->settings = settings;
 	r = choose_guest(vm, settings, err);
 	if (r == 0)
 		r = choose_share(vm, settings, err);
@@ -297,18 +301,30 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 	return r;
 }
 
+static char *kernel_parameters(const struct settings_vm *settings)
+{
+	cleanup_strbuf struct strbuf line = STRBUF_INIT;
+
+	strbuf_addstr(&line, KERNEL_PARAMS);
+	strv_each(parameter, settings->kernel_parameters)
+		strbuf_addf(&line, " %s", parameter);
+	return xstrdup(line.buf);
+}
+
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, struct error *err)
 {
 	struct vmm_ends ends = { -1, -1, -1, -1, -1 };
+	cleanup_free char *parameters = kernel_parameters(vm->settings);
 	struct hv_config config = {
 		.name = id,
 		.guest = &vm->guest,
 		.accel = vm->accel,
 		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
 		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
-		.kernel_params = KERNEL_PARAMS,
-		.program = vm->program,
+		.kernel_params = parameters,
+		.program = vm->settings->hypervisor,
+		.program_args = vm->settings->hypervisor_parameters,
 		.share_path = shared_dir,
 		.virtiofs_fd = -1,
 	};

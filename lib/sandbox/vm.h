@@ -23,7 +23,7 @@ struct vm {
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;
 	const struct hypervisor *driver;
-	const char *program; /* of the VMM, borrowed; NULL: the driver looks for one */
+	const struct settings_vm *settings; /* borrowed: programs, parameters */
 	enum hv_accel accel;
 	enum hv_share share;
 	enum hv_channel channel_kind;

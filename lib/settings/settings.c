@@ -26,7 +26,10 @@ static const struct field vm_table[] = {
 	FIELD(struct settings_vm, "vcpus", OPT_U32, vcpus),
 	FIELD(struct settings_vm, "image", STRING, image),
 	FIELD(struct settings_vm, "kernel", STRING, kernel),
+	FIELD(struct settings_vm, "initrd", STRING, initrd),
+	FIELD(struct settings_vm, "kernel_parameters", STRINGS, kernel_parameters),
 	FIELD(struct settings_vm, "hypervisor", STRING, hypervisor),
+	FIELD(struct settings_vm, "hypervisor_parameters", STRINGS, hypervisor_parameters),
 	FIELD_ENUM(struct settings_vm, "accelerator", accelerator, &settings_accelerator_names),
 	FIELD_ENUM(struct settings_vm, "share", share, &settings_share_names),
 };
@@ -94,6 +97,8 @@ static int check(const char *name, const struct settings *settings, struct error
 
 	if (r == 0)
 		r = check_path(name, "vm.kernel", vm->kernel, err);
+	if (r == 0)
+		r = check_path(name, "vm.initrd", vm->initrd, err);
 	if (r == 0)
 		r = check_path(name, "vm.hypervisor", vm->hypervisor, err);
 	if (r < 0)

@@ -468,6 +468,76 @@ static void a_vmm_whose_container_has_no_limit_has_none(void **state)
 	assert_false(sandbox_host_resources(config, true).memory.limit.is_set);
 }
 
+static void a_member_shares_what_it_is_told_to_with_the_sandbox(void **state)
+{
+	const struct sample sample = {
+		.namespaces = "{\"type\":\"pid\",\"path\":\"/proc/7/ns/pid\"},{\"type\":\"ipc\"},"
+			      "{\"type\":\"uts\",\"path\":\"/run/utsns/x\"},{\"type\":\"mount\"}",
+	};
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
+	const struct oci_config *guest;
+	struct error err = ERROR_INIT;
+
+	/* Without a network namespace, too: there is one in a VM. */
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_MEMBER, "/bundle", config, &plan, &err),
+			 0);
+	assert_int_equal(plan->shared_namespaces, 1u << OCI_NS_PID | 1u << OCI_NS_UTS);
+	sandbox_plan_share_namespaces(plan, 33);
+	guest = plan->guest_config;
+	assert_string_equal(oci_namespace_find(guest, OCI_NS_PID)->path, "/proc/33/ns/pid");
+	assert_string_equal(oci_namespace_find(guest, OCI_NS_UTS)->path, "/proc/33/ns/uts");
+	assert_null(oci_namespace_find(guest, OCI_NS_IPC)->path);
+	assert_null(oci_namespace_find(guest, OCI_NS_MOUNT)->path);
+}
+
+static void assert_wanted(const char *annotations, const char *wanted)
+{
+	cleanup_free char *rest = xasprintf("\"annotations\":{%s},", annotations);
+	const struct sample sample = { .rest = rest };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	const char *found = sandbox_wanted("web", config);
+
+	if (!streq_null(found, wanted))
+		fail_msg("'%s', not '%s'", found ? found : "none", wanted ? wanted : "none");
+}
+
+static void annotations_name_the_sandbox(void **state)
+{
+	assert_wanted("\"io.kubernetes.cri-o.SandboxID\":\"pod\"", "pod");
+	assert_wanted("\"io.kubernetes.cri.sandbox-id\":\"pod\"", "pod");
+	assert_wanted("\"io.kubernetes.cri.sandbox-id\":\"web\"", NULL);
+	assert_wanted("\"io.kubernetes.cri-o.SandboxID\":\"\"", NULL);
+	assert_wanted("", NULL);
+}
+
+static void a_pods_size_is_its_machines(void **state)
+{
+	const struct sample sample = {
+		.rest = "\"annotations\":{\"io.kubernetes.cri.sandbox-memory\":\"1073741824\","
+			"\"io.kubernetes.cri.sandbox-cpu-quota\":\"250000\","
+			"\"io.kubernetes.cri.sandbox-cpu-period\":\"100000\"},",
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":67108864}},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_int_equal(plan->memory_mib, 1024 + 96);
+	assert_int_equal(plan->vcpus, 3);
+}
+
+static void the_vm_section_sizes_the_machine(void **state)
+{
+	const struct sample sample = {
+		.rest = "\"vm\":{\"hwConfig\":{\"vcpus\":2,\"memory\":536870912}},",
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":67108864}},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+	assert_int_equal(plan->memory_mib, 512);
+	assert_int_equal(plan->vcpus, 2);
+	assert_null(plan->guest_config->vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +567,10 @@ int main(void)
 		cmocka_unit_test(an_id_mapped_bind_is_refused),
 		cmocka_unit_test(the_vmm_may_use_more_memory_than_the_guest_has),
 		cmocka_unit_test(a_vmm_whose_container_has_no_limit_has_none),
+		cmocka_unit_test(a_member_shares_what_it_is_told_to_with_the_sandbox),
+		cmocka_unit_test(annotations_name_the_sandbox),
+		cmocka_unit_test(a_pods_size_is_its_machines),
+		cmocka_unit_test(the_vm_section_sizes_the_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/wishes.h"
+
+#include <errno.h>
+
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/settings/settings.h"
+#include "oci/config.h"
+
+/* Written as moat.json has it and parsed as that, so that there is one place that says what is right. */
+
+static void write_string(struct json_writer *w, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	json_key(w, key);
+	json_string(w, value);
+}
+
+static void write_strings(struct json_writer *w, const char *key, char *const *values)
+{
+	if (!values)
+		return;
+	json_key(w, key);
+	json_open_array(w);
+	strv_each(value, values)
+		json_string(w, value);
+	json_close_array(w);
+}
+
+static struct json_writer *begin(void)
+{
+	struct json_writer *w = json_writer_new(false);
+
+	json_open_map(w);
+	json_key(w, "vm");
+	json_open_map(w);
+	return w;
+}
+
+static int finish(struct json_writer *w, const char *name, struct settings *settings,
+		  struct error *err)
+{
+	cleanup_free char *text = NULL;
+
+	json_close_map(w);
+	json_close_map(w);
+	text = json_finish(w);
+	return settings_parse(name, text, strlen(text), settings, err);
+}
+
+/* A VM of ours has no disk of its own, and devices that only Xen can give it. */
+static int check_section(const struct oci_vm *vm, struct error *err)
+{
+	const struct oci_vm_hw_config *hw = vm->hw_config;
+
+	if (vm->image && vm->image->path)
+		return error_set(err, -ENOTSUP,
+				 "vm.image: '%s': the container's root is the only one",
+				 vm->image->path);
+	if (hw && (hw->device_tree || hw->dt_devs || hw->io_memory_count || hw->irqs_count))
+		return error_set(err, -ENOTSUP,
+				 "vm.hwConfig: a device of the host cannot be handed over");
+	return 0;
+}
+
+/* The sizes are the plan's. */
+static int apply_section(const struct oci_vm *vm, struct settings *settings, struct error *err)
+{
+	struct json_writer *w;
+	int r = check_section(vm, err);
+
+	if (r < 0)
+		return r;
+	w = begin();
+	if (vm->kernel) {
+		write_string(w, "kernel", vm->kernel->path);
+		write_string(w, "initrd", vm->kernel->initrd);
+		write_strings(w, "kernel_parameters", vm->kernel->parameters);
+	}
+	if (vm->hypervisor) {
+		write_string(w, "hypervisor", vm->hypervisor->path);
+		write_strings(w, "hypervisor_parameters", vm->hypervisor->parameters);
+	}
+	return finish(w, "config.json", settings, err);
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;  /* "io.moat.vm." and the key in moat.json */
+	const char *alias; /* Kata's, where it means the same */
+	const char *key;
+	bool is_number;
+} annotations[] = {
+	{ "io.moat.vm.memory_mib", "io.katacontainers.config.hypervisor.default_memory", "memory_mib", true },
+	{ "io.moat.vm.vcpus", "io.katacontainers.config.hypervisor.default_vcpus", "vcpus", true },
+	{ "io.moat.vm.image", NULL, "image", false },
+	{ "io.moat.vm.kernel", "io.katacontainers.config.hypervisor.kernel", "kernel", false },
+	{ "io.moat.vm.initrd", NULL, "initrd", false },
+	{ "io.moat.vm.hypervisor", "io.katacontainers.config.hypervisor.path", "hypervisor", false },
+	{ "io.moat.vm.accelerator", NULL, "accelerator", false },
+	{ "io.moat.vm.share", NULL, "share", false },
+};
+/* clang-format on */
+
+static int apply_one(const char *name, const char *key, bool is_number, const char *value,
+		     struct settings *settings, struct error *err)
+{
+	cleanup_free char *place = xasprintf("annotation %s", name);
+	struct json_writer *w;
+	uint32_t number;
+
+	if (is_number && parse_u32(value, &number) < 0)
+		return error_set(err, -EINVAL, "%s: not a number: '%s'", place, value);
+	w = begin();
+	json_key(w, key);
+	if (is_number)
+		json_u64(w, number);
+	else
+		json_string(w, value);
+	return finish(w, place, settings, err);
+}
+
+static int apply_annotation(const struct oci_config *config, const char *name, size_t i,
+			    struct settings *settings, struct error *err)
+{
+	const char *value = name ? string_map_get(&config->annotations, name) : NULL;
+
+	if (!value)
+		return 0;
+	if (!strv_has(settings->allow_annotations, name)) {
+		log_warning("annotation %s: left out, moat.json does not allow it", name);
+		return 0;
+	}
+	return apply_one(name, annotations[i].key, annotations[i].is_number, value, settings, err);
+}
+
+int wishes_apply(const struct oci_config *config, struct settings *settings, struct error *err)
+{
+	int r = config->vm ? apply_section(config->vm, settings, err) : 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(annotations); i++) {
+		r = apply_annotation(config, annotations[i].alias, i, settings, err);
+		if (r == 0)
+			r = apply_annotation(config, annotations[i].name, i, settings, err);
+	}
+	return r;
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# The virtual machine that a container asks for: its vm section, annotations, sizes; and one that does
+# not come up.
+
+load helpers
+
+only_machines() {
+  only_vm "natively there is no machine to choose"
+}
+
+# Of the guest, in MiB; its kernel takes a part of what it is given.
+guest_memory='echo $(($(awk "/^MemTotal/ { print \$2 }" /proc/meminfo) / 1024))'
+
+# Settings that only this test's commands read.
+moat_json() {
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  echo "$1" >"$MOAT_CONFIG"
+}
+
+kernel_of_guest() {
+  echo "$(readlink -f "$MOAT_GUEST")/$(jq -r .kernel "$MOAT_GUEST/guest.json")"
+}
+
+@test "the vm section has the size and the kernel's parameters" {
+  only_machines
+  [ -e "${MOAT_GUEST-}/guest.json" ] || skip "no guest image is named"
+  config --arg k "$(kernel_of_guest)" \
+    '.vm = {kernel: {path: $k, parameters: ["moat.test=yes"]}, hwConfig: {vcpus: 2, memory: 402653184}}'
+  script "$guest_memory; nproc; cat /proc/cmdline"
+  run -0 foreground
+  expect "${lines[0]}" -gt 300
+  expect "${lines[0]}" -le 384
+  expect "${lines[1]}" = 2
+  expect_match "$output" moat.test=yes
+}
+
+@test "annotations choose what the configuration allows" {
+  only_machines
+  config '.annotations = {"io.moat.vm.memory_mib": "400", "io.moat.vm.hypervisor": "/no/such/vmm"}'
+  moat_json '{"allow_annotations": ["io.moat.vm.memory_mib"]}'
+  script "$guest_memory"
+  run -0 --separate-stderr foreground
+  expect "$output" -gt 300
+  expect "$output" -le 400
+  expect_match "$stderr" "annotation io.moat.vm.hypervisor: left out"
+  moat_json '{"allow_annotations": ["io.moat.vm.hypervisor"]}'
+  run ! foreground
+  expect_match "$output" /no/such/vmm
+}
+
+@test "a pod's size is that of its machine" {
+  only_machines
+  config '.annotations = {"io.kubernetes.cri.sandbox-memory": "335544320"}'
+  script "$guest_memory"
+  run -0 foreground
+  expect "$output" -gt 320
+}
+
+@test "what no machine of ours has is refused" {
+  only_machines
+  config '.vm = {kernel: {path: "/boot/kernel"}, image: {path: "/disk", format: "raw"}}'
+  args true
+  run ! foreground
+  expect_match "$output" "vm.image: '/disk'"
+}
+
+@test "a machine that does not come up says why, and what its console said last" {
+  only_machines
+  [ -e "${MOAT_GUEST-}/guest.json" ] || skip "no guest image is named"
+  config --arg k "$(kernel_of_guest)" \
+    '.vm = {kernel: {path: $k, parameters: ["rdinit=/nothing", "init=/nothing", "panic=-1", "loglevel=4"]}}'
+  args true
+  run ! foreground
+  expect_match "$output" "virtual machine: ended before the container was made"
+  expect_match "$output" "last console lines:"
+  expect_match "$output" panic
+  run ! moat state "$ID"
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/wishes.h"
+
+#include <errno.h>
+
+#include "lib/settings/settings.h"
+#include "tests/unit/sandbox/fixture.h"
+
+static struct settings parse_settings(const char *text)
+{
+	struct settings settings;
+	struct error err = ERROR_INIT;
+
+	settings_init(&settings);
+	if (settings_parse("moat.json", text, strlen(text), &settings, &err) < 0)
+		fail_msg("%s", err.msg);
+	return settings;
+}
+
+static void apply(const char *rest, struct settings *settings)
+{
+	const struct sample sample = { .rest = rest };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	struct error err = ERROR_INIT;
+
+	if (wishes_apply(config, settings, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void assert_refused(const char *rest, const char *moat_json, const char *wanted)
+{
+	const struct sample sample = { .rest = rest };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	cleanup_settings struct settings settings = parse_settings(moat_json);
+	struct error err = ERROR_INIT;
+
+	assert_true(wishes_apply(config, &settings, &err) < 0);
+	if (!strstr(err.msg, wanted))
+		fail_msg("'%s' does not say '%s'", err.msg, wanted);
+}
+
+static void the_vm_section_goes_before_moat_json(void **state)
+{
+	cleanup_settings struct settings settings =
+		parse_settings("{\"vm\":{\"kernel\":\"/ours\",\"share\":\"9p\"}}");
+
+	apply("\"vm\":{\"kernel\":{\"path\":\"/theirs\",\"initrd\":\"/initrd\","
+	      "\"parameters\":[\"quiet\",\"a=b\"]},"
+	      "\"hypervisor\":{\"path\":\"/qemu\",\"parameters\":[\"-nodefaults\"]}},",
+	      &settings);
+	assert_string_equal(settings.vm.kernel, "/theirs");
+	assert_string_equal(settings.vm.initrd, "/initrd");
+	assert_string_equal(settings.vm.kernel_parameters[1], "a=b");
+	assert_string_equal(settings.vm.hypervisor, "/qemu");
+	assert_string_equal(settings.vm.hypervisor_parameters[0], "-nodefaults");
+	assert_string_equal(names_get(&settings_share_names, (size_t)settings.vm.share), "9p");
+}
+
+static void what_a_vm_section_asks_for_in_vain_is_refused(void **state)
+{
+	assert_refused("\"vm\":{\"image\":{\"path\":\"/disk\",\"format\":\"raw\"}},", "{}",
+		       "vm.image: '/disk'");
+	assert_refused("\"vm\":{\"hwConfig\":{\"irqs\":[1]}},", "{}", "vm.hwConfig");
+}
+
+static void an_annotation_that_is_allowed_goes_before_all(void **state)
+{
+	cleanup_settings struct settings settings = parse_settings(
+		"{\"vm\":{\"memory_mib\":100},\"allow_annotations\":[\"io.moat.vm.memory_mib\","
+		"\"io.moat.vm.kernel\",\"io.katacontainers.config.hypervisor.default_vcpus\"]}");
+
+	apply("\"vm\":{\"kernel\":{\"path\":\"/theirs\"}},\"annotations\":{"
+	      "\"io.moat.vm.memory_mib\":\"333\",\"io.moat.vm.kernel\":\"/mine\","
+	      "\"io.katacontainers.config.hypervisor.default_vcpus\":\"3\"},",
+	      &settings);
+	assert_int_equal(settings.vm.memory_mib.value, 333);
+	assert_int_equal(settings.vm.vcpus.value, 3);
+	assert_string_equal(settings.vm.kernel, "/mine");
+}
+
+static void an_annotation_that_is_not_allowed_is_left_out(void **state)
+{
+	cleanup_settings struct settings settings = parse_settings("{}");
+
+	apply("\"annotations\":{\"io.moat.vm.hypervisor\":\"/evil\"},", &settings);
+	assert_null(settings.vm.hypervisor);
+}
+
+static void an_annotation_that_is_wrong_is_named(void **state)
+{
+	const char *moat_json =
+		"{\"allow_annotations\":[\"io.moat.vm.vcpus\",\"io.moat.vm.share\"]}";
+
+	assert_refused("\"annotations\":{\"io.moat.vm.vcpus\":\"many\"},", moat_json,
+		       "annotation io.moat.vm.vcpus: not a number: 'many'");
+	assert_refused("\"annotations\":{\"io.moat.vm.vcpus\":\"0\"},", moat_json,
+		       "annotation io.moat.vm.vcpus: vm.vcpus: must not be 0");
+	assert_refused("\"annotations\":{\"io.moat.vm.share\":\"nfs\"},", moat_json,
+		       "annotation io.moat.vm.share");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_vm_section_goes_before_moat_json),
+		cmocka_unit_test(what_a_vm_section_asks_for_in_vain_is_refused),
+		cmocka_unit_test(an_annotation_that_is_allowed_goes_before_all),
+		cmocka_unit_test(an_annotation_that_is_not_allowed_is_left_out),
+		cmocka_unit_test(an_annotation_that_is_wrong_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
