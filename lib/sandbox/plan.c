@@ -316,15 +316,11 @@ int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 	return 0;
 }
 
-void sandbox_plan_share_namespaces(struct sandbox_plan *plan, int pid)
+void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid)
 {
-	for (int type = 0; type < OCI_NS_COUNT; type++) {
-		struct oci_namespace *entry = find_namespace(plan->guest_config, type);
+	struct oci_namespace *entry = find_namespace(plan->guest_config, type);
 
-		if (entry && plan->shared_namespaces & 1u << type)
-			plan_replace(&entry->path,
-				     xasprintf("/proc/%d/ns/%s", pid, namespace_files[type]));
-	}
+	plan_replace(&entry->path, xasprintf("/proc/%d/ns/%s", pid, namespace_files[type]));
 }
 
 /* CRI-O's and containerd's words; podman uses the first. */

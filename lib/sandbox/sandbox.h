@@ -52,8 +52,8 @@ const char *sandbox_wanted(const char *id, const struct oci_config *config);
  * sources. @bundle: absolute. */
 int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err);
-/* The shared namespaces are those of the guest's process @pid. */
-void sandbox_plan_share_namespaces(struct sandbox_plan *plan, int pid);
+/* The shared namespace of @type (enum oci_namespace_type) is that of the guest's process @pid. */
+void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid);
 void sandbox_plan_free(struct sandbox_plan *plan);
 DEFINE_CLEANUP(sandbox_plan_free_p, struct sandbox_plan *, sandbox_plan_free)
 #define cleanup_sandbox_plan CLEANUP(sandbox_plan_free_p)

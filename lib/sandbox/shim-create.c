@@ -18,7 +18,7 @@
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/files.h"
-#include "lib/sandbox/guest-pids.h"
+#include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/process.h"
@@ -63,9 +63,8 @@ struct creation {
 	int vm_fd;
 	struct files files;
 	struct files_trees trees;
-	struct vm vm;	       /* the owner's */
-	struct record sandbox; /* a member's: the owner's */
-	int owner_fd;	       /* a member's: the owner watches us */
+	struct vm vm; /* the owner's */
+	struct member member;
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
@@ -151,31 +150,24 @@ static int make_directories(void *ctx, struct error *err)
 	return 0;
 }
 
-/* Its death is ours: the owner watches this connection from here on. */
 static int meet_owner(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	cleanup_state_dir struct state_dir *dir = NULL;
-	cleanup_free char *path = NULL;
-	int r = state_dir_open(c->options->root, c->record.sandbox, &dir, err);
+	int r = member_meet(&c->member, c->options->root, c->record.sandbox, err);
 
-	if (r == 0)
-		r = record_read(dir, &c->sandbox, err);
 	if (r < 0)
 		return r;
-	if (!c->sandbox.agent_address)
-		return error_set(err, -ESRCH, "'%s' has no agent yet", c->record.sandbox);
-	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(dir));
+	member_find_holders(&c->member, c->options->root, c->config, c->plan);
+	c->vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->options->root, c->record.sandbox);
 	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
-	path = xasprintf("%s/" COMPANIONS_SOCKET, c->vm_dir);
-	return companion_connect(path, &c->owner_fd, err);
+	return 0;
 }
 
 static void leave_owner(void *ctx)
 {
 	struct creation *c = ctx;
 
-	close_fdp(&c->owner_fd);
+	member_done(&c->member);
 }
 
 static int choose_vm(void *ctx, struct error *err)
@@ -195,13 +187,11 @@ static int enter_network(void *ctx, struct error *err)
 	return netns_enter(oci_namespace_find(c->config, OCI_NS_NETWORK)->path, err);
 }
 
-/* Where the owner is, whatever the configuration says: there is one network in a VM. */
 static int join_network(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	cleanup_free char *path = xasprintf("/proc/%u/ns/net", c->sandbox.pid);
 
-	return netns_enter(path, err);
+	return member_join_network(&c->member, err);
 }
 
 static int leave_host(void *ctx, struct error *err)
@@ -263,7 +253,7 @@ static int share_files(void *ctx, struct error *err)
 static int lend_files(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = companion_get_files(c->owner_fd, &c->files, err);
+	int r = companion_get_files(c->member.owner_fd, &c->files, err);
 
 	if (r == 0)
 		r = files_enter(&c->files, err);
@@ -346,7 +336,7 @@ static int limit_vmm(void *ctx, struct error *err)
 
 static const char *agent_address(const struct creation *c)
 {
-	return is_member(c) ? c->sandbox.agent_address : channel_address(c->vm.channel);
+	return is_member(c) ? c->member.sandbox.agent_address : channel_address(c->vm.channel);
 }
 
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
@@ -383,33 +373,11 @@ static void leave_agent(void *ctx)
 	agent_client_free(steal_ptr(&c->client));
 }
 
-/* The shared ones are those of the sandbox's container, whose first process the guest tells. A guest
- * that lies harms itself. */
 static int find_namespaces(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	const grpc_ListProcessesRequest request = {
-		.container_id = c->record.sandbox,
-		.format = (char *)"json",
-	};
-	grpc_ListProcessesResponse response;
-	cleanup_free pid_t *pids = NULL;
-	size_t count;
-	int r;
 
-	if (!c->plan->shared_namespaces)
-		return 0;
-	r = agent_call(c->client, AGENT_LIST_PROCESSES, &request, &response, CALL_TIMEOUT_MS, err);
-	if (r < 0)
-		return r;
-	r = guest_pids_parse(&response.process_list, &pids, &count, err);
-	agent_response_release(AGENT_LIST_PROCESSES, &response);
-	if (r < 0)
-		return r;
-	if (!count)
-		return error_set(err, -ESRCH, "'%s' has no process", c->record.sandbox);
-	sandbox_plan_share_namespaces(c->plan, pids[0]);
-	return 0;
+	return member_find_namespaces(&c->member, c->client, c->plan, err);
 }
 
 /* Calls without an answer worth reading. */
@@ -505,7 +473,7 @@ static int create_container(void *ctx, struct error *err)
 static int add_container(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = companion_attend(c->owner_fd, c->record.id, NULL, err);
+	int r = companion_attend(c->member.owner_fd, c->record.id, NULL, err);
 
 	return r < 0 ? r : create_container(c, err);
 }
@@ -664,7 +632,7 @@ static int stand(struct creation *c)
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);
 	if (!c->process.is_lost) {
 		if (is_member(c))
-			companion_leave(c->owner_fd);
+			companion_leave(c->member.owner_fd);
 		else
 			end_sandbox(c);
 		return c->process.status;
@@ -689,7 +657,6 @@ static void release(struct creation *c)
 	oci_config_free(c->config);
 	settings_done(&c->settings);
 	record_done(&c->record);
-	record_done(&c->sandbox);
 	state_dir_close(c->dir);
 	free(c->vm_dir);
 	free(c->shared_dir);
@@ -719,7 +686,7 @@ int shim_create(const struct shim_options *options)
 		.moat = { .fd = options->sync_fd },
 		.files = FILES_INIT,
 		.vm_fd = -1,
-		.owner_fd = -1,
+		.member = MEMBER_INIT,
 		.gate_fd = -1,
 		.companions_fd = -1,
 	};

@@ -99,6 +99,20 @@ vmm_of_sandbox() {
   moat delete --force "$ID"
 }
 
+@test "a member may share its processes with another member" {
+  only_pods
+  detached_sleep
+  member_bundle sleep 1001
+  detached_member
+  member_config --arg p "/proc/$(cat "$PID_FILE.member")/ns/pid" \
+    '(.linux.namespaces[] | select(.type == "pid")).path = $p | .process.args = ["ps"]'
+  run -0 moat run --bundle "$MEMBER_BUNDLE" "$MEMBER-2" </dev/null
+  expect_match "$output" "sleep 1001"
+  [[ $output != *"sleep 1000"* ]]
+  moat delete --force "$MEMBER"
+  moat delete --force "$ID"
+}
+
 @test "a member has namespaces of its own unless it is told to share" {
   only_pods
   detached_sleep

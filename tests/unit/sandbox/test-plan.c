@@ -483,10 +483,11 @@ static void a_member_shares_what_it_is_told_to_with_the_sandbox(void **state)
 	assert_int_equal(sandbox_plan_new("web", SANDBOX_MEMBER, "/bundle", config, &plan, &err),
 			 0);
 	assert_int_equal(plan->shared_namespaces, 1u << OCI_NS_PID | 1u << OCI_NS_UTS);
-	sandbox_plan_share_namespaces(plan, 33);
+	sandbox_plan_share_namespace(plan, OCI_NS_PID, 33);
+	sandbox_plan_share_namespace(plan, OCI_NS_UTS, 34);
 	guest = plan->guest_config;
 	assert_string_equal(oci_namespace_find(guest, OCI_NS_PID)->path, "/proc/33/ns/pid");
-	assert_string_equal(oci_namespace_find(guest, OCI_NS_UTS)->path, "/proc/33/ns/uts");
+	assert_string_equal(oci_namespace_find(guest, OCI_NS_UTS)->path, "/proc/34/ns/uts");
 	assert_null(oci_namespace_find(guest, OCI_NS_IPC)->path);
 	assert_null(oci_namespace_find(guest, OCI_NS_MOUNT)->path);
 }
