@@ -42,8 +42,8 @@ static int enter_cgroup(void *ctx, struct error *err)
 	return cg ? cgroup_attach(cg, 0, false, err) : 0;
 }
 
-/* On the host, with the shim for a container: its network namespace is the sandbox's. They run before
- * the VM is made, which gets the network that they have prepared. */
+/* On the host, with the shim for a container: its network namespace is the sandbox's. They run
+ * before the VM is made, which gets the network that they have prepared. */
 static int run_hooks(const struct container *c, struct error *err)
 {
 	const struct oci_hooks *hooks = &c->config->hooks;
@@ -133,8 +133,8 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 	return 0;
 }
 
-/* Whether the VM of another container is there to be joined. A name that is no container's of ours is
- * the engine's own affair: podman's pods without an infra container have such names. */
+/* Whether the VM of another container is there to be joined. A name that is no container's of ours
+ * is the engine's own affair: podman's pods without an infra container have such names. */
 static int find_sandbox(struct container *c, struct error *err)
 {
 	const char *wanted = sandbox_wanted(c->id, c->config);

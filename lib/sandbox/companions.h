@@ -12,8 +12,8 @@ struct loop;
  *
  * - whoever makes another container gets the descriptors of the shared files: to put more there
  *   takes rights that the owner has given up, and the other one still has;
- * - a shim says which process of the guest it stands for. When it dies without having said that this
- *   one has ended, the owner kills it, since nobody else would notice.
+ * - a shim says which process of the guest it stands for. When it dies without having said that
+ *   this one has ended, the owner kills it, since nobody else would notice.
  *
  * The socket is root's alone; a guest has no way to it.
  */

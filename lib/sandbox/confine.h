@@ -10,8 +10,8 @@ struct error;
  * will start. */
 int confine_self(uint64_t keep, struct error *err);
 
-/* Takes every capability that is not in @keep from the programs that this process will start, root's
- * too; what the process itself has stays. */
+/* Takes every capability that is not in @keep from the programs that this process will start,
+ * root's too; what the process itself has stays. */
 int confine_children(uint64_t keep, struct error *err);
 
 /* What a VMM that serves files (9p) must be able to do, and with @with_virtiofsd that daemon, which

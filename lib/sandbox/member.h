@@ -9,8 +9,8 @@ struct agent_client;
 struct error;
 struct sandbox_plan;
 
-/* What the shim of a pod's further container knows of the VM that it joins: the owner, as its record
- * has it, and a connection to its shim. */
+/* What the shim of a pod's further container knows of the VM that it joins: the owner, as its
+ * record has it, and a connection to its shim. */
 struct member {
 	struct record sandbox;
 	int owner_fd;		     /* the owner watches us by it (companions.h) */

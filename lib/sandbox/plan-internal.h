@@ -23,8 +23,8 @@ struct planning {
 	struct sandbox_plan *plan;
 };
 
-/* RAM of the guest: as vm.hwConfig has it, or what fits the container and, as far as the engine says
- * how large that will be, its pod. */
+/* RAM of the guest: as vm.hwConfig has it, or what fits the container and, as far as the engine
+ * says how large that will be, its pod. */
 uint32_t plan_memory_mib(const struct oci_config *config);
 
 /* The old string is freed, the new one taken. */

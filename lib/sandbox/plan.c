@@ -93,8 +93,8 @@ static bool is_pods_to_share(enum oci_namespace_type type)
 }
 
 /* What shares a namespace with the host, or joins another container's, gets one of its own: the
- * other side of that sharing is not in this VM. But what a member joins can only be the pod's, which
- * the sandbox's container is there to hold. */
+ * other side of that sharing is not in this VM. But what a member joins can only be the pod's,
+ * which the sandbox's container is there to hold. */
 static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 {
 	struct oci_namespace *entry = find_namespace(p->guest, type);
@@ -144,7 +144,8 @@ static int plan_namespaces(struct planning *p, struct error *err)
 }
 
 /* startContainer runs in the container, hence in the guest; every other kind runs on the host,
- * where the network and the files it wants to prepare are, createContainer in the shim's namespaces. */
+ * where the network and the files it wants to prepare are, createContainer in the shim's
+ * namespaces. */
 static int plan_hooks(struct planning *p, struct error *err)
 {
 	struct oci_hooks *hooks = &p->guest->hooks;
