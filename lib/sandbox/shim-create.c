@@ -38,8 +38,8 @@
  * before, and owns it; any other's is a member, and finds the owner by the record.
  *
  * Namespaces: the sandbox's network namespace; a mount namespace that shows the container (view.h),
- * and before it the one of the sandbox's files; else the caller's. Rights: all of root's until these
- * are made, none when the guest is first spoken to.
+ * and before it the one of the sandbox's files; else the caller's. Rights: all of root's until
+ * these are made, none when the guest is first spoken to.
  */
 
 /* A cold guest under emulation on a busy host. */
@@ -199,8 +199,8 @@ static int leave_host(void *ctx, struct error *err)
 	return files_isolate(err);
 }
 
-/* The host's hooks find the namespaces behind our pid; what they have prepared, the others find. The
- * latter run here, where the host is still to be seen, and what they mount the guest gets to see. */
+/* The host's hooks find the namespaces behind our pid; what they have prepared, the others find.
+ * The latter run here, where the host is still seen; what they mount the guest gets to see. */
 static int await_hooks(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;

@@ -111,7 +111,6 @@ static void show_mounts(struct view *view, const struct oci_config *config)
 {
 	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };
 
-	view->covers = xcalloc(config->mounts_count + 1, sizeof(*view->covers));
 	for (size_t i = 0; i < config->mounts_count; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 		int r = show_mount(view, m);
@@ -124,6 +123,16 @@ static void show_mounts(struct view *view, const struct oci_config *config)
 		(void)mount_change(view->covers[i], &readonly, false); /* it is empty anyway */
 }
 
+static int cover_root(struct view *view)
+{
+	int fd = make_cover();
+
+	/* One of ours keeps the mount, whose attributes are set at the end, like every cover's. */
+	if (fd >= 0)
+		view->covers[view->covers_count++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return fd;
+}
+
 static int show_root(struct view *view, const char *place, const struct sandbox_plan *plan,
 		     struct error *err)
 {
@@ -133,9 +142,10 @@ static int show_root(struct view *view, const char *place, const struct sandbox_
 
 	if (target < 0)
 		return error_sys(err, errno, "open '%s'", place);
-	view->root = mount_clone(view->shared, name, true);
+	/* A root on a disk is the guest's alone. */
+	view->root = name ? mount_clone(view->shared, name, true) : cover_root(view);
 	if (view->root < 0)
-		return error_sys(err, view->root, "clone '%s'", name);
+		return error_sys(err, view->root, "make the root");
 	r = mount_attach(view->root, target);
 	return r < 0 ? error_sys(err, r, "mount on '%s'", place) : 0;
 }
@@ -164,6 +174,7 @@ int view_make(const char *shared_dir, const char *place, const struct sandbox_pl
 	view.shared = open(shared_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (view.shared < 0)
 		return error_sys(err, errno, "open '%s'", shared_dir);
+	view.covers = xcalloc(plan->guest_config->mounts_count + 1, sizeof(*view.covers));
 	r = show_root(&view, place, plan, err);
 	if (r < 0)
 		return r;

@@ -18,7 +18,7 @@ struct sandbox_plan;
  */
 
 /* Makes the namespace and enters it; the current directory is its root. @shared_dir: as this
- * process's mount namespace has it; @place: a directory of the host's that nobody uses meanwhile. */
+ * process's mount namespace has it; @place: a directory of the host's, not used meanwhile. */
 int view_make(const char *shared_dir, const char *place, const struct sandbox_plan *plan,
 	      struct error *err);
 

@@ -10,7 +10,9 @@
 #include "lib/settings/settings.h"
 #include "oci/config.h"
 
-/* Written as moat.json has it and parsed as that, so that there is one place that says what is right. */
+#define KATA "io.katacontainers.config.hypervisor."
+
+/* Written as moat.json has it and parsed as that: one place says what is right. */
 
 static void write_string(struct json_writer *w, const char *key, const char *value)
 {
@@ -95,12 +97,12 @@ static const struct {
 	const char *key;
 	bool is_number;
 } annotations[] = {
-	{ "io.moat.vm.memory_mib", "io.katacontainers.config.hypervisor.default_memory", "memory_mib", true },
-	{ "io.moat.vm.vcpus", "io.katacontainers.config.hypervisor.default_vcpus", "vcpus", true },
+	{ "io.moat.vm.memory_mib", KATA "default_memory", "memory_mib", true },
+	{ "io.moat.vm.vcpus", KATA "default_vcpus", "vcpus", true },
 	{ "io.moat.vm.image", NULL, "image", false },
-	{ "io.moat.vm.kernel", "io.katacontainers.config.hypervisor.kernel", "kernel", false },
+	{ "io.moat.vm.kernel", KATA "kernel", "kernel", false },
 	{ "io.moat.vm.initrd", NULL, "initrd", false },
-	{ "io.moat.vm.hypervisor", "io.katacontainers.config.hypervisor.path", "hypervisor", false },
+	{ "io.moat.vm.hypervisor", KATA "path", "hypervisor", false },
 	{ "io.moat.vm.accelerator", NULL, "accelerator", false },
 	{ "io.moat.vm.share", NULL, "share", false },
 };
