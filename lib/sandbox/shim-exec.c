@@ -197,7 +197,7 @@ static int stand(struct execution *e)
 	(void)loop_run_until(e->loop, &e->process.is_finished, -1);
 	if (!e->process.is_lost)
 		return e->process.status;
-	error_set(&err, -EIO, "container '%s': its virtual machine ended", e->record.id);
+	error_set(&err, -EIO, "container '%s': %s", e->record.id, guest_process_loss(&e->process));
 	log_failure(&err);
 	return GUEST_STATUS_LOST;
 }

@@ -13,7 +13,10 @@ struct loop;
  */
 struct start_gate;
 
-/* @client, @id: borrowed until start_gate_free(). */
+/* @client, @id: borrowed until start_gate_free(); @client is freed after it. */
 int start_gate_open(struct loop *loop, struct agent_client *client, const char *id,
 		    const char *path, struct start_gate **ret, struct error *err);
 void start_gate_free(struct start_gate *gate); /* leaves the file as it is */
+
+/* Tells whoever asks at this moment why nothing will be started any more. */
+void start_gate_fail(struct start_gate *gate, const struct error *why);
