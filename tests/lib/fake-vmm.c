@@ -70,8 +70,9 @@ static struct guest {
 	char *moment, *deed; /* NULL once done */
 	long long cut, sent;
 	char *cut_deed;
-	bool is_silent; /* reads, but says nothing more */
-	bool is_deaf;	/* does not even read */
+	bool is_silent;	 /* reads, but says nothing more */
+	bool is_deaf;	 /* does not even read */
+	bool is_talking; /* in the middle of a message: what is asked meanwhile waits */
 	struct stream *flooded;
 	int flooded_fd;
 } guest = { .channel = -1, .qmp = -1, .console = -1, .cut = -1, .flooded_fd = -1 };
@@ -190,7 +191,9 @@ static void pump(int timeout_ms);
 static void send_data(struct stream *st, const void *data, size_t len)
 {
 	const uint8_t *at = data;
+	bool was_talking = guest.is_talking;
 
+	guest.is_talking = true;
 	while (len && st->id) {
 		size_t n = len < PIECE ? len : PIECE;
 
@@ -204,6 +207,7 @@ static void send_data(struct stream *st, const void *data, size_t len)
 		at += n;
 		len -= n;
 	}
+	guest.is_talking = was_talking;
 }
 
 /* --- protobuf and ttRPC, as much as is needed ------------------------------------------------ */
@@ -548,11 +552,9 @@ static void do_line_evil(struct stream *st, uint32_t call)
 
 static void do_line_more(struct stream *st, uint32_t call)
 {
-	struct buffer b = noise(PIECE);
-
+	/* A frame of no known type behind it. */
 	do_line(st, "OK 1\n");
-	send_data(st, b.data, b.len);
-	free(b.data);
+	send_data(st, "\0\0\0\1\0\0\0\1\7\0x", 11);
 }
 
 /* In place of an answer. */
@@ -1030,7 +1032,7 @@ static void on_stream_data(struct stream *st)
 
 	if (st->use == STDIO)
 		st->in.len = 0;
-	if (st->use == HANDSHAKE) {
+	if (st->use == HANDSHAKE && !guest.is_talking) {
 		append(&st->in, "", 0);
 		st->in.data[st->in.len] = '\0';
 		end = memchr(st->in.data, '\n', st->in.len);
@@ -1039,7 +1041,7 @@ static void on_stream_data(struct stream *st)
 		on_line(st);
 		drop(&st->in, (size_t)(end - st->in.data) + 1);
 	}
-	while (st->id && st->use == RPC && st->in.len >= TTRPC_HEADER) {
+	while (st->id && st->use == RPC && st->in.len >= TTRPC_HEADER && !guest.is_talking) {
 		struct buffer in = st->in;
 		uint32_t length, call;
 
@@ -1155,6 +1157,14 @@ static void read_channel(void)
 
 /* --- the machine ---------------------------------------------------------------------------- */
 
+/* What came while it was talking. */
+static void serve_the_rest(void)
+{
+	for (size_t i = 0; i < STREAMS; i++)
+		if (guest.streams[i].id && guest.streams[i].in.len)
+			on_stream_data(&guest.streams[i]);
+}
+
 static void flood_some(void)
 {
 	static char text[PIECE];
@@ -1164,7 +1174,9 @@ static void flood_some(void)
 		text[i] = '\n';
 	if (guest.flooded && guest.flooded->window >= sizeof(text))
 		send_data(guest.flooded, text, sizeof(text));
-	if (guest.flooded_fd >= 0 && write(guest.flooded_fd, text, sizeof(text)) < 0)
+	/* As QEMU would: without waiting for who does not read. */
+	if (guest.flooded_fd >= 0 && send(guest.flooded_fd, text, sizeof(text), MSG_DONTWAIT) < 0 &&
+	    errno != EAGAIN)
 		guest.flooded_fd = -1;
 }
 
@@ -1250,6 +1262,7 @@ int main(int argc, char **argv)
 	(void)is_the_moment("greet", NULL, 0);
 	for (;;) {
 		pump(guest.flooded || guest.flooded_fd >= 0 ? 0 : 50);
+		serve_the_rest();
 		flood_some();
 	}
 }
