@@ -33,6 +33,7 @@
 #define STREAMS 256
 #define MESSAGE_MAX (4u << 20)
 #define PIECE (32u * 1024)
+#define FLOOD (256u << 20) /* somebody's disk is at the other end */
 
 enum frame_type { DATA, WINDOW_UPDATE, PING, GO_AWAY };
 enum flag { SYN = 1, ACK = 2, FIN = 4, RST = 8 };
@@ -1168,12 +1169,15 @@ static void serve_the_rest(void)
 static void flood_some(void)
 {
 	static char text[PIECE];
+	static size_t flooded;
 
 	memset(text, 'f', sizeof(text));
 	for (size_t i = 79; i < sizeof(text); i += 80)
 		text[i] = '\n';
-	if (guest.flooded && guest.flooded->window >= sizeof(text))
+	if (guest.flooded && guest.flooded->window >= sizeof(text) && flooded < FLOOD) {
 		send_data(guest.flooded, text, sizeof(text));
+		flooded += sizeof(text);
+	}
 	/* As QEMU would: without waiting for who does not read. */
 	if (guest.flooded_fd >= 0 && send(guest.flooded_fd, text, sizeof(text), MSG_DONTWAIT) < 0 &&
 	    errno != EAGAIN)
