@@ -221,6 +221,16 @@ static bool settle_stream(struct stream *st)
 	return false;
 }
 
+/* One that nobody has the other end of and whose last byte was sent. The peer may never end its own
+ * direction, and would make us keep as many as it likes. True: it is gone. */
+static bool forget_stream(struct stream *st)
+{
+	if (!st->is_fin_sent || !st->is_hung_up)
+		return false;
+	drop_stream(st);
+	return true;
+}
+
 /* Passes bytes on to the socket, or keeps what it does not take. False: the stream is gone. */
 static bool deliver(struct stream *st, const uint8_t *data, size_t size)
 {
@@ -365,6 +375,8 @@ static void on_stream(void *ctx, int fd, uint32_t events)
 	    st->send_window && !s->is_held)
 		is_there = fill_outbox(st);
 	if (is_there)
+		is_there = !forget_stream(st);
+	if (is_there)
 		watch_stream(st);
 	if (flush(s) < 0)
 		end_session(s);
@@ -409,6 +421,16 @@ static void finish_frame(struct yamux *s)
 		watch_stream(st);
 }
 
+/* Frames of a stream that we dropped a moment ago are still under way: not an error. But nobody
+ * reads what they carry, which its writer has to hear. */
+static void refuse_data(struct yamux *s)
+{
+	const struct frame *f = &s->frame;
+
+	if (f->type == FRAME_DATA && f->length && !(f->flags & FLAG_RST))
+		put_frame(s, FRAME_WINDOW_UPDATE, FLAG_RST, f->id, 0);
+}
+
 static int on_stream_frame(struct yamux *s)
 {
 	const struct frame *f = &s->frame;
@@ -420,12 +442,17 @@ static int on_stream_frame(struct yamux *s)
 	if (r < 0)
 		return r;
 
-	/* Frames of a stream that we dropped a moment ago are still under way: not an error. */
+	/* No window is larger, and what is announced for no stream would be passed over for ever. */
+	if (f->type == FRAME_DATA && f->length > YAMUX_WINDOW)
+		return fail(s, "stream %u exceeds its window", f->id);
+
 	st = *find_slot(s, f->id);
 	if (f->type == FRAME_DATA)
 		s->payload_left = f->length;
-	if (!st)
+	if (!st) {
+		refuse_data(s);
 		return 0;
+	}
 	if (f->flags & FLAG_RST) {
 		drop_stream(st);
 		return 0;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/str.h"
+
 __attribute__((format(printf, 2, 0))) static void put_text(struct error *err, const char *fmt,
 							   va_list ap)
 {
@@ -84,15 +86,8 @@ int error_wrap(struct error *err, int code, const char *fmt, ...)
 
 void error_sanitize(struct error *err)
 {
-	char *p;
-
 	err->msg[sizeof(err->msg) - 1] = '\0';
-	for (p = err->msg; *p; p++) {
-		if (*p == '\n' || *p == '\t')
-			*p = ' ';
-		else if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	}
+	str_sanitize(err->msg, false);
 }
 
 /* One table for every cure, so that they can be read and checked together. */

@@ -31,8 +31,7 @@ int error_sys(struct error *err, int errnum, const char *fmt, ...)
 int error_wrap(struct error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Replaces control bytes of a text that a child, guest or VMM sent by '?', in place; newlines
- * become spaces. The result can be printed on a terminal or put on one log line. */
+/* For a text that a child, guest or VMM had a hand in: str_sanitize() on one line. */
 void error_sanitize(struct error *err);
 
 /* A cure for a well-known error, or NULL: one sentence without the "hint: " in front. */

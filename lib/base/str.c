@@ -85,8 +85,7 @@ void *xmemdup(const void *p, size_t len)
 	return copy;
 }
 
-__attribute__((format(printf, 1, 0)))
-static char *format(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_list ap)
 {
 	char *s = NULL;
 
@@ -118,6 +117,52 @@ bool str_ends_with(const char *s, const char *suffix)
 	size_t len = strlen(s), n = strlen(suffix);
 
 	return len >= n && streq(s + len - n, suffix);
+}
+
+/* The length of the UTF-8 sequence at @s, 0 if there is none; its code point in *ret. */
+static size_t decode_utf8(const unsigned char *s, uint32_t *ret)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t least; /* shorter forms of a smaller number are not UTF-8 */
+	} forms[] = { { 0x80, 0x00, 0 },
+		      { 0xe0, 0xc0, 0x80 },
+		      { 0xf0, 0xe0, 0x800 },
+		      { 0xf8, 0xf0, 0x10000 } };
+
+	for (size_t n = 0; n < ARRAY_SIZE(forms); n++) {
+		uint32_t point = *s & (unsigned char)~forms[n].mask;
+
+		if ((*s & forms[n].mask) != forms[n].lead)
+			continue;
+		for (size_t i = 1; i <= n; i++) {
+			if ((s[i] & 0xc0) != 0x80) /* so is the end of the text */
+				return 0;
+			point = point << 6 | (s[i] & 0x3f);
+		}
+		*ret = point;
+		return point < forms[n].least || point > 0x10ffff || (point >> 11) == 0x1b ? 0
+											   : n + 1;
+	}
+	return 0;
+}
+
+void str_sanitize(char *s, bool keep_newlines)
+{
+	unsigned char *at = (unsigned char *)s;
+
+	while (*at) {
+		uint32_t point = 0;
+		size_t len = decode_utf8(at, &point);
+
+		if (!len)
+			*at = '?';
+		else if (point == '\t' || (point == '\n' && !keep_newlines))
+			*at = ' ';
+		else if ((point < 0x20 && point != '\n') || (point >= 0x7f && point < 0xa0))
+			memset(at, '?', len);
+		at += len ? len : 1;
+	}
 }
 
 static int parse_digits(const char *s, unsigned int base, uint64_t max, uint64_t *ret)

@@ -38,6 +38,10 @@ static inline bool streq_null(const char *a, const char *b)
 const char *str_after(const char *s, const char *prefix);
 bool str_ends_with(const char *s, const char *suffix);
 
+/* Makes a foreign text one that can be printed on a terminal, in place: control characters, those
+ * beyond ASCII too, and what is not UTF-8 become '?', tabs and newlines a space. */
+void str_sanitize(char *s, bool keep_newlines);
+
 /* Numbers in base 10 (parse_octal: base 8), the whole string, no sign but '-' where signed, no
  * white space. 0, -EINVAL, or -ERANGE. *ret is written on success only. */
 int parse_u64(const char *s, uint64_t *ret);

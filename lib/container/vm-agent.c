@@ -168,9 +168,7 @@ static char *copy_printable(const struct agent_bytes *bytes)
 {
 	char *text = xstrndup((const char *)bytes->data, bytes->size);
 
-	for (char *c = text; *c; c++)
-		if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7f)
-			*c = '?';
+	str_sanitize(text, true);
 	return text;
 }
 

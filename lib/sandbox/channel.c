@@ -20,6 +20,7 @@
 #define VSOCK_DEVICE "/dev/vhost-vsock"
 #define FIRST_GUEST_CID 3
 #define CID_TRIES 50
+#define REST_MS 200
 
 struct channel {
 	struct loop *loop;
@@ -29,6 +30,7 @@ struct channel {
 	struct yamux *session;
 	int listen_fd;
 	struct loop_source *listening;
+	struct loop_source *resting; /* out of descriptors */
 };
 
 enum hv_channel channel_choose(const struct guest_image *guest)
@@ -48,14 +50,33 @@ static void end_session(void *ctx, const struct error *err)
 	c->on_end(c->ctx, err);
 }
 
+static void on_rested(void *ctx)
+{
+	struct channel *c = ctx;
+
+	c->resting = NULL;
+	loop_set_events(c->listening, EPOLLIN);
+}
+
+/* The client stays in the backlog, and would be reported over and over. */
+static void rest(struct channel *c)
+{
+	loop_set_events(c->listening, 0);
+	if (!c->resting)
+		c->resting = loop_add_timer(c->loop, REST_MS, on_rested, c);
+}
+
 static void on_connection(void *ctx, int listen_fd, uint32_t events)
 {
 	struct channel *c = ctx;
 	cleanup_fd int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	struct error err = ERROR_INIT;
 
-	if (fd < 0)
-		return; /* the client has gone again */
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+			rest(c);
+		return; /* else the client has gone again */
+	}
 	if (yamux_open(c->session, steal_fd(&fd), &err) < 0)
 		log_debug("agent channel: %s", err.msg);
 }
@@ -152,6 +173,7 @@ void channel_free(struct channel *c)
 {
 	if (!c)
 		return;
+	loop_remove(c->resting);
 	loop_remove(c->listening);
 	close_fdp(&c->listen_fd);
 	yamux_free(c->session);

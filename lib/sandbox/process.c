@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -21,6 +22,9 @@
 /* After the exit its streams end by themselves, but for what a child of it holds open or a guest
  * that means ill; such a stream is given up when nothing has come for this long. */
 #define DRAIN_QUIET_MS 500
+/* What can be on its way at the exit: the buffers of pipe, agent, channel and relay, and more. A guest
+ * that goes on sending would keep us for ever. */
+#define DRAIN_MAX_BYTES (8ull << 20)
 
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
 
@@ -121,7 +125,7 @@ static void on_drain_timer(void *ctx)
 	struct guest_process *p = ctx;
 
 	p->drain_timer = NULL;
-	if (is_quiet(p))
+	if (is_quiet(p) || output_bytes(p) - p->drained_at_exit > DRAIN_MAX_BYTES)
 		finish(p);
 	else
 		await_quiet(p);
@@ -161,6 +165,7 @@ static void exited(struct guest_process *p)
 	/* What it did not read stays with the caller. */
 	relay_free(p->relays[0]);
 	p->relays[0] = NULL;
+	p->drained_at_exit = output_bytes(p);
 	if (is_drained(p))
 		finish(p);
 	else
@@ -176,13 +181,19 @@ void guest_process_lose(struct guest_process *p)
 	finish(p);
 }
 
+const char *guest_process_loss(const struct guest_process *p)
+{
+	return *p->reason ? p->reason : "its virtual machine ended";
+}
+
 static void on_wait_reply(void *ctx, const void *response, const struct error *err)
 {
 	struct guest_process *p = ctx;
 	const grpc_WaitProcessResponse *reply = response;
 
 	if (err) {
-		log_debug("wait for '%s': %s", p->exec_id, err->msg);
+		if (err->code != -EPIPE && err->code != -ECANCELED)
+			snprintf(p->reason, sizeof(p->reason), "%.250s", err->msg);
 		guest_process_lose(p);
 		return;
 	}

@@ -31,9 +31,10 @@ struct guest_process {
 	bool has_exited;
 	bool is_finished; /* exited, and the output is drained */
 	bool is_lost;	  /* nobody can tell how it ended */
+	char reason[300]; /* of that, when the agent gave one */
 	int status;	  /* 0–255 */
 	struct loop_source *drain_timer;
-	unsigned long long drained;
+	unsigned long long drained, drained_at_exit;
 };
 
 #define GUEST_STATUS_LOST 255 /* what a shim exits with when it does not know */
@@ -65,3 +66,6 @@ void guest_process_resize(struct guest_process *p);
 
 /* Ends the waiting for a process that nobody can ask about any more. */
 void guest_process_lose(struct guest_process *p);
+
+/* Why the process is lost: the agent's reason, or that its VM ended. */
+const char *guest_process_loss(const struct guest_process *p);

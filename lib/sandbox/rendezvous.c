@@ -85,8 +85,10 @@ int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char
 	struct packet p;
 	ssize_t n;
 
+	/* A message is sent, and arrives, in one piece. Who sends a part of one, as a shim that its guest
+	 * took over may, is not waited for. */
 	do
-		n = recv(fd, &p, sizeof(p), MSG_WAITALL);
+		n = recv(fd, &p, sizeof(p), MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
@@ -95,6 +97,7 @@ int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char
 	if ((size_t)n != sizeof(p) || p.message >= RENDEZVOUS_COUNT)
 		return -EBADMSG;
 	p.text[sizeof(p.text) - 1] = '\0';
+	str_sanitize(p.text, false);
 	*ret = (enum rendezvous_message)p.message;
 	*ret_code = p.code;
 	*ret_text = xstrdup(p.text);

@@ -56,8 +56,8 @@ int rendezvous_send(int fd, enum rendezvous_message message, const char *text);
 int rendezvous_send_failure(int fd, const struct error *failure);
 
 /* One message, without regard to what was expected. *ret_text wants free(3); it is the failure's
- * text for FAILED, whose code is *ret_code. -EPIPE at the end of the channel, -EAGAIN when nothing
- * is there and @fd is non-blocking. */
+ * text for FAILED, whose code is *ret_code; it can be printed. -EPIPE at the end of the channel,
+ * -EAGAIN when nothing is there, -EBADMSG for what is no message or a part of one. */
 int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char **ret_text);
 
 /* Waits for @wanted from @peer ("moat-shim"). FAILED becomes the caller's error as it is. @ret_text

@@ -637,9 +637,10 @@ static int stand(struct creation *c)
 			end_sandbox(c);
 		return c->process.status;
 	}
-	error_set(&err, -EIO, "container '%s': its virtual machine ended", c->record.id);
+	error_set(&err, -EIO, "container '%s': %s", c->record.id, guest_process_loss(&c->process));
 	if (!is_member(c))
 		vm_explain(&c->vm, &err);
+	start_gate_fail(c->gate, &err);
 	log_failure(&err);
 	return GUEST_STATUS_LOST;
 }

@@ -256,7 +256,7 @@ static int stand(struct execution *e)
 		companion_leave(e->guard_fd);
 		return e->process.status;
 	}
-	error_set(&err, -EIO, "container '%s': its virtual machine ended", e->record.id);
+	error_set(&err, -EIO, "container '%s': %s", e->record.id, guest_process_loss(&e->process));
 	log_failure(&err);
 	return GUEST_STATUS_LOST;
 }

@@ -26,6 +26,8 @@ struct start_gate {
 	struct loop_source *listening;
 	int caller_fd; /* who asks at this moment; others wait in the backlog */
 	struct loop_source *caller;
+	bool is_asking; /* the agent, which answers or ends: the gate has to be there until then */
+	bool is_freed;
 };
 
 static void on_connection(void *ctx, int fd, uint32_t events);
@@ -43,10 +45,23 @@ static void dismiss(struct start_gate *gate)
 	gate->caller_fd = -1;
 }
 
+static void destroy(struct start_gate *gate)
+{
+	dismiss(gate);
+	loop_remove(gate->listening);
+	close_fdp(&gate->listen_fd);
+	free(gate);
+}
+
 static void on_started(void *ctx, const void *response, const struct error *err)
 {
 	struct start_gate *gate = ctx;
 
+	gate->is_asking = false;
+	if (gate->is_freed) {
+		destroy(gate);
+		return;
+	}
 	if (err) {
 		(void)rendezvous_send_failure(gate->caller_fd, err); /* it need not listen */
 		dismiss(gate);
@@ -75,6 +90,7 @@ static void on_request(void *ctx, int fd, uint32_t events)
 	if (r == 0 && message == RENDEZVOUS_START) {
 		r = agent_call_async(gate->client, AGENT_START_CONTAINER, &request,
 				     START_TIMEOUT_MS, on_started, gate, &err);
+		gate->is_asking = r == 0;
 		if (r == 0)
 			return;
 		(void)rendezvous_send_failure(fd, &err);
@@ -124,8 +140,15 @@ void start_gate_free(struct start_gate *gate)
 {
 	if (!gate)
 		return;
+	gate->is_freed = true;
+	if (!gate->is_asking)
+		destroy(gate);
+}
+
+void start_gate_fail(struct start_gate *gate, const struct error *why)
+{
+	if (!gate || gate->caller_fd < 0)
+		return;
+	(void)rendezvous_send_failure(gate->caller_fd, why); /* it need not listen */
 	dismiss(gate);
-	loop_remove(gate->listening);
-	close_fdp(&gate->listen_fd);
-	free(gate);
 }

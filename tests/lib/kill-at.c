@@ -2,8 +2,9 @@
 /*
  * kill-at N REPORT COMMAND…: runs the command and kills the process that makes the Nth system call
  * of it and its children, at the entry of that call. What they execute, other than the command
- * itself, is left alone. REPORT gets one line: who was killed where ("main openat", "child read"),
- * or how many calls there were ("none 873"). The status is the command's.
+ * itself, is left alone, unless it is the program that $KILL_AT_FOLLOW names. REPORT gets one line:
+ * who was killed where ("main openat", "child read"), or how many calls there were ("none 873"). The
+ * status is the command's.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,10 +72,29 @@ static void on_syscall(struct trace *t, pid_t pid)
 	(void)kill(pid, SIGKILL);
 }
 
+static bool is_followed(pid_t pid)
+{
+	const char *wanted = getenv("KILL_AT_FOLLOW");
+	char link[64], path[4096], *slash;
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	n = wanted ? readlink(link, path, sizeof(path) - 1) : -1;
+	if (n < 0)
+		return false;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	return slash && strcmp(slash + 1, wanted) == 0;
+}
+
 static void on_exec(struct trace *t, pid_t pid)
 {
 	if (pid == t->main) {
 		t->has_exec = true;
+		resume(pid, 0);
+		return;
+	}
+	if (is_followed(pid)) {
 		resume(pid, 0);
 		return;
 	}

@@ -219,9 +219,41 @@ static void a_child_is_killed_and_reaped(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+static void foreign_text_becomes_printable(void **state)
+{
+	static const struct {
+		const char *text, *line, *lines;
+	} cases[] = {
+		{ "plain", "plain", "plain" },
+		{ "a\tb\nc\r", "a b c?", "a b\nc?" },
+		{ "\033[31m\177\b", "?[31m??", "?[31m??" },
+		{ "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xb3",
+		  "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xb3",
+		  "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xb3" },
+		{ "\xc2\x9b"
+		  "2J",
+		  "??2J", "??2J" },			      /* CSI, as some terminals take it */
+		{ "\x9b\xff\xfe", "???", "???" },	      /* not UTF-8 */
+		{ "\xc0\x8a\xe0\x80\x8a", "?????", "?????" }, /* a newline at length */
+		{ "\xed\xa0\x80", "???", "???" },	      /* half a pair */
+		{ "\xf4\x90\x80\x80", "????", "????" },	      /* beyond the last one */
+		{ "\xe2\x82", "??", "??" },		      /* cut */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *line = xstrdup(cases[i].text), *lines = xstrdup(cases[i].text);
+
+		str_sanitize(line, false);
+		assert_string_equal(line, cases[i].line);
+		str_sanitize(lines, true);
+		assert_string_equal(lines, cases[i].lines);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(foreign_text_becomes_printable),
 		cmocka_unit_test(numbers_are_the_whole_string),
 		cmocka_unit_test(numbers_are_taken_up_to_their_width),
 		cmocka_unit_test(octal_takes_octal_digits),

@@ -510,16 +510,39 @@ static void a_reset_closes_the_stream_and_nothing_else(void **state)
 	close(other);
 }
 
-static void frames_of_an_unknown_stream_are_passed_over(void **state)
+static void frames_of_an_unknown_stream_are_passed_over_but_data_is_refused(void **state)
 {
 	struct scene *s = *state;
 
 	put(s, 0, DATA, 0, 77, 5);
 	assert_int_equal(write_all(s->raw, "12345", 5), 0);
+	expect(s, WINDOW_UPDATE, RST, 77, 0);
 	put(s, 0, WINDOW_UPDATE, FIN, 77, 5);
 	put(s, 0, WINDOW_UPDATE, RST, 78, 0);
 	put(s, 0, PING, SYN, 0, 1);
 	expect(s, PING, ACK, 0, 1);
+}
+
+static void more_than_a_window_for_an_unknown_stream_ends_the_session(void **state)
+{
+	struct scene *s = *state;
+
+	put(s, 0, DATA, 0, 77, UINT32_MAX);
+	expect_broken(s, "stream 77 exceeds its window");
+}
+
+/* What nobody holds here is not kept for a peer that never ends its own direction. */
+static void streams_that_only_the_peer_keeps_open_are_forgotten(void **state)
+{
+	struct scene *s = *state;
+	char drain[4096];
+
+	for (int i = 0; i < YAMUX_MAX_STREAMS + 100; i++) {
+		close(open_stream(s->a.session));
+		settle(s, 1);
+		(void)recv(s->raw, drain, sizeof(drain), MSG_DONTWAIT);
+	}
+	assert_false(s->a.is_ended);
 }
 
 static void a_peer_that_goes_away_gets_no_new_streams(void **state)
@@ -613,7 +636,9 @@ int main(void)
 		RAW_TEST(nothing_is_sent_beyond_the_peers_window),
 		RAW_TEST(the_window_is_given_back_when_bytes_are_taken),
 		RAW_TEST(a_reset_closes_the_stream_and_nothing_else),
-		RAW_TEST(frames_of_an_unknown_stream_are_passed_over),
+		RAW_TEST(frames_of_an_unknown_stream_are_passed_over_but_data_is_refused),
+		RAW_TEST(more_than_a_window_for_an_unknown_stream_ends_the_session),
+		RAW_TEST(streams_that_only_the_peer_keeps_open_are_forgotten),
 		RAW_TEST(a_peer_that_goes_away_gets_no_new_streams),
 		cmocka_unit_test(hostile_frames_end_the_session),
 		RAW_TEST(a_peer_that_pings_without_reading_is_cut_off),

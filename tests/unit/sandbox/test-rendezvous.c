@@ -122,6 +122,27 @@ static void half_a_message_is_not_one(void **state)
 	e.shim = dup(e.moat);
 }
 
+static void half_a_message_is_not_waited_for(void **state)
+{
+	cleanup_ends struct ends e = make_ends();
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(write(e.shim, "\0\0\0\0", 4), 4);
+	assert_int_equal(rendezvous_wait(e.moat, RENDEZVOUS_CREATED, 1000, "moat-shim", NULL, &err),
+			 -EBADMSG);
+}
+
+static void a_failures_text_can_be_printed(void **state)
+{
+	cleanup_ends struct ends e = make_ends();
+	struct error failure = { -EIO, "a\033[2J\xff\nb" }, err = ERROR_INIT;
+
+	assert_int_equal(rendezvous_send_failure(e.shim, &failure), 0);
+	assert_int_equal(rendezvous_wait(e.moat, RENDEZVOUS_CREATED, 1000, "moat-shim", NULL, &err),
+			 -EIO);
+	assert_string_equal(err.msg, "a?[2J? b");
+}
+
 static void a_reader_that_is_gone_is_reported(void **state)
 {
 	cleanup_ends struct ends e = make_ends();
@@ -152,6 +173,8 @@ int main(void)
 		cmocka_unit_test(another_message_than_the_one_waited_for_is_an_error),
 		cmocka_unit_test(silence_ends_with_a_time_out),
 		cmocka_unit_test(half_a_message_is_not_one),
+		cmocka_unit_test(half_a_message_is_not_waited_for),
+		cmocka_unit_test(a_failures_text_can_be_printed),
 		cmocka_unit_test(a_reader_that_is_gone_is_reported),
 		cmocka_unit_test(a_text_that_does_not_fit_is_refused),
 	};
