@@ -113,6 +113,8 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	if (r < 0)
 		return r;
 	vm->channel_kind = channel_choose(&vm->guest);
+	if (vm->accel == HV_ACCEL_TCG)
+		vm->tsc_khz = hv_cached_tsc_khz(cache_dir);
 	return 0;
 }
 
@@ -169,15 +171,31 @@ static void on_channel_end(void *ctx, const struct error *err)
 	end(vm);
 }
 
+static void on_vmm_reason(void *ctx, const char *reason)
+{
+	struct vm *vm = ctx;
+
+	snprintf(vm->guest_reason, sizeof(vm->guest_reason), "%s", reason);
+}
+
+static void on_watch_end(void *ctx, const struct error *err)
+{
+	struct vm *vm = ctx;
+
+	snprintf(vm->watch_reason, sizeof(vm->watch_reason), "control channel: %.200s", err->msg);
+	end(vm);
+}
+
 /* Everything that is handed to the VMM, closed when it has been. */
 struct vmm_ends {
-	int channel, qmp, console, log, virtiofs;
+	int channel, watch, control, console, log, virtiofs;
 };
 
 static void close_ends(struct vmm_ends *ends)
 {
 	close_fdp(&ends->channel);
-	close_fdp(&ends->qmp);
+	close_fdp(&ends->watch);
+	close_fdp(&ends->control);
 	close_fdp(&ends->console);
 	close_fdp(&ends->log);
 	close_fdp(&ends->virtiofs);
@@ -253,6 +271,36 @@ static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *co
 	return 0;
 }
 
+/* Other processes reach the VMM itself, not us: it listens for as long as it lives. */
+static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
+			struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
+
+	ends->control = unix_listen(path, 0600);
+	if (ends->control < 0)
+		return error_sys(err, ends->control, "listen on '%s'", path);
+	config->control_fd = ends->control;
+	return 0;
+}
+
+static int open_watch(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
+		      struct error *err)
+{
+	const struct hv_watch_handlers handlers = {
+		.on_reason = on_vmm_reason,
+		.on_end = on_watch_end,
+		.ctx = vm,
+	};
+	cleanup_fd int ours = -1;
+	int r = make_pair(SOCK_STREAM, &ours, &ends->watch, err);
+
+	if (r < 0)
+		return r;
+	config->watch_fd = ends->watch;
+	return vm->driver->watch(vm->loop, steal_fd(&ours), &handlers, &vm->watch, err);
+}
+
 static int watch(struct vm *vm, const struct hv_vm *child, loop_fd_fn fn, struct loop_source **ret,
 		 struct error *err)
 {
@@ -284,10 +332,11 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 	if (r == 0)
 		r = open_share(vm, ends, config, err);
 	if (r == 0)
-		r = make_pair(SOCK_STREAM, &vm->qmp_fd, &ends->qmp, err);
+		r = open_watch(vm, ends, config, err);
+	if (r == 0)
+		r = open_control(vm, ends, config, err);
 	if (r < 0)
 		return r;
-	config->qmp_fd = ends->qmp;
 	config->console_fd = ends->console;
 	r = vm->driver->launch(config, ends->log, &vm->vmm, err);
 	if (r == 0)
@@ -300,7 +349,7 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, struct error *err)
 {
-	struct vmm_ends ends = { -1, -1, -1, -1, -1 };
+	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1 };
 	struct hv_config config = {
 		.name = id,
 		.guest = &vm->guest,
@@ -310,12 +359,12 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.kernel_params = KERNEL_PARAMS,
 		.program = vm->program,
 		.share_path = shared_dir,
+		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
+		.control_fd = -1,
 	};
-	int r;
+	int r = launch(vm, &config, &ends, err);
 
-	vm->qmp_fd = -1;
-	r = launch(vm, &config, &ends, err);
 	close_ends(&ends);
 	if (r < 0)
 		vm_stop(vm);
@@ -334,22 +383,40 @@ void vm_stop(struct vm *vm)
 	vm->channel = NULL;
 	console_free(vm->console);
 	vm->console = NULL;
-	if (vm->qmp_fd > 0)
-		close_fdp(&vm->qmp_fd);
-	vm->qmp_fd = -1;
+	if (vm->driver)
+		vm->driver->unwatch(vm->watch);
+	vm->watch = NULL;
 	guest_image_done(&vm->guest);
 }
 
 /* A channel that ended usually means a VMM that is just ending, and how it did says more. */
+static void await_end(struct vm *vm)
+{
+	struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
+
+	if (!vm->has_ended)
+		return;
+	if (vm->vmm.pid)
+		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
+	if (vm->watch)
+		vm->driver->drain(vm->watch);
+	if (vm->vmm.pid)
+		reap(vm, &vm->vmm, vm->driver->name);
+}
+
+/* A VMM that ended after its guest did has nothing to say for itself. */
 static const char *find_reason(struct vm *vm)
 {
-	if (vm->has_ended && vm->vmm.pid) {
-		struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
+	const char *const reasons[] = { vm->guest_reason, vm->reason, vm->watch_reason,
+					vm->channel_reason };
 
-		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
-		reap(vm, &vm->vmm, vm->driver->name);
-	}
-	return *vm->reason ? vm->reason : vm->channel_reason;
+	await_end(vm);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (*reasons[i])
+			return reasons[i];
+	if (vm->watch && !vm->driver->is_heard(vm->watch))
+		return "the VMM does not answer on its control channel";
+	return "";
 }
 
 void vm_explain(struct vm *vm, struct error *err)

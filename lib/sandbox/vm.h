@@ -27,6 +27,7 @@ struct vm {
 	enum hv_accel accel;
 	enum hv_share share;
 	enum hv_channel channel_kind;
+	uint32_t tsc_khz; /* for a guest that has to be told */
 
 	/* Running since vm_launch(). */
 	struct channel *channel;
@@ -34,9 +35,10 @@ struct vm {
 	struct hv_vm vmm;
 	struct hv_vm virtiofsd;
 	struct loop_source *watches[2];
-	int qmp_fd;	/* our end, for later commands */
+	struct hv_watch *watch;
 	bool has_ended; /* or its channel, or virtiofsd: the guest cannot go on */
 	char reason[256], channel_reason[256];
+	char guest_reason[100], watch_reason[256]; /* what the VMM said */
 
 	void (*on_end)(void *ctx); /* once, from the loop */
 	void *ctx;
@@ -51,6 +53,9 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 /* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, struct error *err);
+
+/* In a sandbox's directory of SHIM_VM_DIR: where the VMM is reached by hypervisor.h's functions. */
+#define VM_CONTROL_SOCKET "qmp.sock"
 
 /* Ends everything; safe on a zeroed, half-made or ended one. */
 void vm_stop(struct vm *vm);
