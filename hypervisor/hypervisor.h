@@ -27,7 +27,7 @@ enum hv_channel { HV_CHANNEL_SERIAL, HV_CHANNEL_VSOCK, HV_CHANNEL_COUNT };
  * moat-image writes. */
 struct guest_image {
 	char *kernel; /* absolute paths */
-	char *initrd;
+	char *initrd; /* NULL: the kernel boots into a disk */
 	char *release; /* uname -r */
 	bool is_elf;   /* uncompressed ELF with a PVH entry, else bzImage */
 	bool has_9p, has_virtiofs, has_vsock, has_mmio, has_pci, has_acpi;

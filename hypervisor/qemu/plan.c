@@ -328,7 +328,8 @@ static void add_kernel(struct plan *p)
 		strbuf_addf(&words, "tsc_early_khz=%u ", c->tsc_khz);
 	strbuf_addstr(&words, line);
 	add(p, "-kernel", c->guest->kernel);
-	add(p, "-initrd", c->guest->initrd);
+	if (c->guest->initrd)
+		add(p, "-initrd", c->guest->initrd);
 	add(p, "-append", words.buf);
 }
 

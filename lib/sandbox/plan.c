@@ -48,6 +48,8 @@ static int plan_rootfs(struct planning *p, struct error *err)
 	if (!root || !*root)
 		return error_set(err, -EINVAL, "root.path: missing");
 	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
+	if (plan_is_disk(share.host_path))
+		return plan_root_disk(p, share.host_path, err);
 	share.guest_name = xasprintf("%s/rootfs", p->id);
 	plan_replace(&p->guest->root.path, plan_share(p, &share));
 	return 0;
@@ -195,8 +197,6 @@ static int plan_hardware(struct planning *p, struct error *err)
 	if (host->memory_policy)
 		log_warning("linux.memoryPolicy: left out, the guest has no such nodes");
 	dropped->linux_.memory_policy = steal_ptr(&p->guest->linux_.memory_policy);
-	if (p->host->vm)
-		log_warning("vm: left out, the virtual machine is the one that is configured");
 	dropped->vm = steal_ptr(&p->guest->vm);
 	return 0;
 }
@@ -226,7 +226,7 @@ static int plan_size(struct planning *p, struct error *err)
 {
 	p->plan->memory_mib = plan_memory_mib(&p->host->linux_.resources.memory);
 	p->plan->vcpus = size_vcpus(&p->host->linux_.resources.cpu);
-	return 0;
+	return plan_hw_config(p, err);
 }
 
 static int copy_config(const struct oci_config *config, struct oci_config **ret, struct error *err)
@@ -239,7 +239,7 @@ static int copy_config(const struct oci_config *config, struct oci_config **ret,
 /* Devices come before mounts, which turn binds of device nodes into further entries. */
 /* clang-format off */
 static int (*const parts[])(struct planning *p, struct error *err) = {
-	plan_rootfs,	   plan_namespaces, plan_hooks,        plan_security,
+	plan_vm,	   plan_rootfs,	    plan_namespaces, plan_hooks,        plan_security,
 	plan_hardware,     plan_resources,  plan_devices,      plan_device_rules,
 	plan_mounts,       plan_size,
 };
@@ -273,6 +273,7 @@ void sandbox_plan_free(struct sandbox_plan *plan)
 		free(plan->shares[i].guest_name);
 	}
 	free(plan->shares);
+	plan_free_vm(plan);
 	oci_config_free(plan->guest_config);
 	free(plan);
 }

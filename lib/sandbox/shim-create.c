@@ -21,6 +21,7 @@
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
+#include "lib/sandbox/storage.h"
 #include "lib/sandbox/terminal.h"
 #include "lib/sandbox/vm.h"
 #include "lib/settings/settings.h"
@@ -93,10 +94,12 @@ static void apply_settings(struct creation *c)
 {
 	const struct oci_resources *resources = &c->config->linux_.resources;
 	const struct settings_vm *vm = &c->settings.vm;
+	const struct oci_vm_hw_config *hw = c->config->vm ? c->config->vm->hw_config : NULL;
 
-	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0)
+	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0 &&
+	    !(hw && hw->memory.is_set))
 		c->plan->memory_mib = vm->memory_mib.value;
-	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0)
+	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0 && !(hw && hw->vcpus.is_set))
 		c->plan->vcpus = vm->vcpus.value;
 }
 
@@ -133,7 +136,7 @@ static int choose_vm(void *ctx, struct error *err)
 	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
-	return vm_choose(&c->vm, cache_dir, &c->settings.vm, err);
+	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
 static int enter_network(void *ctx, struct error *err)
@@ -295,7 +298,8 @@ static int create_container(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	cleanup_free char *json = oci_config_text(c->plan->guest_config, false);
-	const grpc_CreateContainerRequest request = {
+	cleanup_sandbox_storages struct sandbox_storages storages = { 0 };
+	grpc_CreateContainerRequest request = {
 		.container_id = c->record.id,
 		.exec_id = c->record.id,
 		.stdin_port = c->process.ports[0],
@@ -304,6 +308,9 @@ static int create_container(void *ctx, struct error *err)
 		.oci_json = { (const uint8_t *)json, strlen(json) },
 	};
 
+	sandbox_storages_init(c->plan, c->record.id, &storages);
+	request.storages = storages.items;
+	request.storages_count = (pb_size_t)storages.count;
 	return call(c, AGENT_CREATE_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 }
 

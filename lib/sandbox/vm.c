@@ -92,8 +92,20 @@ static int choose_guest(struct vm *vm, const struct settings_vm *settings, struc
 	return r == 0 && settings->kernel ? replace_kernel(&vm->guest, settings->kernel, err) : r;
 }
 
+/* The container's own wishes (config-vm.md). */
+static int customize_guest(struct vm *vm, const struct sandbox_machine *machine, struct error *err)
+{
+	if (machine->initrd || machine->has_own_root) {
+		free(vm->guest.initrd);
+		vm->guest.initrd = machine->initrd ? xstrdup(machine->initrd) : NULL;
+	}
+	if (machine->program)
+		vm->program = machine->program;
+	return machine->kernel ? replace_kernel(&vm->guest, machine->kernel, err) : 0;
+}
+
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
-	      struct error *err)
+	      const struct sandbox_machine *machine, struct error *err)
 {
 	const char *accel = names_get(&settings_accelerator_names, (size_t)settings->accelerator);
 	int wanted, r;
@@ -101,6 +113,8 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	vm->driver = &hypervisor_qemu;
 	vm->program = settings->hypervisor;
 	r = choose_guest(vm, settings, err);
+	if (r == 0)
+		r = customize_guest(vm, machine, err);
 	if (r == 0)
 		r = choose_share(vm, settings, err);
 	if (r == 0)
@@ -189,6 +203,8 @@ static void on_watch_end(void *ctx, const struct error *err)
 /* Everything that is handed to the VMM, closed when it has been. */
 struct vmm_ends {
 	int channel, watch, control, console, log, virtiofs;
+	struct hv_disk disks[SANDBOX_DISKS_MAX];
+	size_t disks_count;
 };
 
 static void close_ends(struct vmm_ends *ends)
@@ -199,6 +215,8 @@ static void close_ends(struct vmm_ends *ends)
 	close_fdp(&ends->console);
 	close_fdp(&ends->log);
 	close_fdp(&ends->virtiofs);
+	for (size_t i = 0; i < ends->disks_count; i++)
+		close_fdp(&ends->disks[i].fd);
 }
 
 static int make_pair(int type, int *ret_ours, int *ret_theirs, struct error *err)
@@ -284,6 +302,29 @@ static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 	return 0;
 }
 
+/* By descriptor: the VMM reaches nothing else of what they lie in. */
+static int open_disks(const struct sandbox_plan *plan, struct vmm_ends *ends,
+		      struct hv_config *config, struct error *err)
+{
+	for (size_t i = 0; i < plan->disks_count; i++) {
+		const struct sandbox_disk *disk = &plan->disks[i];
+		int flags = disk->is_readonly ? O_RDONLY : O_RDWR;
+		int fd = open(disk->host_path, flags | O_CLOEXEC | O_NOCTTY);
+
+		if (fd < 0)
+			return error_sys(err, errno, "open disk '%s'", disk->host_path);
+		ends->disks[ends->disks_count++] = (struct hv_disk){
+			.id = disk->id,
+			.fd = fd,
+			.is_readonly = disk->is_readonly,
+			.is_device = disk->is_device,
+		};
+	}
+	config->disks = ends->disks;
+	config->disks_count = ends->disks_count;
+	return 0;
+}
+
 static int open_watch(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
 		      struct error *err)
 {
@@ -323,7 +364,8 @@ static uint64_t host_memory_mib(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
 }
 
-static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends, struct error *err)
+static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
+		  struct vmm_ends *ends, struct error *err)
 {
 	int r = open_console(vm, ends, err);
 
@@ -331,6 +373,8 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 		r = open_channel(vm, ends, config, err);
 	if (r == 0)
 		r = open_share(vm, ends, config, err);
+	if (r == 0)
+		r = open_disks(plan, ends, config, err);
 	if (r == 0)
 		r = open_watch(vm, ends, config, err);
 	if (r == 0)
@@ -349,21 +393,24 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, struct error *err)
 {
-	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1 };
+	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1, { { 0 } }, 0 };
+	cleanup_free char *kernel_params = xasprintf(
+		KERNEL_PARAMS "%s", plan->machine.kernel_params ? plan->machine.kernel_params : "");
 	struct hv_config config = {
 		.name = id,
 		.guest = &vm->guest,
 		.accel = vm->accel,
 		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
 		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
-		.kernel_params = KERNEL_PARAMS,
+		.kernel_params = kernel_params,
 		.program = vm->program,
+		.program_args = plan->machine.program_args,
 		.share_path = shared_dir,
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,
 	};
-	int r = launch(vm, &config, &ends, err);
+	int r = launch(vm, plan, &config, &ends, err);
 
 	close_ends(&ends);
 	if (r < 0)

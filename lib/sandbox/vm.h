@@ -9,6 +9,7 @@ struct channel;
 struct console;
 struct error;
 struct loop;
+struct sandbox_machine;
 struct sandbox_plan;
 struct settings_vm;
 
@@ -45,10 +46,10 @@ struct vm {
 };
 
 /* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
- * which has to stay, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and
+ * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and
  * $MOAT_SHARE (9p, virtiofs). */
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
-	      struct error *err);
+	      const struct sandbox_machine *machine, struct error *err);
 
 /* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
