@@ -40,21 +40,6 @@ int kvm_verdict_parse(const char *text, const char *boot_id, struct kvm_fitness 
 	return 0;
 }
 
-static char *read_boot_id(void)
-{
-	char *text;
-
-	if (read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &text, NULL) < 0)
-		return NULL;
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
-static int open_cache(const char *cache_dir)
-{
-	return cache_dir ? open(cache_dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-}
-
 static int read_verdict(int dirfd, const char *boot_id, struct kvm_fitness *ret)
 {
 	cleanup_free char *text = NULL;
@@ -124,8 +109,8 @@ static bool can_open_device(struct kvm_fitness *ret)
 /* *ret_is_new: the guest was run for this answer. */
 static void probe(const char *cache_dir, struct kvm_fitness *ret, bool *ret_is_new)
 {
-	cleanup_fd int dirfd = open_cache(cache_dir);
-	cleanup_free char *boot_id = read_boot_id();
+	cleanup_fd int dirfd = hv_cache_open(cache_dir);
+	cleanup_free char *boot_id = hv_boot_id();
 	cleanup_free char *text = NULL;
 
 	*ret_is_new = false;

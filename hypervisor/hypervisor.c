@@ -26,6 +26,15 @@ static const char *const share_words[] = {
 _Static_assert(ARRAY_SIZE(share_words) == HV_SHARE_COUNT, "a word for each kind of share");
 const struct names hv_share_names = NAMES(share_words);
 
+static const char *const state_words[] = {
+	[HV_STATE_RUNNING] = "running",
+	[HV_STATE_PAUSED] = "paused",
+	[HV_STATE_ENDED] = "ended",
+	[HV_STATE_OTHER] = "other",
+};
+_Static_assert(ARRAY_SIZE(state_words) == HV_STATE_COUNT, "a word for each state");
+const struct names hv_state_names = NAMES(state_words);
+
 static const struct hypervisor *const hypervisors[] = { &hypervisor_qemu };
 
 const struct hypervisor *hypervisor_find(const char *name)
@@ -42,14 +51,20 @@ enum hv_arch hv_host_arch(void)
 	return HV_ARCH_X86_64;
 #elif defined(__aarch64__)
 	return HV_ARCH_AARCH64;
+#elif defined(__riscv) && __riscv_xlen == 64
+	return HV_ARCH_RISCV64;
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+	return HV_ARCH_PPC64LE;
+#elif defined(__s390x__)
+	return HV_ARCH_S390X;
 #else
 #error "no guest of this architecture yet: give it a row in hv_arch's tables"
 #endif
 }
 
 static const char *const consoles[HV_ARCH_COUNT] = {
-	[HV_ARCH_X86_64] = "ttyS0",
-	[HV_ARCH_AARCH64] = "ttyAMA0",
+	[HV_ARCH_X86_64] = "ttyS0", [HV_ARCH_AARCH64] = "ttyAMA0", [HV_ARCH_RISCV64] = "ttyS0",
+	[HV_ARCH_PPC64LE] = "hvc0", [HV_ARCH_S390X] = "ttysclp0",
 };
 
 /* The agent's own parameter: where it listens. */

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct error;
+struct loop;
 
 /*
  * What a virtual machine is. This directory knows VMs only: no containers, no OCI. A driver plans
@@ -25,8 +26,8 @@ enum hv_channel { HV_CHANNEL_SERIAL, HV_CHANNEL_VSOCK, HV_CHANNEL_COUNT };
 /* The guest: a kernel and its initramfs, and what that kernel can do. From DIR/guest.json, which
  * moat-image writes. */
 struct guest_image {
-	char *kernel;  /* absolute paths */
-	char *initrd;
+	char *kernel; /* absolute paths */
+	char *initrd; /* NULL: the kernel boots into a disk */
 	char *release; /* uname -r */
 	bool is_elf;   /* uncompressed ELF with a PVH entry, else bzImage */
 	bool has_9p, has_virtiofs, has_vsock, has_mmio, has_pci, has_acpi;
@@ -42,48 +43,118 @@ char *guest_image_default_dir(void);
 /* That build tree, known by its build.ninja, or NULL: an installed program. free(3) it. */
 char *guest_build_tree(void);
 
+/* A disk of the guest's: raw, with a file system or a partition table on it. QEMU gets it as a
+ * descriptor, so that nothing of the host's has to be within its reach. */
+struct hv_disk {
+	const char
+		*id; /* [A-Za-z0-9-]+, also its serial number in the guest, of which that sees 20 */
+	int fd;	     /* opened for reading alone if @is_readonly, else for both */
+	bool is_readonly;
+	bool is_device; /* a block device, not a file */
+};
+#define HV_DISK_ID_MAX 20
+#define HV_DISKS_MAX 8
+
+/* Code that an emulating VMM has translated, which it keeps at most so much of. */
+#define HV_TRANSLATION_MIB 256
+
 struct hv_config {
-	const char *name;         /* sandbox id, for the process list */
+	const char *name; /* sandbox id, for the process list */
 	const struct guest_image *guest;
-	enum hv_accel accel;      /* KVM or TCG by now */
+	enum hv_accel accel; /* KVM or TCG by now */
 	uint32_t memory_mib;
 	uint32_t vcpus;
-	uint32_t tsc_khz;         /* hv_host_tsc_khz(), for a TCG guest that has no timer to
+	/* How far the VM can grow by resize(); 0: it cannot. */
+	uint32_t memory_max_mib;
+	uint32_t vcpus_max;
+	bool has_hugepages;	   /* its memory is of the host's huge pages */
+	bool is_preallocated;	   /* and taken at once, not as it is touched */
+	uint32_t tsc_khz;	   /* hv_host_tsc_khz(), for a TCG guest that has no timer to
 				   * calibrate by; 0: launch() asks */
 	const char *kernel_params; /* appended last; NULL: none */
-	const char *program;      /* path of the VMM; NULL: found on a fixed search path */
+	const char *program;	   /* path of the VMM; NULL: found on a fixed search path */
 	char *const *program_args; /* appended last; NULL: none */
 
 	enum hv_share share;
-	const char *share_path;   /* host directory */
-	const char *share_tag;    /* mount tag */
-	int virtiofs_fd;          /* VIRTIOFS: connected vhost-user socket for the VMM; inherited */
+	const char *share_path; /* host directory */
+	const char *share_tag;	/* mount tag */
+	int virtiofs_fd;	/* VIRTIOFS: connected vhost-user socket for the VMM; inherited */
 
 	enum hv_channel channel;
-	int channel_fd;           /* SERIAL: our end stays with the caller, this one is inherited;
+	int channel_fd;	    /* SERIAL: our end stays with the caller, this one is inherited;
 				   * VSOCK: /dev/vhost-vsock with the CID set */
-	uint32_t guest_cid;       /* VSOCK */
+	uint32_t guest_cid; /* VSOCK */
+
+	/* Those it starts with: /dev/vda, /dev/vdb … in this order. */
+	const struct hv_disk *disks;
+	size_t disks_count;
+	bool has_disk_slots; /* plug() can add more */
+
+	/* Where others reach the VMM: a listening socket, whose path is what the functions that act
+	 * on a running VM are given; inherited. -1: nobody can. */
+	int control_fd;
 
 	/* The VMM's ends of socket pairs, inherited; both sides read and write. The console is a
 	 * socket and not a file because the guest decides how much it writes: whoever holds the
 	 * other end bounds it. A full socket slows the guest down and nobody else. */
-	int qmp_fd;
+	int watch_fd; /* for watch() */
 	int console_fd;
 };
 
 /* A launched VM. */
 struct hv_vm {
-	pid_t pid;  /* a child of ours, dies with us */
+	pid_t pid; /* a child of ours, dies with us */
 	int pidfd;
 };
 
+/* What a driver can do; and what a running VM can, which its machine decides. */
 enum hv_feature {
 	HV_FEATURE_9P = 1 << 0,
 	HV_FEATURE_VIRTIOFS = 1 << 1,
 	HV_FEATURE_CHANNEL_SERIAL = 1 << 2,
 	HV_FEATURE_CHANNEL_VSOCK = 1 << 3,
 	HV_FEATURE_TCG = 1 << 4,
+	HV_FEATURE_DISKS = 1 << 5,
+	HV_FEATURE_PAUSE = 1 << 6,
+	HV_FEATURE_POWER_DOWN = 1 << 7, /* asks the guest to end; the rest need not ask it */
+	HV_FEATURE_PLUG = 1 << 8,
+	HV_FEATURE_RESIZE_VCPUS = 1 << 9,
+	HV_FEATURE_RESIZE_MEMORY = 1 << 10,
+	HV_FEATURE_SAVE = 1 << 11,
+	HV_FEATURE_METRICS = 1 << 12,
 };
+
+enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };
+extern const struct names hv_state_names;
+
+struct hv_status {
+	enum hv_state state;
+	unsigned int features; /* of the running machine */
+	uint32_t vcpus;
+	uint64_t memory_bytes;
+	char machine[64]; /* the driver's word for it */
+};
+
+struct hv_disk_metrics {
+	char id[HV_DISK_ID_MAX + 1];
+	uint64_t read_bytes, written_bytes, reads, writes;
+};
+struct hv_metrics {
+	uint32_t vcpus;
+	uint64_t memory_bytes;
+	size_t disks_count;
+	struct hv_disk_metrics disks[HV_DISKS_MAX];
+};
+
+/* What its owner hears from a VMM. Neither may free the watch. */
+struct hv_watch_handlers {
+	/* Why the guest ends, as the VMM says before it ends itself: "the guest reset itself". */
+	void (*on_reason)(void *ctx, const char *reason);
+	/* Once: it is of a version that cannot do, broke the protocol, or closed the connection. */
+	void (*on_end)(void *ctx, const struct error *err);
+	void *ctx;
+};
+struct hv_watch;
 
 struct hypervisor {
 	const char *name;
@@ -95,6 +166,33 @@ struct hypervisor {
 	 * below 3) inherited, a session of its own, dies with the calling thread. */
 	int (*launch)(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 		      struct error *err);
+
+	/* For its owner: @fd is the other end of config->watch_fd, and owned from here on. */
+	int (*watch)(struct loop *loop, int fd, const struct hv_watch_handlers *handlers,
+		     struct hv_watch **ret, struct error *err);
+	void (*unwatch)(struct hv_watch *watch); /* NULL is accepted */
+	/* Handles what the VMM has said by now, for use when the loop no longer runs. */
+	void (*drain)(struct hv_watch *watch);
+	/* Whether the VMM has said anything at all. */
+	bool (*is_heard)(const struct hv_watch *watch);
+
+	/* The rest acts on a running VM, from any process, by the path of its control socket. One
+	 * that is not there, or does not answer within some seconds, is an error; what the VM
+	 * cannot do is -ENOTSUP. */
+	int (*query)(const char *control, struct hv_status *ret, struct error *err);
+	int (*pause)(const char *control, struct error *err);
+	int (*resume)(const char *control, struct error *err);
+	int (*power_down)(const char *control, struct error *err);
+	int (*quit)(const char *control, struct error *err);
+	/* The disk appears in the guest as a SCSI one, whose serial number is its id. */
+	int (*plug)(const char *control, const struct hv_disk *disk, struct error *err);
+	int (*unplug)(const char *control, const char *id, struct error *err);
+	/* Makes it as large as this at least; it never shrinks. 0: as it is. The guest has to bring
+	 * online what came. */
+	int (*resize)(const char *control, uint32_t vcpus, uint32_t memory_mib, struct error *err);
+	/* Pauses it and writes its whole state to @fd; it stays paused. */
+	int (*save)(const char *control, int fd, struct error *err);
+	int (*metrics)(const char *control, struct hv_metrics *ret, struct error *err);
 };
 extern const struct hypervisor hypervisor_qemu;
 const struct hypervisor *hypervisor_find(const char *name); /* NULL: no such driver */
@@ -108,6 +206,8 @@ char *hv_kernel_command_line(const struct hv_config *config);
 
 /* The rate of this host's time stamp counter, measured in about 10 ms; 0 where there is none. */
 uint32_t hv_host_tsc_khz(void);
+/* The same, cached for this boot in @cache_dir (NULL: not cached). */
+uint32_t hv_cached_tsc_khz(const char *cache_dir);
 
 /* Whether /dev/kvm can run a Linux guest: opens it and runs a tiny guest of our own that executes
  * what a kernel needs (popcnt, cmpxchg16b, int3 with a handler, a timed loop). Some nested ones

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hypervisor/hypervisor.h"
 
+#include <errno.h>
 #include <time.h>
+
+#include "hypervisor/hypervisor-internal.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
 
 /*
  * A guest that runs in software emulation reads the host's time stamp counter as it is, and on a
- * machine without PIT, HPET and PM timer it cannot find out its rate: it has to be told.
+ * machine without PIT, HPET and PM timer it cannot find out its rate: it has to be told. Measuring
+ * takes longer than all else that is done before a launch, so it is done once a boot.
  */
+#define CACHE_NAME "tsc-khz"
+
 #if defined(__x86_64__)
 #include <x86intrin.h>
 
@@ -61,3 +69,49 @@ uint32_t hv_host_tsc_khz(void)
 	return 0;
 }
 #endif
+
+char *tsc_format(const char *boot_id, uint32_t khz)
+{
+	return xasprintf("%s\n%u\n", boot_id, khz);
+}
+
+int tsc_parse(const char *text, const char *boot_id, uint32_t *ret_khz)
+{
+	const char *rest = str_after(text, boot_id);
+	cleanup_free char *number = NULL;
+	size_t len;
+
+	if (!rest || *rest != '\n')
+		return -ESTALE;
+	rest++;
+	len = strcspn(rest, "\n");
+	if (rest[len] != '\n')
+		return -EINVAL;
+	number = xstrndup(rest, len);
+	return parse_u32(number, ret_khz);
+}
+
+static int read_cached(int dirfd, const char *boot_id, uint32_t *ret_khz)
+{
+	cleanup_free char *text = NULL;
+	int r = read_file_at(dirfd, CACHE_NAME, 4096, &text, NULL);
+
+	return r < 0 ? r : tsc_parse(text, boot_id, ret_khz);
+}
+
+uint32_t hv_cached_tsc_khz(const char *cache_dir)
+{
+	cleanup_fd int dirfd = hv_cache_open(cache_dir);
+	cleanup_free char *boot_id = hv_boot_id();
+	cleanup_free char *text = NULL;
+	uint32_t khz;
+
+	if (dirfd < 0 || !boot_id)
+		return hv_host_tsc_khz();
+	if (read_cached(dirfd, boot_id, &khz) == 0)
+		return khz;
+	khz = hv_host_tsc_khz();
+	text = tsc_format(boot_id, khz);
+	(void)write_atomic_at(dirfd, CACHE_NAME, text, strlen(text), 0644); /* else as before */
+	return khz;
+}

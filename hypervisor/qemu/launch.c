@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/qemu/control.h"
 #include "hypervisor/qemu/qemu-internal.h"
-
+#include "hypervisor/qemu/watch.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
@@ -35,7 +36,24 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 const struct hypervisor hypervisor_qemu = {
 	.name = "qemu",
 	.features = HV_FEATURE_9P | HV_FEATURE_VIRTIOFS | HV_FEATURE_CHANNEL_SERIAL |
-		    HV_FEATURE_CHANNEL_VSOCK | HV_FEATURE_TCG,
+		    HV_FEATURE_CHANNEL_VSOCK | HV_FEATURE_TCG | HV_FEATURE_DISKS |
+		    HV_FEATURE_PAUSE | HV_FEATURE_POWER_DOWN | HV_FEATURE_PLUG |
+		    HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_RESIZE_MEMORY | HV_FEATURE_SAVE |
+		    HV_FEATURE_METRICS,
 	.plan = plan,
 	.launch = launch,
+	.watch = qemu_watch,
+	.unwatch = qemu_unwatch,
+	.drain = qemu_drain,
+	.is_heard = qemu_is_heard,
+	.query = qemu_query,
+	.pause = qemu_pause,
+	.resume = qemu_resume,
+	.power_down = qemu_power_down,
+	.quit = qemu_quit,
+	.plug = qemu_plug,
+	.unplug = qemu_unplug,
+	.resize = qemu_resize,
+	.save = qemu_save,
+	.metrics = qemu_metrics,
 };

@@ -8,7 +8,12 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
+#define STRINGIFY_(x) #x
+#define STRINGIFY(x) STRINGIFY_(x)
+
 #define MEMORY_MIN_MIB 64
+/* How many pieces of memory a machine can be given while it runs. */
+#define DIMM_SLOTS 16
 #define VCPUS_MAX 255
 /* A request of the guest's file system driver at most; QEMU's default for vhost-user-fs. */
 #define VIRTIOFS_QUEUE_SIZE 1024
@@ -26,7 +31,10 @@ struct machine {
 	const char *kernel_words; /* in front of the kernel's command line */
 	bool wants_tsc;		  /* and the rate of the TSC, in software emulation */
 	bool (*serves)(const struct hv_config *config);
+	unsigned int features; /* of those that depend on the machine */
 };
+
+#define RESIZE (HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_RESIZE_MEMORY)
 
 /* The one limit of every microvm: its kernel finds devices without PCI, and is an ELF with a PVH
  * entry. virtiofs hangs on virtio-mmio. */
@@ -34,6 +42,12 @@ static bool serves_mmio(const struct hv_config *config)
 {
 	return config->guest->is_elf && config->guest->has_mmio &&
 	       config->share != HV_SHARE_VIRTIOFS;
+}
+
+/* Channel devices are s390's own bus, which every kernel of it has. */
+static bool serves_ccw(const struct hv_config *config)
+{
+	return true;
 }
 
 static bool serves_one_cpu(const struct hv_config *config)
@@ -54,14 +68,30 @@ static bool serves_pci(const struct hv_config *config)
 
 /* clang-format off */
 static const struct machine machines_x86_64[] = {
-	{ "microvm,acpi=off", "device", "pci=off ", true, serves_one_cpu },
-	{ "microvm,acpi=on", "device", "pci=off ", true, serves_acpi },
+	{ "microvm,acpi=off", "device", "pci=off ", true, serves_one_cpu, 0 },
+	{ "microvm,acpi=on", "device", "pci=off ", true, serves_acpi, 0 },
 	{ "q35,usb=off,sata=off,smbus=off,smm=off,vmport=off", "pci", "", false,
-	  serves_pci },
+	  serves_pci, RESIZE | HV_FEATURE_POWER_DOWN },
 	{ NULL },
 };
 static const struct machine machines_aarch64[] = {
-	{ "virt,gic-version=max,usb=off", "pci", "", false, serves_pci },
+	{ "virt,gic-version=max,usb=off", "pci", "", false, serves_pci,
+	  HV_FEATURE_RESIZE_MEMORY | HV_FEATURE_POWER_DOWN },
+	{ NULL },
+};
+static const struct machine machines_riscv64[] = {
+	{ "virt,usb=off", "pci", "", false, serves_pci, 0 },
+	{ NULL },
+};
+/* Without mitigations that the host's firmware may not offer: QEMU would refuse to start. */
+static const struct machine machines_ppc64le[] = {
+	{ "pseries,usb=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-large-decr=off,"
+	  "cap-ccf-assist=off", "pci", "", false, serves_pci, RESIZE | HV_FEATURE_POWER_DOWN },
+	{ NULL },
+};
+static const struct machine machines_s390x[] = {
+	{ "s390-ccw-virtio", "ccw", "", false, serves_ccw,
+	  HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_POWER_DOWN },
 	{ NULL },
 };
 
@@ -81,12 +111,56 @@ static const struct arch {
 		.machines = machines_aarch64,
 		.cpu = { [HV_ACCEL_KVM] = "host", [HV_ACCEL_TCG] = "cortex-a57" },
 	},
+	[HV_ARCH_RISCV64] = {
+		.programs = { "qemu-system-riscv64", "qemu-kvm" },
+		.machines = machines_riscv64,
+		.cpu = { [HV_ACCEL_KVM] = "host", [HV_ACCEL_TCG] = "rv64" },
+	},
+	[HV_ARCH_PPC64LE] = {
+		.programs = { "qemu-system-ppc64", "qemu-kvm" },
+		.machines = machines_ppc64le,
+		.cpu = { [HV_ACCEL_KVM] = "host", [HV_ACCEL_TCG] = "power9" },
+	},
+	[HV_ARCH_S390X] = {
+		.programs = { "qemu-system-s390x", "qemu-kvm" },
+		.machines = machines_s390x,
+		.cpu = { [HV_ACCEL_KVM] = "host", [HV_ACCEL_TCG] = "max" },
+	},
+};
+
+/* QEMU's names of machine types begin so; a version may follow. */
+static const struct {
+	const char *prefix;
+	const struct machine *machine;
+} types[] = {
+	{ "microvm-", &machines_x86_64[0] },
+	{ "pc-q35-", &machines_x86_64[2] },
+#if defined(__riscv)
+	{ "virt-", &machines_riscv64[0] },
+#else
+	{ "virt-", &machines_aarch64[0] },
+#endif
+	{ "pseries-", &machines_ppc64le[0] },
+	{ "s390-ccw-virtio-", &machines_s390x[0] },
 };
 /* clang-format on */
 
+/* What depends on no machine, once QEMU runs it. */
+#define EVERY_MACHINE                                                                              \
+	(HV_FEATURE_DISKS | HV_FEATURE_PAUSE | HV_FEATURE_PLUG | HV_FEATURE_SAVE |                 \
+	 HV_FEATURE_METRICS)
+
+unsigned int qemu_machine_features(const char *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (str_after(type, types[i].prefix))
+			return EVERY_MACHINE | types[i].machine->features;
+	return 0;
+}
+
 static const char *const accel_args[HV_ACCEL_COUNT] = {
 	[HV_ACCEL_KVM] = "kvm",
-	[HV_ACCEL_TCG] = "tcg,thread=multi",
+	[HV_ACCEL_TCG] = "tcg,thread=multi,tb-size=" STRINGIFY(HV_TRANSLATION_MIB),
 };
 
 struct plan {
@@ -131,16 +205,38 @@ static char *escape(const char *value)
 
 /* --- choices ------------------------------------------------------------------------------- */
 
+static unsigned int wanted_features(const struct hv_config *config)
+{
+	return (config->vcpus_max > config->vcpus ? HV_FEATURE_RESIZE_VCPUS : 0u) |
+	       (config->memory_max_mib > config->memory_mib ? HV_FEATURE_RESIZE_MEMORY : 0u);
+}
+
 static const struct machine *find_machine(enum hv_arch arch, const struct hv_config *config)
 {
+	const unsigned int wanted = wanted_features(config);
+
 	for (const struct machine *m = archs[arch].machines; m->type; m++)
-		if (m->serves(config))
+		if ((m->features & wanted) == wanted && m->serves(config))
 			return m;
 	return NULL;
 }
 
+static int check_disks(const struct hv_config *config, struct error *err)
+{
+	if (config->disks_count > HV_DISKS_MAX)
+		return error_set(err, -ERANGE, "disks: %zu are more than %d", config->disks_count,
+				 HV_DISKS_MAX);
+	for (size_t i = 0; i < config->disks_count; i++) {
+		int r = qemu_check_disk_id(config->disks[i].id, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* What cannot be meant or cannot work, before any machine is looked for. */
-static int check_config(const struct hv_config *config, struct error *err)
+static int check_config(enum hv_arch arch, const struct hv_config *config, struct error *err)
 {
 	const struct guest_image *guest = config->guest;
 
@@ -154,31 +250,60 @@ static int check_config(const struct hv_config *config, struct error *err)
 				 VCPUS_MAX);
 	if (config->share == HV_SHARE_9P && !guest->has_9p)
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no 9p", guest->release);
-	if (config->share == HV_SHARE_VIRTIOFS && !(guest->has_virtiofs && guest->has_pci))
+	if (config->share == HV_SHARE_VIRTIOFS &&
+	    !(guest->has_virtiofs && (guest->has_pci || arch == HV_ARCH_S390X)))
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no virtiofs over PCI",
 				 guest->release);
 	if (config->channel == HV_CHANNEL_VSOCK && !guest->has_vsock)
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no vsock", guest->release);
-	return 0;
+	return check_disks(config, err);
 }
 
 /* --- arguments, in this order -------------------------------------------------------------- */
 
+/* virtiofsd reads and writes the guest's memory itself, and only memory that has a file of its own
+ * can be of huge pages. */
+static bool has_backend(const struct hv_config *c)
+{
+	return c->share == HV_SHARE_VIRTIOFS || c->has_hugepages || c->is_preallocated;
+}
+
+static void add_memory(struct plan *p)
+{
+	const struct hv_config *c = p->config;
+
+	if (c->memory_max_mib > c->memory_mib)
+		addf(p, "-m", "%uM,slots=%d,maxmem=%uM", c->memory_mib, DIMM_SLOTS,
+		     c->memory_max_mib);
+	else
+		addf(p, "-m", "%uM", c->memory_mib);
+	if (has_backend(c))
+		addf(p, "-object", "memory-backend-memfd,id=ram,size=%uM,share=on%s%s",
+		     c->memory_mib, c->has_hugepages ? ",hugetlb=on" : "",
+		     c->is_preallocated ? ",prealloc=on" : "");
+}
+
+static void add_vcpus(struct plan *p)
+{
+	const struct hv_config *c = p->config;
+
+	if (c->vcpus_max > c->vcpus)
+		addf(p, "-smp", "%u,maxcpus=%u", c->vcpus, c->vcpus_max);
+	else
+		addf(p, "-smp", "%u", c->vcpus);
+}
+
 static void add_machine(struct plan *p)
 {
 	const struct hv_config *c = p->config;
-	bool is_shared = c->share == HV_SHARE_VIRTIOFS;
 
 	add(p, "-name", NULL);
 	strv_push(&p->argv, escape(c->name));
-	addf(p, "-M", "%s%s", p->machine->type, is_shared ? ",memory-backend=ram" : "");
+	addf(p, "-M", "%s%s", p->machine->type, has_backend(c) ? ",memory-backend=ram" : "");
 	add(p, "-accel", accel_args[c->accel]);
 	add(p, "-cpu", archs[p->arch].cpu[c->accel]);
-	addf(p, "-m", "%uM", c->memory_mib);
-	addf(p, "-smp", "%u", c->vcpus);
-	/* virtiofsd reads and writes the guest's memory itself. */
-	if (is_shared)
-		addf(p, "-object", "memory-backend-memfd,id=ram,size=%uM,share=on", c->memory_mib);
+	add_memory(p);
+	add_vcpus(p);
 }
 
 /* Nothing that was not asked for; and a process that cannot start others or gain rights. */
@@ -203,14 +328,20 @@ static void add_kernel(struct plan *p)
 		strbuf_addf(&words, "tsc_early_khz=%u ", c->tsc_khz);
 	strbuf_addstr(&words, line);
 	add(p, "-kernel", c->guest->kernel);
-	add(p, "-initrd", c->guest->initrd);
+	if (c->guest->initrd)
+		add(p, "-initrd", c->guest->initrd);
 	add(p, "-append", words.buf);
 }
 
 static void add_control(struct plan *p)
 {
-	addf(p, "-chardev", "socket,id=qmp,fd=%d", p->config->qmp_fd);
-	add(p, "-mon", "chardev=qmp,mode=control");
+	addf(p, "-chardev", "socket,id=watch,fd=%d", p->config->watch_fd);
+	add(p, "-mon", "chardev=watch,mode=control");
+	if (p->config->control_fd >= 0) {
+		addf(p, "-chardev", "socket,id=control,fd=%d,server=on,wait=off",
+		     p->config->control_fd);
+		add(p, "-mon", "chardev=control,mode=control");
+	}
 	addf(p, "-chardev", "socket,id=console,fd=%d", p->config->console_fd);
 	add(p, "-serial", "chardev:console");
 	addf(p, "-device", "virtio-rng-%s", p->machine->bus);
@@ -254,6 +385,31 @@ static void add_virtiofs(struct plan *p)
 	     tag, VIRTIOFS_QUEUE_SIZE);
 }
 
+static void add_disk(struct plan *p, size_t i)
+{
+	const struct hv_disk *disk = &p->config->disks[i];
+	const char *readonly = disk->is_readonly ? "on" : "off";
+
+	addf(p, "-add-fd", "fd=%d,set=%zu", disk->fd, i + 1);
+	addf(p, "-blockdev",
+	     "driver=raw,node-name=%s,read-only=%s,file.driver=%s,file.filename=/dev/fdset/%zu",
+	     disk->id, readonly, disk->is_device ? "host_device" : "file", i + 1);
+	addf(p, "-device", "virtio-blk-%s,drive=%s,serial=%s", p->machine->bus, disk->id, disk->id);
+}
+
+/* A guest names its disks in the order in which it meets them. That is ours but on virtio-mmio,
+ * where QEMU fills the slots from behind. */
+static void add_disks(struct plan *p)
+{
+	const size_t count = p->config->disks_count;
+	const bool is_backwards = streq(p->machine->bus, "device");
+
+	for (size_t i = 0; i < count; i++)
+		add_disk(p, is_backwards ? count - 1 - i : i);
+	if (p->config->has_disk_slots)
+		addf(p, "-device", "virtio-scsi-%s,id=" QEMU_SCSI_ID, p->machine->bus);
+}
+
 static void (*const channels[HV_CHANNEL_COUNT])(struct plan *p) = {
 	[HV_CHANNEL_SERIAL] = add_serial_channel,
 	[HV_CHANNEL_VSOCK] = add_vsock_channel,
@@ -265,19 +421,31 @@ static void (*const shares[HV_SHARE_COUNT])(struct plan *p) = {
 	[HV_SHARE_VIRTIOFS] = add_virtiofs,
 };
 
+static int refuse_machines(enum hv_arch arch, const struct hv_config *config, struct error *err)
+{
+	const char *release = config->guest->release;
+
+	if (wanted_features(config))
+		return error_set(err, -ENOTSUP,
+				 "guest kernel '%s': serves no machine that can be resized",
+				 release);
+	if (arch != HV_ARCH_X86_64)
+		return error_set(err, -ENOTSUP, "guest kernel '%s': has no PCI", release);
+	return error_set(err, -ENOTSUP, "guest kernel '%s': has neither PCI nor what microvm needs",
+			 release);
+}
+
 int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret_argv,
 		  struct error *err)
 {
 	struct plan p = { .config = config, .arch = arch };
-	int r = check_config(config, err);
+	int r = check_config(arch, config, err);
 
 	if (r < 0)
 		return r;
 	p.machine = find_machine(arch, config);
 	if (!p.machine)
-		return error_set(err, -ENOTSUP,
-				 "guest kernel '%s': has neither PCI nor what microvm needs",
-				 config->guest->release);
+		return refuse_machines(arch, config, err);
 
 	add(&p, config->program ? config->program : archs[arch].programs[0], NULL);
 	add_machine(&p);
@@ -286,7 +454,8 @@ int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret
 	add_control(&p);
 	channels[config->channel](&p);
 	shares[config->share](&p);
-	strv_each (arg, config->program_args)
+	add_disks(&p);
+	strv_each(arg, config->program_args)
 		add(&p, arg, NULL);
 	*ret_argv = p.argv;
 	return 0;
@@ -306,10 +475,14 @@ size_t qemu_planned_fds(const struct hv_config *config, int *ret)
 {
 	size_t n = 0;
 
-	ret[n++] = config->qmp_fd;
+	ret[n++] = config->watch_fd;
 	ret[n++] = config->console_fd;
 	ret[n++] = config->channel_fd;
 	if (config->share == HV_SHARE_VIRTIOFS)
 		ret[n++] = config->virtiofs_fd;
+	if (config->control_fd >= 0)
+		ret[n++] = config->control_fd;
+	for (size_t i = 0; i < config->disks_count; i++)
+		ret[n++] = config->disks[i].fd;
 	return n;
 }

@@ -16,5 +16,14 @@ const char *const *qemu_program_names(enum hv_arch arch);
 bool qemu_wants_tsc(enum hv_arch arch, const struct hv_config *config);
 
 /* The descriptors that the plan names; @ret has room for QEMU_MAX_FDS. */
-#define QEMU_MAX_FDS 4
+#define QEMU_MAX_FDS (5 + HV_DISKS_MAX)
 size_t qemu_planned_fds(const struct hv_config *config, int *ret);
+
+/* What a running machine can (enum hv_feature), by QEMU's name for its type: "pc-q35-7.2-machine".
+ * 0 for one that we do not start. */
+unsigned int qemu_machine_features(const char *type);
+
+/* The controller that more disks can be plugged into. */
+#define QEMU_SCSI_ID "scsi"
+
+int qemu_check_disk_id(const char *id, struct error *err);

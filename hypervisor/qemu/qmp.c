@@ -3,8 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -14,7 +14,7 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
-static const struct json_limits line_limits = {
+const struct json_limits qmp_limits = {
 	.max_bytes = QMP_LINE_MAX,
 	.max_depth = 16,
 	.max_values = 20000,
@@ -22,11 +22,38 @@ static const struct json_limits line_limits = {
 
 /* --- one line ------------------------------------------------------------------------------ */
 
-struct nothing {
-	bool unused;
+static const struct field version_table[] = {
+	FIELD(struct qmp_version, "major", U32, major),
+	FIELD(struct qmp_version, "minor", U32, minor),
 };
-static const struct field nothing_fields[] = { FIELD(struct nothing, "", BOOL, unused) };
-static const struct fields nothing_object = FIELDS(struct nothing, nothing_fields);
+static const struct fields version_object = FIELDS(struct qmp_version, version_table);
+
+struct package {
+	struct qmp_version qemu;
+};
+static const struct field package_table[] = {
+	FIELD_OBJECT(struct package, "qemu", OBJECT, qemu, &version_object),
+};
+static const struct fields package_object = FIELDS(struct package, package_table);
+
+struct greeting {
+	struct package version;
+};
+static const struct field greeting_table[] = {
+	FIELD_OBJECT(struct greeting, "version", OBJECT, version, &package_object),
+};
+static const struct fields greeting_object = FIELDS(struct greeting, greeting_table);
+
+/* Of an event's data, what says why a VM ends and which device has gone. */
+struct event_data {
+	char *reason;
+	char *device;
+};
+static const struct field event_table[] = {
+	FIELD(struct event_data, "reason", STRING, reason),
+	FIELD(struct event_data, "device", STRING, device),
+};
+static const struct fields event_object = FIELDS(struct event_data, event_table);
 
 struct error_body {
 	char *desc;
@@ -35,15 +62,17 @@ static const struct field error_fields[] = { FIELD(struct error_body, "desc", ST
 static const struct fields error_object = FIELDS(struct error_body, error_fields);
 
 struct envelope {
-	struct nothing *greeting;
+	struct greeting *greeting;
 	struct error_body *error;
 	char *event;
+	struct event_data data;
 	struct opt_u32 id;
 };
 static const struct field envelope_fields[] = {
-	FIELD_OBJECT(struct envelope, "QMP", OPT_OBJECT, greeting, &nothing_object),
+	FIELD_OBJECT(struct envelope, "QMP", OPT_OBJECT, greeting, &greeting_object),
 	FIELD_OBJECT(struct envelope, "error", OPT_OBJECT, error, &error_object),
 	FIELD(struct envelope, "event", STRING, event),
+	FIELD_OBJECT(struct envelope, "data", OBJECT, data, &event_object),
 	FIELD(struct envelope, "id", OPT_U32, id),
 };
 static const struct fields envelope_object = FIELDS(struct envelope, envelope_fields);
@@ -51,6 +80,8 @@ static const struct fields envelope_object = FIELDS(struct envelope, envelope_fi
 void qmp_message_done(struct qmp_message *message)
 {
 	free(message->text);
+	free(message->reason);
+	free(message->device);
 	*message = (struct qmp_message){ 0 };
 }
 
@@ -60,9 +91,12 @@ static int classify(struct envelope *e, struct qmp_message *ret, struct error *e
 	*ret = (struct qmp_message){ .id = e->id.value };
 	if (e->greeting) {
 		ret->kind = QMP_GREETING;
+		ret->version = e->greeting->version.qemu;
 	} else if (e->event) {
 		ret->kind = QMP_EVENT;
 		ret->text = steal_ptr(&e->event);
+		ret->reason = steal_ptr(&e->data.reason);
+		ret->device = steal_ptr(&e->data.device);
 	} else if (!e->id.is_set) {
 		return error_set(err, -EPROTO, "qmp: neither event nor answer");
 	} else if (e->error) {
@@ -78,7 +112,7 @@ static int classify(struct envelope *e, struct qmp_message *ret, struct error *e
 int qmp_message_parse(const char *line, size_t len, struct qmp_message *ret, struct error *err)
 {
 	struct envelope e = { 0 };
-	int r = fields_parse(&envelope_object, "qmp", line, len, &line_limits, &e, err);
+	int r = fields_parse(&envelope_object, "qmp", line, len, &qmp_limits, &e, err);
 
 	if (r == 0)
 		r = classify(&e, ret, err);
@@ -92,8 +126,7 @@ struct qmp {
 	struct loop *loop;
 	struct loop_source *source;
 	int fd;
-	qmp_event_fn on_event;
-	void *ctx;
+	struct qmp_handlers handlers;
 	uint32_t last_id;
 
 	/* The call that waits. */
@@ -114,22 +147,10 @@ static void disconnect(struct qmp *qmp, int code, const char *reason)
 	qmp->source = NULL;
 	close_fdp(&qmp->fd);
 	error_set(&qmp->outcome, code, "%s", reason);
+	error_sanitize(&qmp->outcome);
 	qmp->is_done = true;
-}
-
-/* The answer's object is one field of the line: a table made around the caller's. */
-static int parse_result(struct qmp *qmp, const char *line, size_t len)
-{
-	const struct field field = {
-		.name = "return",
-		.kind = FIELD_KIND_OBJECT,
-		.object = qmp->result_fields,
-	};
-	const struct fields object = { .fields = &field,
-				       .count = 1,
-				       .size = qmp->result_fields->size };
-
-	return fields_parse(&object, "qmp", line, len, &line_limits, qmp->result, &qmp->outcome);
+	if (qmp->handlers.on_end)
+		qmp->handlers.on_end(qmp->handlers.ctx, &qmp->outcome);
 }
 
 static void on_answer(struct qmp *qmp, struct qmp_message *m, const char *line, size_t len)
@@ -140,7 +161,8 @@ static void on_answer(struct qmp *qmp, struct qmp_message *m, const char *line, 
 	if (m->kind == QMP_ERROR)
 		error_set(&qmp->outcome, -EIO, "%s", m->text);
 	else if (qmp->result_fields)
-		(void)parse_result(qmp, line, len); /* its error is the outcome */
+		(void)fields_parse(qmp->result_fields, "qmp", line, len, &qmp_limits, qmp->result,
+				   &qmp->outcome); /* its error is the outcome */
 	qmp->is_done = true;
 }
 
@@ -156,8 +178,10 @@ static void on_line(struct qmp *qmp, const char *line, size_t len)
 	if (m.kind == QMP_GREETING) {
 		qmp->is_greeted = true;
 		qmp->is_done |= qmp->wants_greeting;
-	} else if (m.kind == QMP_EVENT && qmp->on_event) {
-		qmp->on_event(qmp->ctx, m.text);
+		if (qmp->handlers.on_greeting)
+			qmp->handlers.on_greeting(qmp->handlers.ctx, &m.version);
+	} else if (m.kind == QMP_EVENT && qmp->handlers.on_event) {
+		qmp->handlers.on_event(qmp->handlers.ctx, m.text, m.reason, m.device);
 	} else if (m.kind == QMP_RETURN || m.kind == QMP_ERROR) {
 		on_answer(qmp, &m, line, len);
 	}
@@ -198,15 +222,15 @@ static void on_readable(void *ctx, int fd, uint32_t events)
 	take_lines(qmp);
 }
 
-int qmp_new(struct loop *loop, int fd, qmp_event_fn on_event, void *ctx, struct qmp **ret)
+int qmp_new(struct loop *loop, int fd, const struct qmp_handlers *handlers, struct qmp **ret)
 {
 	struct qmp *qmp = xcalloc(1, sizeof(*qmp));
 	int r = set_nonblock(fd, true);
 
 	qmp->loop = loop;
 	qmp->fd = fd;
-	qmp->on_event = on_event;
-	qmp->ctx = ctx;
+	if (handlers)
+		qmp->handlers = *handlers;
 	qmp->is_done = true;
 	if (r == 0)
 		r = loop_add_fd(loop, fd, EPOLLIN, on_readable, qmp, &qmp->source);
@@ -254,29 +278,36 @@ static int end_call(struct qmp *qmp, const char *name, int timeout_ms, struct er
 }
 
 /* Commands are small and few: one that the socket's buffer does not take means that QEMU hangs. */
-static int send_line(struct qmp *qmp, const struct strbuf *line)
+static int send_line(struct qmp *qmp, const struct strbuf *line, int passed_fd)
 {
-	ssize_t n = send(qmp->fd, line->buf, line->len, MSG_NOSIGNAL);
+	ssize_t n = send_fds(qmp->fd, line->buf, line->len, &passed_fd, passed_fd >= 0);
 
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	return (size_t)n == line->len ? 0 : -EAGAIN;
 }
 
-int qmp_execute(struct qmp *qmp, const char *command, const char *arguments,
-		const struct fields *result_fields, void *result, int timeout_ms, struct error *err)
+static int send_command(struct qmp *qmp, const char *command, const char *arguments, int passed_fd)
 {
 	cleanup_strbuf struct strbuf line = STRBUF_INIT;
-	int r = begin_call(qmp, command, err);
 
-	if (r < 0)
-		return r;
 	strbuf_addstr(&line, "{\"execute\":");
 	json_quote(&line, command);
 	if (arguments)
 		strbuf_addf(&line, ",\"arguments\":%s", arguments);
 	strbuf_addf(&line, ",\"id\":%u}\n", ++qmp->last_id);
-	r = send_line(qmp, &line);
+	return send_line(qmp, &line, passed_fd);
+}
+
+int qmp_execute_with_fd(struct qmp *qmp, const char *command, const char *arguments, int fd,
+			const struct fields *result_fields, void *result, int timeout_ms,
+			struct error *err)
+{
+	int r = begin_call(qmp, command, err);
+
+	if (r < 0)
+		return r;
+	r = send_command(qmp, command, arguments, fd);
 	if (r < 0) {
 		disconnect(qmp, r, "send");
 		return error_sys(err, r, "qmp %s: send", command);
@@ -284,6 +315,38 @@ int qmp_execute(struct qmp *qmp, const char *command, const char *arguments,
 	qmp->result_fields = result_fields;
 	qmp->result = result;
 	return end_call(qmp, command, timeout_ms, err);
+}
+
+int qmp_execute(struct qmp *qmp, const char *command, const char *arguments,
+		const struct fields *result_fields, void *result, int timeout_ms, struct error *err)
+{
+	return qmp_execute_with_fd(qmp, command, arguments, -1, result_fields, result, timeout_ms,
+				   err);
+}
+
+/* QEMU reads on after its greeting, so the answer to it may be there before it. */
+int qmp_listen(struct qmp *qmp, struct error *err)
+{
+	int r = send_command(qmp, "qmp_capabilities", NULL, -1);
+
+	return r < 0 ? error_sys(err, r, "qmp qmp_capabilities: send") : 0;
+}
+
+/* Bounded, since a QEMU that still runs can speak for ever. */
+void qmp_drain(struct qmp *qmp)
+{
+	for (int i = 0; i < 64 && qmp->source; i++) {
+		struct pollfd pfd = { .fd = qmp->fd, .events = POLLIN };
+
+		if (poll(&pfd, 1, 0) <= 0)
+			return;
+		on_readable(qmp, qmp->fd, EPOLLIN);
+	}
+}
+
+bool qmp_is_greeted(const struct qmp *qmp)
+{
+	return qmp->is_greeted;
 }
 
 int qmp_handshake(struct qmp *qmp, int timeout_ms, struct error *err)
@@ -298,38 +361,4 @@ int qmp_handshake(struct qmp *qmp, int timeout_ms, struct error *err)
 	if (r < 0)
 		return r;
 	return qmp_execute(qmp, "qmp_capabilities", NULL, NULL, NULL, timeout_ms, err);
-}
-
-struct status {
-	char *status;
-};
-static const struct field status_fields[] = { FIELD(struct status, "status", STRING, status) };
-static const struct fields status_object = FIELDS(struct status, status_fields);
-
-int qmp_query_status(struct qmp *qmp, int timeout_ms, char **ret, struct error *err)
-{
-	struct status status = { 0 };
-	int r = qmp_execute(qmp, "query-status", NULL, &status_object, &status, timeout_ms, err);
-
-	if (r == 0 && !status.status)
-		r = error_set(err, -EPROTO, "qmp query-status: no status in the answer");
-	if (r == 0)
-		*ret = steal_ptr(&status.status);
-	fields_release(&status_object, &status);
-	return r;
-}
-
-int qmp_stop(struct qmp *qmp, int timeout_ms, struct error *err)
-{
-	return qmp_execute(qmp, "stop", NULL, NULL, NULL, timeout_ms, err);
-}
-
-int qmp_cont(struct qmp *qmp, int timeout_ms, struct error *err)
-{
-	return qmp_execute(qmp, "cont", NULL, NULL, NULL, timeout_ms, err);
-}
-
-int qmp_quit(struct qmp *qmp, int timeout_ms, struct error *err)
-{
-	return qmp_execute(qmp, "quit", NULL, NULL, NULL, timeout_ms, err);
 }

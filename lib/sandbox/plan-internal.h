@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/sandbox/sandbox.h"
@@ -26,6 +27,17 @@ struct planning {
 /* RAM of the guest: as vm.hwConfig has it, or what fits the container and, as far as the engine
  * says how large that will be, its pod. */
 uint32_t plan_memory_mib(const struct oci_config *config);
+
+/* plan-vm.c: the vm section, its sizes, and a root file system that is a disk, whose path on the
+ * host is taken. */
+int plan_vm(struct planning *p, struct error *err);
+int plan_hw_config(struct planning *p, struct error *err);
+bool plan_is_disk(const char *path);
+int plan_root_disk(struct planning *p, char *host_path, struct error *err);
+void plan_free_vm(struct sandbox_plan *plan);
+
+/* The file system that begins with @head, or NULL. */
+const char *plan_find_fstype(const char *head, size_t len, bool *ret_is_readonly);
 
 /* The old string is freed, the new one taken. */
 void plan_replace(char **slot, char *owned);

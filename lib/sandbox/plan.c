@@ -60,6 +60,8 @@ static int plan_rootfs(struct planning *p, struct error *err)
 	if (!root || !*root)
 		return error_set(err, -EINVAL, "root.path: missing");
 	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
+	if (plan_is_disk(share.host_path))
+		return plan_root_disk(p, share.host_path, err);
 	share.guest_name = xasprintf("%s/rootfs", p->id);
 	plan_replace(&p->guest->root.path, plan_share(p, &share));
 	return 0;
@@ -277,7 +279,7 @@ static int plan_size(struct planning *p, struct error *err)
 {
 	p->plan->memory_mib = plan_memory_mib(p->host);
 	p->plan->vcpus = size_vcpus(p->host);
-	return 0;
+	return plan_hw_config(p, err);
 }
 
 static int copy_config(const struct oci_config *config, struct oci_config **ret, struct error *err)
@@ -290,7 +292,7 @@ static int copy_config(const struct oci_config *config, struct oci_config **ret,
 /* Devices come before mounts, which turn binds of device nodes into further entries. */
 /* clang-format off */
 static int (*const parts[])(struct planning *p, struct error *err) = {
-	plan_rootfs,	   plan_namespaces, plan_hooks,        plan_security,
+	plan_vm,	   plan_rootfs,	    plan_namespaces, plan_hooks,        plan_security,
 	plan_hardware,     plan_resources,  plan_devices,      plan_device_rules,
 	plan_mounts,       plan_size,
 };
@@ -350,6 +352,7 @@ void sandbox_plan_free(struct sandbox_plan *plan)
 		free(plan->shares[i].guest_name);
 	}
 	free(plan->shares);
+	plan_free_vm(plan);
 	oci_config_free(plan->guest_config);
 	free(plan);
 }

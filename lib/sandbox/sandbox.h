@@ -26,6 +26,28 @@ struct sandbox_share {
 	bool is_recursive; /* with what is mounted below it */
 };
 
+/* A file or block device of the host's that is a disk of the guest's. */
+struct sandbox_disk {
+	const char *id;
+	char *host_path; /* absolute */
+	const char *fstype;
+	bool is_readonly;
+	bool is_device;
+	char guest_path[16]; /* /dev/vda … in the order of the plan */
+	char *mount_point;   /* in the guest; NULL: the agent does not mount it */
+};
+#define SANDBOX_DISKS_MAX 2
+
+/* What config.json's vm section says of the machine; NULL: as it is without one. */
+struct sandbox_machine {
+	char *program; /* of the VMM */
+	char **program_args;
+	char *kernel;
+	char *initrd;
+	char *kernel_params; /* each with a blank in front */
+	bool has_own_root;   /* the kernel boots into the first disk, not into our initramfs */
+};
+
 struct sandbox_plan {
 	struct oci_config *guest_config; /* what the agent gets */
 	struct sandbox_share *shares;
@@ -33,8 +55,12 @@ struct sandbox_plan {
 	uint32_t memory_mib;
 	uint32_t vcpus;
 	unsigned int shared_namespaces; /* bits 1 << enum oci_namespace_type: the sandbox's */
+	struct sandbox_machine machine;
+	struct sandbox_disk disks[SANDBOX_DISKS_MAX];
+	size_t disks_count;
 };
 
+#define SANDBOX_GUEST_DIR "/run/kata-containers"
 #define SANDBOX_SHARE_TAG "moat"
 #define SANDBOX_SHARE_GUEST_DIR "/run/kata-containers/shared/containers"
 

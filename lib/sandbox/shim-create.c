@@ -24,6 +24,7 @@
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
+#include "lib/sandbox/storage.h"
 #include "lib/sandbox/terminal.h"
 #include "lib/sandbox/view.h"
 #include "lib/sandbox/vm.h"
@@ -130,6 +131,10 @@ static int plan(void *ctx, struct error *err)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
 	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
 			     c->record.bundle, c->config, &c->plan, err);
+	if (r == 0 && is_member(c) && c->plan->disks_count)
+		return error_set(err, -ENOTSUP,
+				 "'%s' is a disk, which a sandbox that runs cannot be given",
+				 c->plan->disks[0].host_path);
 	if (r == 0 && !is_member(c))
 		r = wishes_apply(c->config, &c->settings, err);
 	if (r == 0)
@@ -177,7 +182,7 @@ static int choose_vm(void *ctx, struct error *err)
 	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
-	return vm_choose(&c->vm, cache_dir, &c->settings.vm, err);
+	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
 static int enter_network(void *ctx, struct error *err)
@@ -457,7 +462,8 @@ static int create_container(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	cleanup_free char *json = oci_config_text(c->plan->guest_config, false);
-	const grpc_CreateContainerRequest request = {
+	cleanup_sandbox_storages struct sandbox_storages storages = { 0 };
+	grpc_CreateContainerRequest request = {
 		.container_id = c->record.id,
 		.exec_id = c->record.id,
 		.stdin_port = c->process.ports[0],
@@ -466,6 +472,9 @@ static int create_container(void *ctx, struct error *err)
 		.oci_json = { (const uint8_t *)json, strlen(json) },
 	};
 
+	sandbox_storages_init(c->plan, c->record.id, &storages);
+	request.storages = storages.items;
+	request.storages_count = (pb_size_t)storages.count;
 	return call(c, AGENT_CREATE_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 }
 

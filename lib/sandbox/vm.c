@@ -96,15 +96,30 @@ static int choose_guest(struct vm *vm, const struct settings_vm *settings, struc
 	return r == 0 && settings->kernel ? replace_kernel(&vm->guest, settings->kernel, err) : r;
 }
 
+/* The container's own wishes (config-vm.md). */
+static int customize_guest(struct vm *vm, const struct sandbox_machine *machine, struct error *err)
+{
+	if (machine->initrd || machine->has_own_root) {
+		free(vm->guest.initrd);
+		vm->guest.initrd = machine->initrd ? xstrdup(machine->initrd) : NULL;
+	}
+	if (machine->program)
+		vm->program = machine->program;
+	return machine->kernel ? replace_kernel(&vm->guest, machine->kernel, err) : 0;
+}
+
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
-	      struct error *err)
+	      const struct sandbox_machine *machine, struct error *err)
 {
 	const char *accel = names_get(&settings_accelerator_names, (size_t)settings->accelerator);
 	int wanted, r;
 
 	vm->driver = &hypervisor_qemu;
 	vm->settings = settings;
+	vm->program = settings->hypervisor;
 	r = choose_guest(vm, settings, err);
+	if (r == 0)
+		r = customize_guest(vm, machine, err);
 	if (r == 0)
 		r = choose_share(vm, settings, err);
 	if (r == 0)
@@ -117,6 +132,8 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	if (r < 0)
 		return r;
 	vm->channel_kind = channel_choose(&vm->guest);
+	if (vm->accel == HV_ACCEL_TCG)
+		vm->tsc_khz = hv_cached_tsc_khz(cache_dir);
 	return 0;
 }
 
@@ -173,18 +190,38 @@ static void on_channel_end(void *ctx, const struct error *err)
 	end(vm);
 }
 
+static void on_vmm_reason(void *ctx, const char *reason)
+{
+	struct vm *vm = ctx;
+
+	snprintf(vm->guest_reason, sizeof(vm->guest_reason), "%s", reason);
+}
+
+static void on_watch_end(void *ctx, const struct error *err)
+{
+	struct vm *vm = ctx;
+
+	snprintf(vm->watch_reason, sizeof(vm->watch_reason), "control channel: %.200s", err->msg);
+	end(vm);
+}
+
 /* Everything that is handed to the VMM, closed when it has been. */
 struct vmm_ends {
-	int channel, qmp, console, log, virtiofs;
+	int channel, watch, control, console, log, virtiofs;
+	struct hv_disk disks[SANDBOX_DISKS_MAX];
+	size_t disks_count;
 };
 
 static void close_ends(struct vmm_ends *ends)
 {
 	close_fdp(&ends->channel);
-	close_fdp(&ends->qmp);
+	close_fdp(&ends->watch);
+	close_fdp(&ends->control);
 	close_fdp(&ends->console);
 	close_fdp(&ends->log);
 	close_fdp(&ends->virtiofs);
+	for (size_t i = 0; i < ends->disks_count; i++)
+		close_fdp(&ends->disks[i].fd);
 }
 
 static int make_pair(int type, int *ret_ours, int *ret_theirs, struct error *err)
@@ -257,6 +294,59 @@ static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *co
 	return 0;
 }
 
+/* Other processes reach the VMM itself, not us: it listens for as long as it lives. */
+static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
+			struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
+
+	ends->control = unix_listen(path, 0600);
+	if (ends->control < 0)
+		return error_sys(err, ends->control, "listen on '%s'", path);
+	config->control_fd = ends->control;
+	return 0;
+}
+
+/* By descriptor: the VMM reaches nothing else of what they lie in. */
+static int open_disks(const struct sandbox_plan *plan, struct vmm_ends *ends,
+		      struct hv_config *config, struct error *err)
+{
+	for (size_t i = 0; i < plan->disks_count; i++) {
+		const struct sandbox_disk *disk = &plan->disks[i];
+		int flags = disk->is_readonly ? O_RDONLY : O_RDWR;
+		int fd = open(disk->host_path, flags | O_CLOEXEC | O_NOCTTY);
+
+		if (fd < 0)
+			return error_sys(err, errno, "open disk '%s'", disk->host_path);
+		ends->disks[ends->disks_count++] = (struct hv_disk){
+			.id = disk->id,
+			.fd = fd,
+			.is_readonly = disk->is_readonly,
+			.is_device = disk->is_device,
+		};
+	}
+	config->disks = ends->disks;
+	config->disks_count = ends->disks_count;
+	return 0;
+}
+
+static int open_watch(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
+		      struct error *err)
+{
+	const struct hv_watch_handlers handlers = {
+		.on_reason = on_vmm_reason,
+		.on_end = on_watch_end,
+		.ctx = vm,
+	};
+	cleanup_fd int ours = -1;
+	int r = make_pair(SOCK_STREAM, &ours, &ends->watch, err);
+
+	if (r < 0)
+		return r;
+	config->watch_fd = ends->watch;
+	return vm->driver->watch(vm->loop, steal_fd(&ours), &handlers, &vm->watch, err);
+}
+
 static int watch(struct vm *vm, const struct hv_vm *child, loop_fd_fn fn, struct loop_source **ret,
 		 struct error *err)
 {
@@ -279,7 +369,8 @@ static uint64_t host_memory_mib(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
 }
 
-static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends, struct error *err)
+static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
+		  struct vmm_ends *ends, struct error *err)
 {
 	int r = open_console(vm, ends, err);
 
@@ -288,10 +379,13 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 	if (r == 0)
 		r = open_share(vm, ends, config, err);
 	if (r == 0)
-		r = make_pair(SOCK_STREAM, &vm->qmp_fd, &ends->qmp, err);
+		r = open_disks(plan, ends, config, err);
+	if (r == 0)
+		r = open_watch(vm, ends, config, err);
+	if (r == 0)
+		r = open_control(vm, ends, config, err);
 	if (r < 0)
 		return r;
-	config->qmp_fd = ends->qmp;
 	config->console_fd = ends->console;
 	r = vm->driver->launch(config, ends->log, &vm->vmm, err);
 	if (r == 0)
@@ -301,37 +395,41 @@ static int launch(struct vm *vm, struct hv_config *config, struct vmm_ends *ends
 	return r;
 }
 
-static char *kernel_parameters(const struct settings_vm *settings)
+static char *kernel_parameters(const struct settings_vm *settings,
+			       const struct sandbox_machine *machine)
 {
 	cleanup_strbuf struct strbuf line = STRBUF_INIT;
 
 	strbuf_addstr(&line, KERNEL_PARAMS);
 	strv_each(parameter, settings->kernel_parameters)
 		strbuf_addf(&line, " %s", parameter);
+	if (machine->kernel_params)
+		strbuf_addstr(&line, machine->kernel_params);
 	return xstrdup(line.buf);
 }
 
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, struct error *err)
 {
-	struct vmm_ends ends = { -1, -1, -1, -1, -1 };
-	cleanup_free char *parameters = kernel_parameters(vm->settings);
+	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1, { { 0 } }, 0 };
+	cleanup_free char *kernel_params = kernel_parameters(vm->settings, &plan->machine);
 	struct hv_config config = {
 		.name = id,
 		.guest = &vm->guest,
 		.accel = vm->accel,
 		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
 		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
-		.kernel_params = parameters,
-		.program = vm->settings->hypervisor,
-		.program_args = vm->settings->hypervisor_parameters,
+		.kernel_params = kernel_params,
+		.program = vm->program,
+		.program_args = plan->machine.program_args ? plan->machine.program_args
+							   : vm->settings->hypervisor_parameters,
 		.share_path = shared_dir,
+		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
+		.control_fd = -1,
 	};
-	int r;
+	int r = launch(vm, plan, &config, &ends, err);
 
-	vm->qmp_fd = -1;
-	r = launch(vm, &config, &ends, err);
 	close_ends(&ends);
 	if (r < 0)
 		vm_stop(vm);
@@ -350,22 +448,40 @@ void vm_stop(struct vm *vm)
 	vm->channel = NULL;
 	console_free(vm->console);
 	vm->console = NULL;
-	if (vm->qmp_fd > 0)
-		close_fdp(&vm->qmp_fd);
-	vm->qmp_fd = -1;
+	if (vm->driver)
+		vm->driver->unwatch(vm->watch);
+	vm->watch = NULL;
 	guest_image_done(&vm->guest);
 }
 
 /* A channel that ended usually means a VMM that is just ending, and how it did says more. */
+static void await_end(struct vm *vm)
+{
+	struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
+
+	if (!vm->has_ended)
+		return;
+	if (vm->vmm.pid)
+		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
+	if (vm->watch)
+		vm->driver->drain(vm->watch);
+	if (vm->vmm.pid)
+		reap(vm, &vm->vmm, vm->driver->name);
+}
+
+/* A VMM that ended after its guest did has nothing to say for itself. */
 static const char *find_reason(struct vm *vm)
 {
-	if (vm->has_ended && vm->vmm.pid) {
-		struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
+	const char *const reasons[] = { vm->guest_reason, vm->reason, vm->watch_reason,
+					vm->channel_reason };
 
-		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
-		reap(vm, &vm->vmm, vm->driver->name);
-	}
-	return *vm->reason ? vm->reason : vm->channel_reason;
+	await_end(vm);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (*reasons[i])
+			return reasons[i];
+	if (vm->watch && !vm->driver->is_heard(vm->watch))
+		return "the VMM does not answer on its control channel";
+	return "";
 }
 
 void vm_explain(struct vm *vm, struct error *err)

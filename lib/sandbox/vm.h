@@ -9,6 +9,7 @@ struct channel;
 struct console;
 struct error;
 struct loop;
+struct sandbox_machine;
 struct sandbox_plan;
 struct settings_vm;
 
@@ -23,10 +24,12 @@ struct vm {
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;
 	const struct hypervisor *driver;
-	const struct settings_vm *settings; /* borrowed: programs, parameters */
+	const struct settings_vm *settings; /* borrowed: parameters */
+	const char *program; /* of the VMM, borrowed; NULL: the driver looks for one */
 	enum hv_accel accel;
 	enum hv_share share;
 	enum hv_channel channel_kind;
+	uint32_t tsc_khz; /* for a guest that has to be told */
 
 	/* Running since vm_launch(). */
 	struct channel *channel;
@@ -34,23 +37,27 @@ struct vm {
 	struct hv_vm vmm;
 	struct hv_vm virtiofsd;
 	struct loop_source *watches[2];
-	int qmp_fd;	/* our end, for later commands */
+	struct hv_watch *watch;
 	bool has_ended; /* or its channel, or virtiofsd: the guest cannot go on */
 	char reason[256], channel_reason[256];
+	char guest_reason[100], watch_reason[256]; /* what the VMM said */
 
 	void (*on_end)(void *ctx); /* once, from the loop */
 	void *ctx;
 };
 
 /* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
- * which has to stay, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and
+ * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and
  * $MOAT_SHARE (9p, virtiofs). */
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
-	      struct error *err);
+	      const struct sandbox_machine *machine, struct error *err);
 
 /* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, struct error *err);
+
+/* In a sandbox's directory of SHIM_VM_DIR: where the VMM is reached by hypervisor.h's functions. */
+#define VM_CONTROL_SOCKET "qmp.sock"
 
 /* Ends everything; safe on a zeroed, half-made or ended one. */
 void vm_stop(struct vm *vm);

@@ -14,25 +14,6 @@
 
 /* Written as moat.json has it and parsed as that: one place says what is right. */
 
-static void write_string(struct json_writer *w, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	json_key(w, key);
-	json_string(w, value);
-}
-
-static void write_strings(struct json_writer *w, const char *key, char *const *values)
-{
-	if (!values)
-		return;
-	json_key(w, key);
-	json_open_array(w);
-	strv_each(value, values)
-		json_string(w, value);
-	json_close_array(w);
-}
-
 static struct json_writer *begin(void)
 {
 	struct json_writer *w = json_writer_new(false);
@@ -52,42 +33,6 @@ static int finish(struct json_writer *w, const char *name, struct settings *sett
 	json_close_map(w);
 	text = json_finish(w);
 	return settings_parse(name, text, strlen(text), settings, err);
-}
-
-/* A VM of ours has no disk of its own, and devices that only Xen can give it. */
-static int check_section(const struct oci_vm *vm, struct error *err)
-{
-	const struct oci_vm_hw_config *hw = vm->hw_config;
-
-	if (vm->image && vm->image->path)
-		return error_set(err, -ENOTSUP,
-				 "vm.image: '%s': the container's root is the only one",
-				 vm->image->path);
-	if (hw && (hw->device_tree || hw->dt_devs || hw->io_memory_count || hw->irqs_count))
-		return error_set(err, -ENOTSUP,
-				 "vm.hwConfig: a device of the host cannot be handed over");
-	return 0;
-}
-
-/* The sizes are the plan's. */
-static int apply_section(const struct oci_vm *vm, struct settings *settings, struct error *err)
-{
-	struct json_writer *w;
-	int r = check_section(vm, err);
-
-	if (r < 0)
-		return r;
-	w = begin();
-	if (vm->kernel) {
-		write_string(w, "kernel", vm->kernel->path);
-		write_string(w, "initrd", vm->kernel->initrd);
-		write_strings(w, "kernel_parameters", vm->kernel->parameters);
-	}
-	if (vm->hypervisor) {
-		write_string(w, "hypervisor", vm->hypervisor->path);
-		write_strings(w, "hypervisor_parameters", vm->hypervisor->parameters);
-	}
-	return finish(w, "config.json", settings, err);
 }
 
 /* clang-format off */
@@ -142,7 +87,7 @@ static int apply_annotation(const struct oci_config *config, const char *name, s
 
 int wishes_apply(const struct oci_config *config, struct settings *settings, struct error *err)
 {
-	int r = config->vm ? apply_section(config->vm, settings, err) : 0;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(annotations); i++) {
 		r = apply_annotation(config, annotations[i].alias, i, settings, err);

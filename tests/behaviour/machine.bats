@@ -56,14 +56,6 @@ kernel_of_guest() {
   expect "$output" -gt 320
 }
 
-@test "what no machine of ours has is refused" {
-  only_machines
-  config '.vm = {kernel: {path: "/boot/kernel"}, image: {path: "/disk", format: "raw"}}'
-  args true
-  run ! foreground
-  expect_match "$output" "vm.image: '/disk'"
-}
-
 @test "a machine that does not come up says why, and what its console said last" {
   only_machines
   [ -e "${MOAT_GUEST-}/guest.json" ] || skip "no guest image is named"

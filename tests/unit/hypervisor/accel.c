@@ -119,6 +119,32 @@ static void the_tsc_rate_is_measured_the_same_twice(void **state)
 	print_message("tsc: %u and %u kHz\n", a, b);
 }
 
+static void a_measured_tsc_rate_is_taken_from_the_cache(void **state)
+{
+	char dir[] = "/tmp/moat-test-XXXXXX";
+	cleanup_free char *boot_id = hv_boot_id();
+	cleanup_free char *text = NULL;
+	cleanup_fd int dirfd = -1;
+	uint32_t khz = 7;
+
+	assert_non_null(boot_id);
+	assert_non_null(mkdtemp(dir));
+	dirfd = hv_cache_open(dir);
+	text = tsc_format(boot_id, 1234567);
+	assert_int_equal(write_atomic_at(dirfd, "tsc-khz", text, strlen(text), 0600), 0);
+	assert_int_equal(hv_cached_tsc_khz(dir), 1234567);
+
+	/* Of another boot, or broken: it is measured again, and kept. */
+	assert_int_equal(write_atomic_at(dirfd, "tsc-khz", "other\n5\n", 8, 0600), 0);
+	khz = hv_cached_tsc_khz(dir);
+	assert_int_not_equal(khz, 5);
+	assert_int_equal(hv_cached_tsc_khz(dir), khz);
+	assert_int_equal(tsc_parse(BOOT "\n12", BOOT, &khz), -EINVAL);
+	assert_int_equal(tsc_parse(BOOT "\n-1\n", BOOT, &khz), -EINVAL);
+	assert_int_equal(tsc_parse("x" BOOT "\n1\n", BOOT, &khz), -ESTALE);
+	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +154,7 @@ int main(void)
 		cmocka_unit_test(a_cached_verdict_is_taken_without_probing),
 		cmocka_unit_test(emulation_is_chosen_without_looking),
 		cmocka_unit_test(the_tsc_rate_is_measured_the_same_twice),
+		cmocka_unit_test(a_measured_tsc_rate_is_taken_from_the_cache),
 	};
 
 	return cmocka_run_group_tests_name("hypervisor-accel", tests, NULL, NULL);

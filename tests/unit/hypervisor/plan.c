@@ -49,10 +49,16 @@ static struct hv_config make_config(const struct guest_image *guest)
 		.channel = HV_CHANNEL_SERIAL,
 		.channel_fd = 12,
 		.guest_cid = 77,
-		.qmp_fd = 10,
+		.watch_fd = 10,
+		.control_fd = 14,
 		.console_fd = 11,
 	};
 }
+
+static const struct hv_disk disks[] = {
+	{ .id = "root", .fd = 20, .is_readonly = true },
+	{ .id = "data", .fd = 21, .is_device = true },
+};
 
 static void check_for(enum hv_arch arch, const struct hv_config *config, const char *golden)
 {
@@ -87,7 +93,9 @@ static void check_refused(const struct hv_config *config, int code, const char *
 #define IMAGE "-kernel\n/g/kernel\n-initrd\n/g/initramfs\n-append\n"
 #define PARAMS "console=ttyS0 quiet panic=-1 reboot=t noreplace-smp cgroup_no_v1=all agent.channel="
 #define CONTROL                                                                                    \
-	"-chardev\nsocket,id=qmp,fd=10\n-mon\nchardev=qmp,mode=control\n"                          \
+	"-chardev\nsocket,id=watch,fd=10\n-mon\nchardev=watch,mode=control\n"                      \
+	"-chardev\nsocket,id=control,fd=14,server=on,wait=off\n-mon\n"                             \
+	"chardev=control,mode=control\n"                                                           \
 	"-chardev\nsocket,id=console,fd=11\n-serial\nchardev:console\n"
 #define AGENT                                                                                      \
 	"-chardev\nsocket,id=agent,fd=12\n"                                                        \
@@ -102,10 +110,9 @@ static void one_emulated_cpu_gets_microvm_without_acpi(void **state)
 	struct hv_config config = make_config(&minimal);
 
 	check(&config,
-	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=off\n-accel\ntcg,thread=multi\n"
-	      "-cpu\nmax\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
-	      "pci=off tsc_early_khz=2300000 " PARAMS "serial:agent\n" CONTROL
-	      "-device\nvirtio-rng-device\n"
+	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=off\n-accel\ntcg,thread=multi,tb-size=256\n"
+	      "-cpu\nmax\n-m\n256M\n-smp\n1\n" LIMITS IMAGE "pci=off tsc_early_khz=2300000 " PARAMS
+	      "serial:agent\n" CONTROL "-device\nvirtio-rng-device\n"
 	      "-device\nvirtio-serial-device,id=serial,max_ports=4\n" AGENT FSDEV
 	      "-device\nvirtio-9p-device,fsdev=share,mount_tag=moat");
 }
@@ -117,7 +124,7 @@ static void several_emulated_cpus_get_microvm_with_acpi_and_the_tsc_rate(void **
 	config.vcpus = 2;
 	config.share = HV_SHARE_NONE;
 	check(&config,
-	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=on\n-accel\ntcg,thread=multi\n"
+	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=on\n-accel\ntcg,thread=multi,tb-size=256\n"
 	      "-cpu\nmax\n-m\n256M\n-smp\n2\n" LIMITS IMAGE "pci=off tsc_early_khz=2300000 " PARAMS
 	      "serial:agent\n" CONTROL "-device\nvirtio-rng-device\n"
 	      "-device\nvirtio-serial-device,id=serial,max_ports=4\n" AGENT);
@@ -129,11 +136,12 @@ static void several_emulated_cpus_without_a_tsc_rate_get_q35(void **state)
 
 	config.vcpus = 2;
 	config.tsc_khz = 0;
-	check(&config, "qemu-system-x86_64\n-name\nweb\n-M\n" Q35 "\n-accel\ntcg,thread=multi\n"
-		       "-cpu\nmax\n-m\n256M\n-smp\n2\n" LIMITS IMAGE PARAMS "serial:agent\n" CONTROL
-		       "-device\nvirtio-rng-pci\n"
-		       "-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT FSDEV
-		       "-device\nvirtio-9p-pci,fsdev=share,mount_tag=moat");
+	check(&config,
+	      "qemu-system-x86_64\n-name\nweb\n-M\n" Q35 "\n-accel\ntcg,thread=multi,tb-size=256\n"
+	      "-cpu\nmax\n-m\n256M\n-smp\n2\n" LIMITS IMAGE PARAMS "serial:agent\n" CONTROL
+	      "-device\nvirtio-rng-pci\n"
+	      "-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT FSDEV
+	      "-device\nvirtio-9p-pci,fsdev=share,mount_tag=moat");
 }
 
 static void kvm_with_vsock_gets_microvm_and_no_tsc_rate(void **state)
@@ -158,9 +166,9 @@ static void virtiofs_gets_q35_and_shared_memory(void **state)
 	config.share = HV_SHARE_VIRTIOFS;
 	check(&config,
 	      "qemu-system-x86_64\n-name\nweb\n-M\n" Q35 ",memory-backend=ram\n-accel\n"
-	      "tcg,thread=multi\n-cpu\nmax\n-m\n256M\n-smp\n1\n"
-	      "-object\nmemory-backend-memfd,id=ram,size=256M,share=on\n" LIMITS IMAGE PARAMS
-	      "serial:agent\n" CONTROL "-device\nvirtio-rng-pci\n"
+	      "tcg,thread=multi,tb-size=256\n-cpu\nmax\n-m\n256M\n"
+	      "-object\nmemory-backend-memfd,id=ram,size=256M,share=on\n-smp\n1\n" LIMITS IMAGE
+		      PARAMS "serial:agent\n" CONTROL "-device\nvirtio-rng-pci\n"
 	      "-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT
 	      "\n-chardev\nsocket,id=share,fd=13\n"
 	      "-device\nvhost-user-fs-pci,chardev=share,tag=moat,queue-size=1024");
@@ -168,9 +176,9 @@ static void virtiofs_gets_q35_and_shared_memory(void **state)
 	config.channel = HV_CHANNEL_VSOCK;
 	check(&config,
 	      "qemu-system-x86_64\n-name\nweb\n-M\n" Q35 ",memory-backend=ram\n-accel\n"
-	      "tcg,thread=multi\n-cpu\nmax\n-m\n256M\n-smp\n1\n"
-	      "-object\nmemory-backend-memfd,id=ram,size=256M,share=on\n" LIMITS IMAGE PARAMS
-	      "vsock\n" CONTROL "-device\nvirtio-rng-pci\n"
+	      "tcg,thread=multi,tb-size=256\n-cpu\nmax\n-m\n256M\n"
+	      "-object\nmemory-backend-memfd,id=ram,size=256M,share=on\n-smp\n1\n" LIMITS IMAGE
+		      PARAMS "vsock\n" CONTROL "-device\nvirtio-rng-pci\n"
 	      "-device\nvhost-vsock-pci,guest-cid=77,vhostfd=12"
 	      "\n-chardev\nsocket,id=share,fd=13\n"
 	      "-device\nvhost-user-fs-pci,chardev=share,tag=moat,queue-size=1024");
@@ -184,10 +192,167 @@ static void aarch64_gets_virt(void **state)
 	check_for(
 		HV_ARCH_AARCH64, &config,
 		"qemu-system-aarch64\n-name\nweb\n-M\nvirt,gic-version=max,usb=off\n-accel\n"
-		"tcg,thread=multi\n-cpu\ncortex-a57\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
+		"tcg,thread=multi,tb-size=256\n-cpu\ncortex-a57\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
 		"console=ttyAMA0 quiet panic=-1 cgroup_no_v1=all agent.channel=serial:agent\n" CONTROL
 		"-device\nvirtio-rng-pci\n"
 		"-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT);
+}
+
+static void check_other(enum hv_arch arch, const char *golden)
+{
+	struct hv_config config = make_config(&distribution);
+
+	config.share = HV_SHARE_NONE;
+	check_for(arch, &config, golden);
+}
+
+static void riscv64_gets_virt(void **state)
+{
+	check_other(
+		HV_ARCH_RISCV64,
+		"qemu-system-riscv64\n-name\nweb\n-M\nvirt,usb=off\n-accel\n"
+		"tcg,thread=multi,tb-size=256\n-cpu\nrv64\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
+		"console=ttyS0 quiet panic=-1 cgroup_no_v1=all agent.channel=serial:agent\n" CONTROL
+		"-device\nvirtio-rng-pci\n"
+		"-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT);
+}
+
+static void ppc64le_gets_pseries(void **state)
+{
+	check_other(
+		HV_ARCH_PPC64LE,
+		"qemu-system-ppc64\n-name\nweb\n-M\n"
+		"pseries,usb=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,"
+		"cap-large-decr=off,cap-ccf-assist=off\n-accel\n"
+		"tcg,thread=multi,tb-size=256\n-cpu\npower9\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
+		"console=hvc0 quiet panic=-1 cgroup_no_v1=all agent.channel=serial:agent\n" CONTROL
+		"-device\nvirtio-rng-pci\n"
+		"-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT);
+}
+
+static void s390x_gets_channel_devices_and_no_pci(void **state)
+{
+	struct guest_image guest = distribution;
+	struct hv_config config = make_config(&guest);
+
+	guest.has_pci = false;
+	config.share = HV_SHARE_VIRTIOFS;
+	config.channel = HV_CHANNEL_VSOCK;
+	config.disks = disks;
+	config.disks_count = 1;
+	check_for(HV_ARCH_S390X, &config,
+		  "qemu-system-s390x\n-name\nweb\n-M\ns390-ccw-virtio,memory-backend=ram\n-accel\n"
+		  "tcg,thread=multi,tb-size=256\n-cpu\nmax\n-m\n256M\n"
+		  "-object\nmemory-backend-memfd,id=ram,size=256M,share=on\n-smp\n1\n" LIMITS IMAGE
+		  "console=ttysclp0 quiet panic=-1 cgroup_no_v1=all agent.channel=vsock\n" CONTROL
+		  "-device\nvirtio-rng-ccw\n"
+		  "-device\nvhost-vsock-ccw,guest-cid=77,vhostfd=12\n"
+		  "-chardev\nsocket,id=share,fd=13\n"
+		  "-device\nvhost-user-fs-ccw,chardev=share,tag=moat,queue-size=1024\n"
+		  "-add-fd\nfd=20,set=1\n-blockdev\ndriver=raw,node-name=root,read-only=on,"
+		  "file.driver=file,file.filename=/dev/fdset/1\n"
+		  "-device\nvirtio-blk-ccw,drive=root,serial=root");
+}
+
+/* The end of the command line, from the disks on. */
+static void check_disks(const struct hv_config *config, const char *golden)
+{
+	cleanup_strv char **argv = NULL;
+	cleanup_free char *text = NULL;
+	struct error err = ERROR_INIT;
+
+	if (qemu_plan_for(HV_ARCH_X86_64, config, &argv, &err) < 0)
+		fail_msg("%s", err.msg);
+	text = strv_join(argv, "\n");
+	assert_non_null(strstr(text, "-add-fd"));
+	assert_string_equal(strstr(text, "-add-fd"), golden);
+}
+
+#define ROOT                                                                                       \
+	"-add-fd\nfd=20,set=1\n-blockdev\ndriver=raw,node-name=root,read-only=on,"                 \
+	"file.driver=file,file.filename=/dev/fdset/1\n"
+#define DATA                                                                                       \
+	"-add-fd\nfd=21,set=2\n-blockdev\ndriver=raw,node-name=data,read-only=off,"                \
+	"file.driver=host_device,file.filename=/dev/fdset/2\n"
+
+static void disks_are_passed_by_descriptor_in_the_guests_order(void **state)
+{
+	struct hv_config config = make_config(&distribution);
+
+	config.share = HV_SHARE_NONE;
+	config.disks = disks;
+	config.disks_count = 2;
+	config.has_disk_slots = true;
+	check_disks(&config, ROOT "-device\nvirtio-blk-pci,drive=root,serial=root\n" DATA
+				  "-device\nvirtio-blk-pci,drive=data,serial=data\n"
+				  "-device\nvirtio-scsi-pci,id=scsi");
+	config.guest = &minimal;
+	check_disks(&config, DATA "-device\nvirtio-blk-device,drive=data,serial=data\n" ROOT
+				  "-device\nvirtio-blk-device,drive=root,serial=root\n"
+				  "-device\nvirtio-scsi-device,id=scsi");
+}
+
+static void disks_that_cannot_be_named_are_refused(void **state)
+{
+	static const char *const bad[] = { "", "1st", "a,b", "a_b", "abcdefghijklmnopqrstu" };
+	struct hv_config config = make_config(&minimal);
+	struct hv_disk many[HV_DISKS_MAX + 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct hv_disk disk = { .id = bad[i], .fd = 20 };
+		cleanup_free char *text = xasprintf("disk '%s': not an id", bad[i]);
+
+		config.disks = &disk;
+		config.disks_count = 1;
+		check_refused(&config, -EINVAL, text);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = disks[0];
+	config.disks = many;
+	config.disks_count = ARRAY_SIZE(many);
+	check_refused(&config, -ERANGE, "disks: 9 are more than 8");
+}
+
+static void room_to_grow_takes_a_machine_that_can(void **state)
+{
+	struct hv_config config = make_config(&minimal);
+	cleanup_strv char **argv = NULL;
+	cleanup_free char *text = NULL;
+	struct guest_image no_pci = minimal;
+
+	config.vcpus_max = 4;
+	config.memory_max_mib = 1024;
+	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &argv, NULL), 0);
+	text = strv_join(argv, "\n");
+	assert_non_null(strstr(text, "-M\n" Q35 "\n"));
+	assert_non_null(strstr(text, "-m\n256M,slots=16,maxmem=1024M\n-smp\n1,maxcpus=4\n"));
+	no_pci.has_pci = false;
+	config.guest = &no_pci;
+	check_refused(&config, -ENOTSUP,
+		      "guest kernel '6.12-moat': serves no machine that can be resized");
+}
+
+static void huge_pages_and_preallocation_are_the_memorys(void **state)
+{
+	struct hv_config config = make_config(&minimal);
+	cleanup_strv char **argv = NULL;
+
+	config.has_hugepages = config.is_preallocated = true;
+	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &argv, NULL), 0);
+	assert_true(strv_has(argv, "microvm,acpi=off,memory-backend=ram"));
+	assert_true(strv_has(
+		argv, "memory-backend-memfd,id=ram,size=256M,share=on,hugetlb=on,prealloc=on"));
+}
+
+static void a_running_machine_is_known_by_its_type(void **state)
+{
+	assert_false(qemu_machine_features("microvm-machine") & HV_FEATURE_RESIZE_VCPUS);
+	assert_true(qemu_machine_features("microvm-machine") & HV_FEATURE_PAUSE);
+	assert_true(qemu_machine_features("pc-q35-7.2-machine") & HV_FEATURE_RESIZE_MEMORY);
+	assert_true(qemu_machine_features("pseries-7.2-machine") & HV_FEATURE_RESIZE_VCPUS);
+	assert_false(qemu_machine_features("s390-ccw-virtio-7.2-machine") &
+		     HV_FEATURE_RESIZE_MEMORY);
+	assert_int_equal(qemu_machine_features("pc-i440fx-7.2-machine"), 0);
 }
 
 static void commas_in_names_do_not_become_options(void **state)
@@ -258,10 +423,17 @@ static void only_descriptors_of_the_plan_are_inherited(void **state)
 	struct hv_config config = make_config(&minimal);
 	int fds[QEMU_MAX_FDS];
 
+	assert_int_equal(qemu_planned_fds(&config, fds), 4);
+	assert_int_equal(fds[3], 14);
+	config.control_fd = -1;
 	assert_int_equal(qemu_planned_fds(&config, fds), 3);
 	config.share = HV_SHARE_VIRTIOFS;
 	assert_int_equal(qemu_planned_fds(&config, fds), 4);
 	assert_int_equal(fds[3], 13);
+	config.disks = disks;
+	config.disks_count = 2;
+	assert_int_equal(qemu_planned_fds(&config, fds), 6);
+	assert_int_equal(fds[5], 21);
 }
 
 int main(void)
@@ -273,6 +445,14 @@ int main(void)
 		cmocka_unit_test(kvm_with_vsock_gets_microvm_and_no_tsc_rate),
 		cmocka_unit_test(virtiofs_gets_q35_and_shared_memory),
 		cmocka_unit_test(aarch64_gets_virt),
+		cmocka_unit_test(riscv64_gets_virt),
+		cmocka_unit_test(ppc64le_gets_pseries),
+		cmocka_unit_test(s390x_gets_channel_devices_and_no_pci),
+		cmocka_unit_test(disks_are_passed_by_descriptor_in_the_guests_order),
+		cmocka_unit_test(disks_that_cannot_be_named_are_refused),
+		cmocka_unit_test(room_to_grow_takes_a_machine_that_can),
+		cmocka_unit_test(huge_pages_and_preallocation_are_the_memorys),
+		cmocka_unit_test(a_running_machine_is_known_by_its_type),
 		cmocka_unit_test(commas_in_names_do_not_become_options),
 		cmocka_unit_test(the_callers_words_come_last),
 		cmocka_unit_test(what_the_guest_kernel_lacks_is_refused),

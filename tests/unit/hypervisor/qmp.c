@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "hypervisor/qemu/answers.h"
 #include "hypervisor/qemu/qmp.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -29,13 +31,32 @@ struct pair {
 	const char *const *answers; /* ends in NULL */
 	struct strbuf heard;
 	char events[200];
+	struct qmp_version version;
+	int ends;
+	struct error end;
 };
 
-static void on_event(void *ctx, const char *event)
+static void on_event(void *ctx, const char *event, const char *reason, const char *device)
+{
+	struct pair *p = ctx;
+	const char *const parts[] = { event, reason, device };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (parts[i])
+			strncat(p->events, parts[i], sizeof(p->events) - strlen(p->events) - 1);
+}
+
+static void on_greeting(void *ctx, const struct qmp_version *version)
+{
+	((struct pair *)ctx)->version = *version;
+}
+
+static void on_end(void *ctx, const struct error *err)
 {
 	struct pair *p = ctx;
 
-	strncat(p->events, event, sizeof(p->events) - strlen(p->events) - 1);
+	p->ends++;
+	p->end = *err;
 }
 
 static void on_command(void *ctx, int fd, uint32_t events)
@@ -55,15 +76,38 @@ static void on_command(void *ctx, int fd, uint32_t events)
 
 static void set_up_answers(struct pair *p, const char *greeting, const char *const *answers)
 {
+	const struct qmp_handlers handlers = {
+		.on_greeting = on_greeting,
+		.on_event = on_event,
+		.on_end = on_end,
+		.ctx = p,
+	};
 	int ends[2];
 
 	*p = (struct pair){ .answers = answers };
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(loop_new(&p->loop), 0);
-	assert_int_equal(qmp_new(p->loop, ends[0], on_event, p, &p->qmp), 0);
+	assert_int_equal(qmp_new(p->loop, ends[0], &handlers, &p->qmp), 0);
 	p->peer = ends[1];
 	assert_int_equal(write_all(p->peer, greeting, strlen(greeting)), 0);
 	assert_int_equal(loop_add_fd(p->loop, p->peer, EPOLLIN, on_command, p, &p->source), 0);
+}
+
+static int stop(struct pair *p, int timeout_ms, struct error *err)
+{
+	return qmp_execute(p->qmp, "stop", NULL, NULL, NULL, timeout_ms, err);
+}
+
+static int query_status(struct pair *p, char **ret, struct error *err)
+{
+	struct qmp_status answer = { 0 };
+	int r = qmp_execute(p->qmp, "query-status", NULL, &qmp_status_answer, &answer, TIMEOUT_MS,
+			    err);
+
+	if (r == 0)
+		*ret = steal_ptr(&answer.value.status);
+	fields_release(&qmp_status_answer, &answer);
+	return r;
 }
 
 static void set_up(struct pair *p, const char *answer)
@@ -103,9 +147,10 @@ static void a_session_negotiates_and_asks(void **state)
 	set_up_answers(&p, GREETING, answers);
 	if (qmp_handshake(p.qmp, TIMEOUT_MS, &err) < 0)
 		fail_msg("%s", err.msg);
-	if (qmp_query_status(p.qmp, TIMEOUT_MS, &status, &err) < 0)
+	if (query_status(&p, &status, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(status, "running");
+	assert_int_equal(p.version.major, 7);
 	assert_string_equal(p.events, "RESUME");
 	assert_string_equal(p.heard.buf, "{\"execute\":\"qmp_capabilities\",\"id\":1}\n"
 					 "{\"execute\":\"query-status\",\"id\":2}\n");
@@ -119,7 +164,7 @@ static void the_peers_error_is_told_without_control_bytes(void **state)
 
 	set_up(&p,
 	       "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\\u001b[2Jway\"}, \"id\": 1}\n");
-	assert_int_equal(qmp_stop(p.qmp, TIMEOUT_MS, &err), -EIO);
+	assert_int_equal(stop(&p, TIMEOUT_MS, &err), -EIO);
 	assert_string_equal(err.msg, "qmp stop: no?[2Jway");
 	tear_down(&p);
 }
@@ -130,12 +175,12 @@ static void an_answer_to_an_earlier_call_is_passed_over(void **state)
 	struct pair p;
 
 	set_up(&p, "");
-	assert_int_equal(qmp_stop(p.qmp, 10, &err), -ETIMEDOUT);
+	assert_int_equal(stop(&p, 10, &err), -ETIMEDOUT);
 	assert_string_equal(err.msg, "qmp stop: Connection timed out");
 	p.answers = (const char *const[]){ "{\"error\": {\"desc\": \"late\"}, \"id\": 1}\n"
 					   "{\"return\": {}, \"id\": 2}\n",
 					   NULL };
-	assert_int_equal(qmp_cont(p.qmp, TIMEOUT_MS, &err), 0);
+	assert_int_equal(stop(&p, TIMEOUT_MS, &err), 0);
 	tear_down(&p);
 }
 
@@ -156,8 +201,8 @@ static void garbage_ends_the_connection(void **state)
 		struct pair p;
 
 		set_up(&p, garbage[i]);
-		assert_int_equal(qmp_stop(p.qmp, TIMEOUT_MS, &err), -EPROTO);
-		assert_int_equal(qmp_stop(p.qmp, TIMEOUT_MS, &err), -EPIPE);
+		assert_int_equal(stop(&p, TIMEOUT_MS, &err), -EPROTO);
+		assert_int_equal(stop(&p, TIMEOUT_MS, &err), -EPIPE);
 		tear_down(&p);
 	}
 }
@@ -172,7 +217,7 @@ static void a_line_without_end_is_bounded(void **state)
 	memset(junk, ' ', 2 * QMP_LINE_MAX);
 	set_up(&p, "");
 	/* More than a socket's buffer holds: feed it between attempts. */
-	while (qmp_stop(p.qmp, 0, &err) == -ETIMEDOUT) {
+	while (stop(&p, 0, &err) == -ETIMEDOUT) {
 		ssize_t n = send(p.peer, junk, QMP_LINE_MAX, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0)
@@ -180,7 +225,7 @@ static void a_line_without_end_is_bounded(void **state)
 		assert_true(sent < 3 * QMP_LINE_MAX);
 		loop_run_until(p.loop, &(bool){ false }, 1);
 	}
-	assert_int_equal(qmp_stop(p.qmp, TIMEOUT_MS, &err), -EPIPE);
+	assert_int_equal(stop(&p, TIMEOUT_MS, &err), -EPIPE);
 	tear_down(&p);
 }
 
@@ -193,7 +238,7 @@ static void a_closed_connection_is_told(void **state)
 	hang_up(&p);
 	assert_int_equal(qmp_handshake(p.qmp, TIMEOUT_MS, &err), -EPIPE);
 	assert_string_equal(err.msg, "qmp greeting: qemu closed the connection");
-	assert_int_equal(qmp_quit(p.qmp, TIMEOUT_MS, &err), -EPIPE);
+	assert_int_equal(stop(&p, TIMEOUT_MS, &err), -EPIPE);
 	tear_down(&p);
 }
 
@@ -201,7 +246,7 @@ static void an_answer_of_the_wrong_shape_is_an_error(void **state)
 {
 	static const char *const answers[] = {
 		"{\"return\": [1], \"id\": 1}\n",
-		"{\"return\": {}, \"id\": 2}\n",
+		"{\"return\": {\"status\": 3}, \"id\": 2}\n",
 		NULL,
 	};
 	cleanup_free char *status = NULL;
@@ -209,8 +254,8 @@ static void an_answer_of_the_wrong_shape_is_an_error(void **state)
 	struct pair p;
 
 	set_up_answers(&p, "", answers);
-	assert_int_equal(qmp_query_status(p.qmp, TIMEOUT_MS, &status, &err), -EINVAL);
-	assert_int_equal(qmp_query_status(p.qmp, TIMEOUT_MS, &status, &err), -EPROTO);
+	assert_int_equal(query_status(&p, &status, &err), -EINVAL);
+	assert_int_equal(query_status(&p, &status, &err), -EINVAL);
 	tear_down(&p);
 }
 
@@ -226,6 +271,50 @@ static void a_greeting_that_came_early_counts(void **state)
 	tear_down(&p);
 }
 
+static void who_only_listens_hears_reasons_and_the_end(void **state)
+{
+	static const char *const answers[] = {
+		"{\"return\": {}, \"id\": 1}\n"
+		"{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\n"
+		"{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"d\", \"path\": \"/p\"}}\n",
+		NULL,
+	};
+	struct error err = ERROR_INIT;
+	struct pair p;
+
+	set_up_answers(&p, GREETING, answers);
+	assert_false(qmp_is_greeted(p.qmp));
+	assert_int_equal(qmp_listen(p.qmp, &err), 0);
+	assert_int_equal(loop_run_until(p.loop, &(bool){ false }, 50), -ETIMEDOUT);
+	assert_true(qmp_is_greeted(p.qmp));
+	assert_string_equal(p.events, "SHUTDOWNguest-resetDEVICE_DELETEDd");
+	assert_int_equal(p.ends, 0);
+	hang_up(&p);
+	assert_int_equal(loop_run_until(p.loop, &(bool){ false }, 50), -ETIMEDOUT);
+	assert_int_equal(p.ends, 1);
+	assert_string_equal(p.end.msg, "qemu closed the connection");
+	tear_down(&p);
+}
+
+static void a_descriptor_travels_with_its_command(void **state)
+{
+	cleanup_fd int passed = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	struct error err = ERROR_INIT;
+	struct pair p;
+	char buf[200];
+	int fds[2];
+	size_t count = 2;
+
+	set_up(&p, "");
+	loop_remove(steal_ptr(&p.source));
+	assert_int_equal(qmp_execute_with_fd(p.qmp, "add-fd", NULL, passed, NULL, NULL, 0, &err),
+			 -ETIMEDOUT);
+	assert_true(recv_fds(p.peer, buf, sizeof(buf), fds, &count) > 0);
+	assert_int_equal(count, 1);
+	close_fdp(&fds[0]);
+	tear_down(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +326,8 @@ int main(void)
 		cmocka_unit_test(a_closed_connection_is_told),
 		cmocka_unit_test(an_answer_of_the_wrong_shape_is_an_error),
 		cmocka_unit_test(a_greeting_that_came_early_counts),
+		cmocka_unit_test(who_only_listens_hears_reasons_and_the_end),
+		cmocka_unit_test(a_descriptor_travels_with_its_command),
 	};
 
 	return cmocka_run_group_tests_name("hypervisor-qmp", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 #include "tests/unit/sandbox/fixture.h"
 
 #include "lib/base/fd.h"
+#include "lib/sandbox/plan-internal.h"
+#include "lib/sandbox/storage.h"
 
 static struct sandbox_plan *plan_ok(const struct sample *s)
 {
@@ -451,7 +454,7 @@ static void the_vmm_may_use_more_memory_than_the_guest_has(void **state)
 	struct oci_resources booting = sandbox_host_resources(config, true);
 	struct oci_resources up = sandbox_host_resources(config, false);
 
-	assert_int_equal(booting.memory.limit.value >> 20, 64 + 96 + 256 + 1024);
+	assert_int_equal(booting.memory.limit.value >> 20, 64 + 96 + 256 + HV_TRANSLATION_MIB);
 	assert_false(booting.memory.swap.is_set);
 	assert_false(booting.pids.limit.is_set);
 	assert_false(booting.cpu.quota.is_set);
@@ -539,6 +542,160 @@ static void the_vm_section_sizes_the_machine(void **state)
 	assert_null(plan->guest_config->vm);
 }
 
+static const char erofs_head[1028] = { [1024] = '\xe2', '\xe1', '\xf5', '\xe0' };
+static const char ext4_head[1082] = { [1080] = '\x53', '\xef' };
+
+static void a_file_system_is_known_by_its_magic(void **state)
+{
+	bool is_readonly = false;
+
+	assert_string_equal(plan_find_fstype(erofs_head, sizeof(erofs_head), &is_readonly),
+			    "erofs");
+	assert_true(is_readonly);
+	assert_string_equal(plan_find_fstype(ext4_head, sizeof(ext4_head), &is_readonly), "ext4");
+	assert_false(is_readonly);
+	assert_null(plan_find_fstype(ext4_head, sizeof(ext4_head) - 1, &is_readonly));
+	assert_null(plan_find_fstype("", 0, &is_readonly));
+}
+
+/* A bundle whose root file system is an image. */
+struct image {
+	char dir[32];
+	char *path;
+};
+
+static void make_image(struct image *image, const char *head, size_t len)
+{
+	cleanup_fd int dirfd = -1;
+
+	strcpy(image->dir, "/tmp/moat-test-XXXXXX");
+	assert_non_null(mkdtemp(image->dir));
+	image->path = xasprintf("%s/rootfs", image->dir);
+	dirfd = open(image->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(write_atomic_at(dirfd, "rootfs", head, len, 0600), 0);
+}
+
+static void remove_image(struct image *image)
+{
+	assert_int_equal(remove_tree_at(AT_FDCWD, image->dir), 0);
+	free(image->path);
+}
+
+static void a_root_that_is_an_image_becomes_a_disk(void **state)
+{
+	const struct sample sample = { 0 };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
+	cleanup_sandbox_storages struct sandbox_storages storages = { 0 };
+	struct error err = ERROR_INIT;
+	struct image image;
+
+	make_image(&image, ext4_head, sizeof(ext4_head));
+	if (sandbox_plan_new("web", SANDBOX_OWNER, image.dir, config, &plan, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(plan->shares_count, 0);
+	assert_int_equal(plan->disks_count, 1);
+	assert_string_equal(plan->disks[0].host_path, image.path);
+	assert_string_equal(plan->disks[0].guest_path, "/dev/vda");
+	assert_string_equal(plan->guest_config->root.path, "/run/kata-containers/web/rootfs");
+	sandbox_storages_init(plan, "web", &storages);
+	assert_int_equal(storages.count, 1);
+	assert_string_equal(storages.items[0].driver, "blk");
+	assert_string_equal(storages.items[0].fstype, "ext4");
+	assert_string_equal(storages.items[0].mount_point, "/run/kata-containers/web/rootfs");
+	assert_int_equal(storages.items[0].options_count, 0);
+	remove_image(&image);
+}
+
+static void an_image_that_is_only_read_gets_a_layer_over_it(void **state)
+{
+	const struct sample sample = { 0 };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
+	cleanup_sandbox_storages struct sandbox_storages storages = { 0 };
+	struct error err = ERROR_INIT;
+	struct image image;
+
+	make_image(&image, erofs_head, sizeof(erofs_head));
+	if (sandbox_plan_new("web", SANDBOX_OWNER, image.dir, config, &plan, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(plan->disks[0].is_readonly);
+	sandbox_storages_init(plan, "web", &storages);
+	assert_int_equal(storages.count, 2);
+	assert_string_equal(storages.items[0].mount_point, "/run/kata-containers/web/lower");
+	assert_string_equal(storages.items[0].options[0], "ro");
+	assert_string_equal(storages.items[1].driver, "overlayfs");
+	assert_string_equal(storages.items[1].mount_point, "/run/kata-containers/web/rootfs");
+	assert_string_equal(storages.items[1].options[0],
+			    "lowerdir=/run/kata-containers/web/lower");
+	assert_string_equal(storages.items[1].options[1], "io.katacontainers.fs-opt.overlay-rw");
+	remove_image(&image);
+}
+
+static void an_image_without_a_known_file_system_is_refused(void **state)
+{
+	const struct sample sample = { 0 };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	struct sandbox_plan *plan = NULL;
+	struct error err = ERROR_INIT;
+	cleanup_free char *wanted = NULL;
+	struct image image;
+
+	make_image(&image, "hello", 5);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, image.dir, config, &plan, &err),
+			 -EINVAL);
+	wanted = xasprintf("root.path: '%s' has none of these file systems: erofs, ext4, squashfs, "
+			   "xfs",
+			   image.path);
+	assert_string_equal(err.msg, wanted);
+	remove_image(&image);
+}
+
+static void the_vm_section_chooses_the_machine(void **state)
+{
+	struct image image;
+	cleanup_free char *rest = NULL;
+	struct sample sample = { 0 };
+	cleanup_oci_config struct oci_config *config = NULL;
+	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
+	struct error err = ERROR_INIT;
+
+	make_image(&image, erofs_head, sizeof(erofs_head));
+	rest = xasprintf("\"vm\":{\"hypervisor\":{\"path\":\"/q\",\"parameters\":[\"-d\"]},"
+			 "\"kernel\":{\"path\":\"/k\",\"parameters\":[\"a\",\"b=1\"]},"
+			 "\"image\":{\"path\":\"%s\",\"format\":\"raw\"},"
+			 "\"hwConfig\":{\"vcpus\":3,\"memory\":402653184}},",
+			 image.path);
+	sample.rest = rest;
+	config = parse_sample(&sample);
+	if (sandbox_plan_new("web", SANDBOX_OWNER, "/b", config, &plan, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(plan->machine.program, "/q");
+	assert_string_equal(plan->machine.program_args[0], "-d");
+	assert_string_equal(plan->machine.kernel, "/k");
+	assert_null(plan->machine.initrd);
+	assert_true(plan->machine.has_own_root);
+	assert_string_equal(plan->machine.kernel_params,
+			    " root=/dev/vda ro rootfstype=erofs a b=1");
+	assert_int_equal(plan->vcpus, 3);
+	assert_int_equal(plan->memory_mib, 384);
+	/* The guest's own, which the agent does not mount for a container. */
+	assert_null(plan->disks[0].mount_point);
+	assert_true(plan->disks[0].is_readonly);
+	assert_null(plan->guest_config->vm);
+	remove_image(&image);
+}
+
+static void what_the_vm_section_cannot_have_is_refused(void **state)
+{
+	const struct sample image = { .rest = "\"vm\":{\"image\":{\"path\":\"/i\","
+					      "\"format\":\"qcow2\"}}," };
+	const struct sample tree = { .rest = "\"vm\":{\"hwConfig\":{\"deviceTree\":\"/t\"}}," };
+
+	assert_refused(&image, "vm.image.format: 'qcow2': only raw images are read");
+	assert_refused(&tree, "vm.hwConfig.deviceTree: hardware of the host is not passed on");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -566,6 +723,12 @@ int main(void)
 		cmocka_unit_test(network_devices_and_classes_of_service_are_refused),
 		cmocka_unit_test(limits_on_the_hosts_hardware_stay_there),
 		cmocka_unit_test(an_id_mapped_bind_is_refused),
+		cmocka_unit_test(a_file_system_is_known_by_its_magic),
+		cmocka_unit_test(a_root_that_is_an_image_becomes_a_disk),
+		cmocka_unit_test(an_image_that_is_only_read_gets_a_layer_over_it),
+		cmocka_unit_test(an_image_without_a_known_file_system_is_refused),
+		cmocka_unit_test(the_vm_section_chooses_the_machine),
+		cmocka_unit_test(what_the_vm_section_cannot_have_is_refused),
 		cmocka_unit_test(the_vmm_may_use_more_memory_than_the_guest_has),
 		cmocka_unit_test(a_vmm_whose_container_has_no_limit_has_none),
 		cmocka_unit_test(a_member_shares_what_it_is_told_to_with_the_sandbox),

@@ -39,37 +39,13 @@ static void assert_refused(const char *rest, const char *moat_json, const char *
 		fail_msg("'%s' does not say '%s'", err.msg, wanted);
 }
 
-static void the_vm_section_goes_before_moat_json(void **state)
-{
-	cleanup_settings struct settings settings =
-		parse_settings("{\"vm\":{\"kernel\":\"/ours\",\"share\":\"9p\"}}");
-
-	apply("\"vm\":{\"kernel\":{\"path\":\"/theirs\",\"initrd\":\"/initrd\","
-	      "\"parameters\":[\"quiet\",\"a=b\"]},"
-	      "\"hypervisor\":{\"path\":\"/qemu\",\"parameters\":[\"-nodefaults\"]}},",
-	      &settings);
-	assert_string_equal(settings.vm.kernel, "/theirs");
-	assert_string_equal(settings.vm.initrd, "/initrd");
-	assert_string_equal(settings.vm.kernel_parameters[1], "a=b");
-	assert_string_equal(settings.vm.hypervisor, "/qemu");
-	assert_string_equal(settings.vm.hypervisor_parameters[0], "-nodefaults");
-	assert_string_equal(names_get(&settings_share_names, (size_t)settings.vm.share), "9p");
-}
-
-static void what_a_vm_section_asks_for_in_vain_is_refused(void **state)
-{
-	assert_refused("\"vm\":{\"image\":{\"path\":\"/disk\",\"format\":\"raw\"}},", "{}",
-		       "vm.image: '/disk'");
-	assert_refused("\"vm\":{\"hwConfig\":{\"irqs\":[1]}},", "{}", "vm.hwConfig");
-}
-
 static void an_annotation_that_is_allowed_goes_before_all(void **state)
 {
 	cleanup_settings struct settings settings = parse_settings(
 		"{\"vm\":{\"memory_mib\":100},\"allow_annotations\":[\"io.moat.vm.memory_mib\","
 		"\"io.moat.vm.kernel\",\"io.katacontainers.config.hypervisor.default_vcpus\"]}");
 
-	apply("\"vm\":{\"kernel\":{\"path\":\"/theirs\"}},\"annotations\":{"
+	apply("\"annotations\":{"
 	      "\"io.moat.vm.memory_mib\":\"333\",\"io.moat.vm.kernel\":\"/mine\","
 	      "\"io.katacontainers.config.hypervisor.default_vcpus\":\"3\"},",
 	      &settings);
@@ -102,8 +78,6 @@ static void an_annotation_that_is_wrong_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_vm_section_goes_before_moat_json),
-		cmocka_unit_test(what_a_vm_section_asks_for_in_vain_is_refused),
 		cmocka_unit_test(an_annotation_that_is_allowed_goes_before_all),
 		cmocka_unit_test(an_annotation_that_is_not_allowed_is_left_out),
 		cmocka_unit_test(an_annotation_that_is_wrong_is_named),

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sandbox/storage.h"
+
+#include "lib/base/str.h"
+
+static char readonly[] = "ro", writable_layer[] = "io.katacontainers.fs-opt.overlay-rw";
+static char block_driver[] = "blk", overlay_driver[] = "overlayfs", overlay[] = "overlay";
+
+static void add_disk(struct sandbox_storages *s, const struct sandbox_disk *disk)
+{
+	s->options[s->count][0] = readonly;
+	s->items[s->count] = (grpc_Storage){
+		.driver = block_driver,
+		.source = (char *)disk->guest_path,
+		.fstype = (char *)disk->fstype,
+		.mount_point = disk->mount_point,
+		.options = s->options[s->count],
+		.options_count = disk->is_readonly ? 1 : 0,
+	};
+	s->count++;
+}
+
+/* What is written goes into the guest's memory, and with it. */
+static void add_layer(struct sandbox_storages *s, const struct sandbox_disk *disk, const char *id)
+{
+	s->lower_option = xasprintf("lowerdir=%s", disk->mount_point);
+	s->mount_point = xasprintf(SANDBOX_GUEST_DIR "/%s/rootfs", id);
+	s->options[s->count][0] = s->lower_option;
+	s->options[s->count][1] = writable_layer;
+	s->items[s->count] = (grpc_Storage){
+		.driver = overlay_driver,
+		.source = overlay,
+		.fstype = overlay,
+		.mount_point = s->mount_point,
+		.options = s->options[s->count],
+		.options_count = 2,
+	};
+	s->count++;
+}
+
+void sandbox_storages_init(const struct sandbox_plan *plan, const char *id,
+			   struct sandbox_storages *ret)
+{
+	*ret = (struct sandbox_storages){ 0 };
+	for (size_t i = 0; i < plan->disks_count; i++) {
+		const struct sandbox_disk *disk = &plan->disks[i];
+
+		if (!disk->mount_point)
+			continue;
+		add_disk(ret, disk);
+		if (disk->is_readonly)
+			add_layer(ret, disk, id);
+	}
+}
+
+void sandbox_storages_done(struct sandbox_storages *s)
+{
+	free(s->lower_option);
+	free(s->mount_point);
+}
