@@ -34,8 +34,10 @@ struct build {
 
 static void build_done(struct build *b)
 {
-	for (size_t i = 0; b->modules && i < strv_len(b->order); i++)
+	for (size_t i = 0; b->modules && i < strv_len(b->order); i++) {
 		free((char *)b->modules[i].data);
+		module_info_done(&b->modules[i].info);
+	}
 	free(b->modules);
 	strv_free(b->order);
 	strbuf_done(&b->initramfs);
@@ -215,6 +217,8 @@ static int read_modules(struct build *b, const struct module_index *index, struc
 			return r;
 		b->modules[i].name = b->order[i];
 		b->modules[i].data = data;
+		(void)module_parse_info(data, b->modules[i].len,
+					&b->modules[i].info); /* it could */
 	}
 	return 0;
 }
@@ -267,6 +271,7 @@ static int take_modules(void *ctx, struct error *err)
 static int pack(void *ctx, struct error *err)
 {
 	struct build *b = ctx;
+	cleanup_strv char **at_boot = NULL;
 	cleanup_free char *agent = NULL;
 	size_t len;
 	int r = read_file_at(AT_FDCWD, b->request->agent, AGENT_MAX_BYTES, &agent, &len);
@@ -279,7 +284,10 @@ static int pack(void *ctx, struct error *err)
 			      "ELF",
 			      4) != 0)
 		return error_set(err, -ENOEXEC, "agent '%s': not a program", b->request->agent);
-	image_pack(agent, len, b->modules, b->order ? strv_len(b->order) : 0, &b->initramfs);
+	strv_each(extra, b->request->extra_modules)
+		strv_push(&at_boot, module_name(extra));
+	image_pack(agent, len, b->modules, b->order ? strv_len(b->order) : 0, at_boot,
+		   &b->initramfs);
 	return 0;
 }
 
