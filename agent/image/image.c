@@ -170,13 +170,20 @@ static int read_config(void *ctx, struct error *err)
 static int refuse_unfit(void *ctx, struct error *err)
 {
 	struct build *b = ctx;
+	cleanup_kernel_lacks struct kernel_lacks lacks;
 	cleanup_strv char **missing = NULL;
-	cleanup_strv char **advised = NULL;
 	cleanup_free char *all = NULL;
 
-	kconfig_check(b->config, &missing, &advised);
-	strv_each(line, advised)
-		log_info("kernel '%s' lacks %s", b->kernel_path, line);
+	kconfig_check(b->config, &lacks);
+	for (size_t i = 0; i < lacks.count; i++) {
+		const struct kernel_lack *lack = &lacks.list[i];
+
+		if (lack->is_required)
+			strv_pushf(&missing, "%s: %s", lack->what, lack->cure);
+		else
+			log_info("kernel '%s' lacks %s: %s; %s", b->kernel_path, lack->what,
+				 lack->otherwise, lack->cure);
+	}
 	if (!missing)
 		return 0;
 	all = strv_join(missing, "; ");
@@ -364,8 +371,8 @@ int image_build(const struct image_request *request, struct error *err)
 	return r;
 }
 
-int image_check_kernel(const struct image_request *request, char ***ret_missing,
-		       char ***ret_advised, struct guest_image *ret_image, struct error *err)
+int image_check_kernel(const struct image_request *request, struct kernel_lacks *ret_lacks,
+		       struct guest_image *ret_image, struct error *err)
 {
 	struct build b = { .request = request };
 	int r = steps_run(kernel_steps, ARRAY_SIZE(kernel_steps), &b, err);
@@ -377,7 +384,7 @@ int image_check_kernel(const struct image_request *request, char ***ret_missing,
 			.is_elf = b.kernel.is_elf,
 		};
 		kconfig_describe(b.config, true, ret_image);
-		kconfig_check(b.config, ret_missing, ret_advised);
+		kconfig_check(b.config, ret_lacks);
 	}
 	build_done(&b);
 	return r;

@@ -26,10 +26,11 @@ struct image_request {
 };
 int image_build(const struct image_request *request, struct error *err);
 
-/* The lists of kconfig_check() for the kernel that image_build() would take, and what such a
- * guest could do; no modules are read. *ret_image: guest_image_done(). */
-int image_check_kernel(const struct image_request *request, char ***ret_missing,
-		       char ***ret_advised, struct guest_image *ret_image, struct error *err);
+/* What kconfig_check() finds of the kernel that image_build() would take, and what such a guest
+ * could do; no modules are read. *ret_lacks: kernel_lacks_done(), *ret_image: guest_image_done(). */
+struct kernel_lacks;
+int image_check_kernel(const struct image_request *request, struct kernel_lacks *ret_lacks,
+		       struct guest_image *ret_image, struct error *err);
 
 /* Pure: the initramfs of @agent and the modules, which are loaded when they are needed and before
  * that in no case, but for those in the strv @at_boot (agent/server/modules.h). The initramfs is a
