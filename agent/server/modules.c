@@ -16,7 +16,6 @@
 
 #define LIST_MAX 262144
 #define MODALIAS_MAX 4096
-#define DEPTH_MAX 32
 #define ROUNDS_MAX 8 /* of devices that bring devices: PCI, virtio, SCSI */
 
 struct guest_modules {
@@ -83,35 +82,42 @@ static const char *find_needs(const struct guest_modules *m, const char *name)
 	return NULL;
 }
 
-static void add_with_needs(const struct guest_modules *m, const char *name, size_t depth,
-			   char ***order)
+/* An order that is being found: wishes may go round in circles. */
+struct search {
+	char **seen;
+	char **order;
+};
+
+static void add_with_needs(const struct guest_modules *m, const char *name, struct search *search)
 {
 	const char *list = find_needs(m, name);
 	cleanup_strv char **needs = NULL;
-	cleanup_free char *own = NULL;
+	char *own;
 
-	if (!list || depth > DEPTH_MAX)
+	if (!list)
 		return;
 	own = xstrdup(name);
 	for (char *c = own; *c; c++)
 		if (*c == '-')
 			*c = '_';
-	if (strv_has(*order, own))
+	if (strv_has(search->seen, own)) {
+		free(own);
 		return;
+	}
+	strv_push(&search->seen, own);
 	needs = strv_split(list, ' ');
 	strv_each(need, needs) {
 		if (*need)
-			add_with_needs(m, need, depth + 1, order);
+			add_with_needs(m, need, search);
 	}
-	if (!strv_has(*order, own))
-		strv_push(order, steal_ptr(&own));
+	strv_push(&search->order, xstrdup(own));
 }
 
 char **guest_modules_resolve(const struct guest_modules *m, const char *wanted)
 {
-	char **order = NULL;
+	struct search search = { NULL };
 
-	add_with_needs(m, wanted, 0, &order);
+	add_with_needs(m, wanted, &search);
 	strv_each(line, m->alias) {
 		const char *space = strrchr(line, ' ');
 		cleanup_free char *pattern = NULL;
@@ -120,9 +126,10 @@ char **guest_modules_resolve(const struct guest_modules *m, const char *wanted)
 			continue;
 		pattern = xstrndup(line, (size_t)(space - line));
 		if (fnmatch(pattern, wanted, 0) == 0)
-			add_with_needs(m, space + 1, 0, &order);
+			add_with_needs(m, space + 1, &search);
 	}
-	return order;
+	strv_free(search.seen);
+	return search.order;
 }
 
 /* --- loading ------------------------------------------------------------------------------- */
