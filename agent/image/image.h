@@ -33,7 +33,7 @@ int image_check_kernel(const struct image_request *request, struct kernel_lacks 
 		       struct guest_image *ret_image, struct error *err);
 
 /* Pure: the initramfs of @agent and the modules, which are loaded when they are needed and before
- * that in no case, but for those in the strv @at_boot (agent/server/modules.h). The initramfs is a
+ * that in no case, but for those in the strv @at_boot (agent/server/guest-modules.h). The initramfs is a
  * root that holds nothing but them and the directories to mount on. */
 struct image_module {
 	const char *name;

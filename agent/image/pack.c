@@ -14,7 +14,7 @@ static void add_list(struct cpio *cpio, const char *name, const struct strbuf *l
 		cpio_add_file(cpio, name, 0644, list->buf, list->len);
 }
 
-/* "NAME: WHAT IT NEEDS", "ALIAS NAME", and the names to load at boot, as agent/server/modules.h
+/* "NAME: WHAT IT NEEDS", "ALIAS NAME", and the names to load at boot, as agent/server/guest-modules.h
  * reads them. */
 static void add_lists(struct cpio *cpio, const struct image_module *modules, size_t count,
 		      char *const *at_boot)

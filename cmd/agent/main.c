@@ -88,9 +88,8 @@ int main(int argc, char **argv)
 	struct arguments args;
 	int r;
 
-	/* As the kernel calls modprobe(8). */
-	if (argc == 4 && streq(argv[1], "-q") && streq(argv[2], "--"))
-		return modules_probe(argv[3]);
+	if (argc > 1 && streq(program_invocation_short_name, "modprobe"))
+		return modules_probe(argv + 1);
 	/* A pid namespace has a pid 1 too, but nobody starts that one without arguments. */
 	if (getpid() == 1 && (argc < 2 || argv[1][0] != '-'))
 		pid1_main();

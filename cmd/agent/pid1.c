@@ -120,6 +120,11 @@ static int set_up_modules(void *ctx, struct error *err)
 	return modules_set_up(NEW_ROOT, err);
 }
 
+static int watch_devices(void *ctx, struct error *err)
+{
+	return modules_watch(err);
+}
+
 static int enter_root(void *ctx, struct error *err)
 {
 	if (chdir(NEW_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
@@ -146,6 +151,7 @@ static const struct step boot_steps[] = {
 	{ "options", read_options },
 	{ "modules", set_up_modules },
 	{ "root", enter_root },
+	{ "devices", watch_devices },
 	{ "network", name_machine },
 };
 /* clang-format on */
@@ -199,8 +205,6 @@ static int serve(struct error *err)
 	if (r < 0)
 		return error_sys(err, r, "make event loop");
 	r = agent_server_new(loop, &options, &server, err);
-	if (r == 0)
-		r = modules_watch(loop, err);
 	if (r == 0)
 		r = listen_channel(server, &boot.options, err);
 	return r < 0 ? r : loop_run(loop);

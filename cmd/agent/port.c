@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,15 +43,15 @@ static char *find_port(const char *name)
 	return NULL;
 }
 
-/* The kernel sends an event when a port gets its name. */
+/* Kernel events (udev's source); the kernel sends one when a port gets its name. */
 static int listen_uevents(void)
 {
+	const struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	const struct timeval timeout = { .tv_sec = PORT_WAIT_S };
-	cleanup_fd int fd = uevents_open();
+	cleanup_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
-	if (fd < 0)
-		return fd;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	return steal_fd(&fd);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/server/modules.h"
+#include "agent/server/guest-modules.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -82,6 +82,17 @@ static const char *find_needs(const struct guest_modules *m, const char *name)
 	return NULL;
 }
 
+/* As the kernel shows it. */
+static char *module_name(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	for (char *c = copy; *c; c++)
+		if (*c == '-')
+			*c = '_';
+	return copy;
+}
+
 /* An order that is being found: wishes may go round in circles. */
 struct search {
 	char **seen;
@@ -96,10 +107,7 @@ static void add_with_needs(const struct guest_modules *m, const char *name, stru
 
 	if (!list)
 		return;
-	own = xstrdup(name);
-	for (char *c = own; *c; c++)
-		if (*c == '-')
-			*c = '_';
+	own = module_name(name);
 	if (strv_has(search->seen, own)) {
 		free(own);
 		return;
@@ -134,7 +142,8 @@ char **guest_modules_resolve(const struct guest_modules *m, const char *wanted)
 
 /* --- loading ------------------------------------------------------------------------------- */
 
-static int load_file(const struct guest_modules *m, const char *name, struct error *err)
+static int load_file(const struct guest_modules *m, const char *name, const char *parameters,
+		     struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/%s.ko", m->dir, name);
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -143,23 +152,26 @@ static int load_file(const struct guest_modules *m, const char *name, struct err
 		return 0; /* it was loaded before */
 	if (fd < 0)
 		return error_sys(err, errno, "open module '%s'", name);
-	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+	if (syscall(SYS_finit_module, fd, parameters, 0) < 0 && errno != EEXIST)
 		return error_sys(err, errno, "load module '%s'", name);
 	log_debug("loaded module '%s'", name);
 	(void)unlink(path); /* its memory is better used */
 	return 0;
 }
 
-int guest_modules_load(const struct guest_modules *m, const char *wanted, struct error *err)
+int guest_modules_load(const struct guest_modules *m, const char *wanted, const char *parameters,
+		       struct error *err)
 {
 	cleanup_strv char **order = guest_modules_resolve(m, wanted);
+	cleanup_free char *own = module_name(wanted);
 	int r = 0;
 
 	if (!order)
 		return error_set(err, -ENOENT, "no module for '%s'", wanted);
 	strv_each(name, order) {
 		/* What fails may be a wish only; if it was needed, the next one says so. */
-		int failed = load_file(m, name, err);
+		bool is_own = parameters && streq(name, own);
+		int failed = load_file(m, name, is_own ? parameters : "", err);
 
 		r = failed < 0 ? failed : 0;
 	}
@@ -169,7 +181,7 @@ int guest_modules_load(const struct guest_modules *m, const char *wanted, struct
 static void load_or_log(const struct guest_modules *m, const char *wanted)
 {
 	struct error err = ERROR_INIT;
-	int r = guest_modules_load(m, wanted, &err);
+	int r = guest_modules_load(m, wanted, NULL, &err);
 
 	if (r < 0 && r != -ENOENT)
 		log_warning("%s", err.msg);

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "agent/server/modules.h"
+#include "agent/server/guest-modules.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -84,8 +84,8 @@ static void a_module_without_its_file_was_loaded_before(void **state)
 	struct guest_modules *m = open_modules();
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(guest_modules_load(m, "fs-9p", &err), 0);
-	assert_int_equal(guest_modules_load(m, "fs-ext4", &err), -ENOENT);
+	assert_int_equal(guest_modules_load(m, "fs-9p", "a=1", &err), 0);
+	assert_int_equal(guest_modules_load(m, "fs-ext4", NULL, &err), -ENOENT);
 	assert_string_equal(err.msg, "no module for 'fs-ext4'");
 	guest_modules_free(m);
 }
@@ -97,7 +97,7 @@ static void what_is_no_module_is_told_and_stays(void **state)
 	struct error err = ERROR_INIT;
 
 	put("9p.ko", "text");
-	assert_true(guest_modules_load(m, "fs-9p", &err) < 0);
+	assert_true(guest_modules_load(m, "fs-9p", "a=1", &err) < 0);
 	assert_non_null(strstr(err.msg, "load module '9p': "));
 	assert_int_equal(access(path, F_OK), 0);
 	guest_modules_free(m);

@@ -22,9 +22,10 @@ void guest_modules_free(struct guest_modules *m);
  * needs; strv, NULL when nothing matches. */
 char **guest_modules_resolve(const struct guest_modules *m, const char *wanted);
 
-/* Loads what @wanted needs. -ENOENT when nothing matches, which is common: the kernel asks for many
- * things that it can do without. */
-int guest_modules_load(const struct guest_modules *m, const char *wanted, struct error *err);
+/* Loads what @wanted needs, and it with @parameters ("a=1 b"; NULL: none) if it is a name. -ENOENT
+ * when nothing matches, which is common: the kernel asks for many things that it can do without. */
+int guest_modules_load(const struct guest_modules *m, const char *wanted, const char *parameters,
+		       struct error *err);
 
 /* The modules of modules.boot, and those for the devices that the machine has, and for the devices
  * that these bring. What cannot be loaded is logged: the machine may do without. */
