@@ -14,7 +14,8 @@ struct call {
 	struct agent_client *client;
 	struct call *next;
 	uint32_t stream_id;
-	enum agent_method method;
+	const char *name;		      /* of the method */
+	const struct agent_method_info *info; /* NULL: of a call whose answer stays bytes */
 	agent_reply_fn fn;
 	void *ctx;
 	struct loop_source *timer;
@@ -55,16 +56,11 @@ static void finish(struct call *call, const void *response, const struct error *
 	fn(ctx, response, err);
 }
 
-static const char *method_name(enum agent_method method)
-{
-	return agent_methods[method].name;
-}
-
 static void finish_with_error(struct call *call, int code, const char *reason)
 {
 	struct error err = ERROR_INIT;
 
-	(void)error_set(&err, code, "agent: %s: %s", method_name(call->method), reason);
+	(void)error_set(&err, code, "agent: %s: %s", call->name, reason);
 	error_sanitize(&err);
 	finish(call, NULL, &err);
 }
@@ -93,24 +89,34 @@ static void on_timeout(void *ctx)
 	finish_with_error(call, -ETIMEDOUT, reason);
 }
 
+static void refuse(struct call *call, const struct ttrpc_response *response)
+{
+	size_t len = response->message.len < AGENT_MESSAGE_MAX ? response->message.len
+							       : AGENT_MESSAGE_MAX;
+	/* Who makes calls by hand wants to see the code itself. */
+	const char *code = call->info ? NULL : ttrpc_code_name(response->code);
+	cleanup_free char *text = xasprintf("%s%s%.*s", code ? code : "", code ? ": " : "",
+					    (int)len, response->message.data);
+
+	finish_with_error(call, ttrpc_code_to_errno(response->code), text);
+}
+
 static void answer(struct call *call, const uint8_t *payload, size_t len)
 {
-	const struct agent_method_info *info = &agent_methods[call->method];
-	cleanup_free void *message = xcalloc(1, info->response_size);
-	enum agent_method method = call->method;
+	const struct agent_method_info *info = call->info;
+	cleanup_free void *message = info ? xcalloc(1, info->response_size) : NULL;
 	struct ttrpc_response response;
-	char text[AGENT_MESSAGE_MAX + 1];
 
 	if (ttrpc_response_decode(payload, len, &response) < 0) {
 		finish_with_error(call, -EBADMSG, "the answer cannot be decoded");
 		return;
 	}
 	if (response.code != TTRPC_OK) {
-		(void)snprintf(text, sizeof(text), "%.*s",
-			       (int)(response.message.len < AGENT_MESSAGE_MAX ? response.message.len
-									      : AGENT_MESSAGE_MAX),
-			       response.message.data);
-		finish_with_error(call, ttrpc_code_to_errno(response.code), text);
+		refuse(call, &response);
+		return;
+	}
+	if (!info) {
+		finish(call, &response.payload, NULL);
 		return;
 	}
 	if (agent_message_decode(info->response, info->response_size, response.payload.data,
@@ -119,7 +125,7 @@ static void answer(struct call *call, const uint8_t *payload, size_t len)
 		return;
 	}
 	finish(call, message, NULL);
-	agent_response_release(method, message);
+	agent_message_release(info->response, message);
 }
 
 static int on_frame(void *ctx, const struct ttrpc_header *header, const uint8_t *payload)
@@ -175,61 +181,80 @@ void agent_client_free(struct agent_client *c)
 	free(c);
 }
 
-static int send_request(struct agent_client *c, enum agent_method method, const void *request,
-			int timeout_ms)
-{
-	const struct agent_method_info *info = &agent_methods[method];
-	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
-	int r = agent_message_encode(info->request, request, &payload);
+/* One call, typed or not: its request is bytes. */
+struct outgoing {
+	const char *service;
+	const char *method;
+	const struct agent_method_info *info; /* NULL: not typed */
+	const void *payload;
+	size_t len;
+	int timeout_ms;
+};
 
-	if (r < 0)
-		return r;
-	return ttrpc_conn_request(c->conn, c->next_id,
-				  &(struct ttrpc_request){
-					  .service = { info->service, strlen(info->service) },
-					  .method = { info->name, strlen(info->name) },
-					  .payload = { payload.buf, payload.len },
-					  .timeout_ns = timeout_ms > 0 ? timeout_ms * 1000000ll : 0,
-				  });
-}
-
-int agent_call_async(struct agent_client *c, enum agent_method method, const void *request,
-		     int timeout_ms, agent_reply_fn fn, void *ctx, struct error *err)
+static int start_call(struct agent_client *c, const struct outgoing *o, agent_reply_fn fn,
+		      void *ctx, struct error *err)
 {
+	const struct ttrpc_request request = {
+		.service = { o->service, strlen(o->service) },
+		.method = { o->method, strlen(o->method) },
+		.payload = { o->payload, o->len },
+		.timeout_ns = o->timeout_ms > 0 ? o->timeout_ms * 1000000ll : 0,
+	};
 	struct call *call;
 	int r;
 
 	if (!c->conn)
-		return error_set(err, -EPIPE, "agent: %s: %s", method_name(method), c->end.msg);
+		return error_set(err, -EPIPE, "agent: %s: %s", o->method, c->end.msg);
 	if (c->calls_count >= AGENT_MAX_IN_FLIGHT || c->next_id > UINT32_MAX - 2)
-		return error_set(err, -EBUSY, "agent: %s: too many requests", method_name(method));
-	r = send_request(c, method, request, timeout_ms);
+		return error_set(err, -EBUSY, "agent: %s: too many requests", o->method);
+	r = ttrpc_conn_request(c->conn, c->next_id, &request);
 	if (r < 0)
-		return error_set(err, r, "agent: %s: the request is too large",
-				 method_name(method));
+		return error_set(err, r, "agent: %s: the request is too large", o->method);
 
 	call = xmalloc(sizeof(*call));
 	*call = (struct call){
 		.client = c,
 		.next = c->calls,
 		.stream_id = c->next_id,
-		.method = method,
+		.name = o->method,
+		.info = o->info,
 		.fn = fn,
 		.ctx = ctx,
-		.timeout_ms = timeout_ms,
+		.timeout_ms = o->timeout_ms,
 	};
-	if (timeout_ms >= 0)
-		call->timer = loop_add_timer(c->loop, timeout_ms, on_timeout, call);
+	if (o->timeout_ms >= 0)
+		call->timer = loop_add_timer(c->loop, o->timeout_ms, on_timeout, call);
 	c->next_id += 2;
 	c->calls = call;
 	c->calls_count++;
 	return 0;
 }
 
-/* What agent_call() waits with. The response is moved out of the callback's hands. */
+int agent_call_async(struct agent_client *c, enum agent_method method, const void *request,
+		     int timeout_ms, agent_reply_fn fn, void *ctx, struct error *err)
+{
+	const struct agent_method_info *info = &agent_methods[method];
+	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
+	struct outgoing outgoing = {
+		.service = info->service,
+		.method = info->name,
+		.info = info,
+		.timeout_ms = timeout_ms,
+	};
+	int r = agent_message_encode(info->request, request, &payload);
+
+	if (r < 0)
+		return error_set(err, r, "agent: %s: the request is too large", info->name);
+	outgoing.payload = payload.buf;
+	outgoing.len = payload.len;
+	return start_call(c, &outgoing, fn, ctx, err);
+}
+
+/* What a call that blocks waits with. A typed response is moved out of the callback's hands. */
 struct wait {
 	const struct agent_method_info *info;
 	void *response;
+	struct strbuf *bytes;
 	struct error err;
 	bool is_done;
 };
@@ -247,6 +272,32 @@ static void on_reply(void *ctx, const void *response, const struct error *err)
 	memset((void *)response, 0, wait->info->response_size); /* ours now */
 }
 
+static void on_bytes(void *ctx, const void *response, const struct error *err)
+{
+	const struct ttrpc_text *payload = response;
+	struct wait *wait = ctx;
+
+	wait->is_done = true;
+	if (err)
+		wait->err = *err;
+	else
+		strbuf_add(wait->bytes, payload->data, payload->len);
+}
+
+static int run_call(struct agent_client *c, uint32_t stream_id, struct wait *wait, const char *name,
+		    struct error *err)
+{
+	int r = loop_run_until(c->loop, &wait->is_done, -1);
+
+	if (!wait->is_done) { /* somebody ended the loop */
+		free(take_call(c, stream_id));
+		return error_set(err, r, "agent: %s: interrupted", name);
+	}
+	if (wait->err.code < 0 && err)
+		*err = wait->err;
+	return wait->err.code;
+}
+
 int agent_call(struct agent_client *c, enum agent_method method, const void *request,
 	       void *response, int timeout_ms, struct error *err)
 {
@@ -257,20 +308,30 @@ int agent_call(struct agent_client *c, enum agent_method method, const void *req
 
 	wait.response = message;
 	r = agent_call_async(c, method, request, timeout_ms, on_reply, &wait, err);
+	if (r == 0)
+		r = run_call(c, stream_id, &wait, wait.info->name, err);
 	if (r < 0)
 		return r;
-	r = loop_run_until(c->loop, &wait.is_done, -1);
-	if (!wait.is_done) { /* somebody ended the loop */
-		free(take_call(c, stream_id));
-		return error_set(err, r, "agent: %s: interrupted", method_name(method));
-	}
-	if (wait.err.code < 0) {
-		if (err)
-			*err = wait.err;
-		return wait.err.code;
-	}
 	memcpy(response, message, wait.info->response_size);
 	return 0;
+}
+
+int agent_call_bytes(struct agent_client *c, const char *service, const char *method,
+		     const struct strbuf *request, struct strbuf *response, int timeout_ms,
+		     struct error *err)
+{
+	const struct outgoing outgoing = {
+		.service = service,
+		.method = method,
+		.payload = request->buf,
+		.len = request->len,
+		.timeout_ms = timeout_ms,
+	};
+	struct wait wait = { .bytes = response };
+	uint32_t stream_id = c->next_id;
+	int r = start_call(c, &outgoing, on_bytes, &wait, err);
+
+	return r < 0 ? r : run_call(c, stream_id, &wait, method, err);
 }
 
 void agent_response_release(enum agent_method method, void *response)

@@ -9,6 +9,7 @@
 
 struct error;
 struct loop;
+struct strbuf;
 
 /*
  * The host's side of the agent protocol: typed calls over one connection, many in flight, each
@@ -23,10 +24,13 @@ struct loop;
 
 struct agent_client;
 
-/* Where an agent listens. "unix:///path" is a hybrid socket: `CONNECT port` → `OK n`.
- * "vsock://CID" is AF_VSOCK. "unix-raw:///path" speaks ttRPC at once, for an agent that is an
- * ordinary process. Connects to @port, running @loop meanwhile. *ret_local_port is the number
- * by which the agent knows this connection (stdin_port etc.); NULL when not wanted. */
+/* Where an agent listens:
+ *	vsock://CID[:PORT]    AF_VSOCK
+ *	hvsock://PATH[:PORT]  a hybrid socket: `CONNECT port` → `OK n`
+ *	unix://PATH           ttRPC at once, for an agent that is an ordinary process
+ * Connects to @port, running @loop meanwhile; an address's own PORT stands for AGENT_PORT_RPC.
+ * *ret_local_port is the number by which the agent knows this connection (stdin_port etc.); NULL
+ * when not wanted. */
 int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
 	       uint32_t *ret_local_port, struct error *err);
 
@@ -49,5 +53,12 @@ int agent_call(struct agent_client *client, enum agent_method method, const void
 typedef void (*agent_reply_fn)(void *ctx, const void *response, const struct error *err);
 int agent_call_async(struct agent_client *client, enum agent_method method, const void *request,
 		     int timeout_ms, agent_reply_fn fn, void *ctx, struct error *err);
+
+/* As agent_call(), with both messages as they are on the wire, for methods that agent_methods may
+ * not have. *@response is appended to. What the agent refuses is told with its status code:
+ * "agent: METHOD: NOT_FOUND: …". */
+int agent_call_bytes(struct agent_client *client, const char *service, const char *method,
+		     const struct strbuf *request, struct strbuf *response, int timeout_ms,
+		     struct error *err);
 
 void agent_response_release(enum agent_method method, void *response);

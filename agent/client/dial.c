@@ -139,9 +139,23 @@ int agent_handshake(struct loop *loop, int fd, uint32_t port, int timeout_ms,
 	return 0;
 }
 
-static int dial_hybrid(struct loop *loop, const char *path, uint32_t port, long long deadline,
+/* What stands before ":PORT", which takes the place of the port of RPCs. */
+static char *split_port(const char *rest, uint32_t *port)
+{
+	const char *colon = strrchr(rest, ':');
+	uint32_t own;
+
+	if (!colon || parse_u32(colon + 1, &own) < 0)
+		return xstrdup(rest);
+	if (*port == AGENT_PORT_RPC)
+		*port = own;
+	return xstrndup(rest, (size_t)(colon - rest));
+}
+
+static int dial_hybrid(struct loop *loop, const char *rest, uint32_t port, long long deadline,
 		       int *ret_fd, uint32_t *ret_local_port, struct error *err)
 {
+	cleanup_free char *path = split_port(rest, &port);
 	cleanup_fd int fd = unix_connect(path);
 	long long left = deadline - now_ms();
 	int r;
@@ -207,9 +221,10 @@ static bool may_come_up(int r)
 	       r == -ETIMEDOUT;
 }
 
-static int dial_vsock(struct loop *loop, const char *text, uint32_t port, long long deadline,
+static int dial_vsock(struct loop *loop, const char *rest, uint32_t port, long long deadline,
 		      int *ret_fd, uint32_t *ret_local_port, struct error *err)
 {
+	cleanup_free char *text = split_port(rest, &port);
 	int delay_ms = RETRY_MIN_MS, r;
 	struct sockaddr_vm own;
 	socklen_t len = sizeof(own);
@@ -245,9 +260,9 @@ static const struct {
 	int (*dial)(struct loop *loop, const char *rest, uint32_t port, long long deadline,
 		    int *ret_fd, uint32_t *ret_local_port, struct error *err);
 } schemes[] = {
-	{ "unix://", dial_hybrid },
-	{ "unix-raw://", dial_raw },
 	{ "vsock://", dial_vsock },
+	{ "hvsock://", dial_hybrid },
+	{ "unix://", dial_raw },
 };
 /* clang-format on */
 

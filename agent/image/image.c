@@ -34,8 +34,10 @@ struct build {
 
 static void build_done(struct build *b)
 {
-	for (size_t i = 0; b->modules && i < strv_len(b->order); i++)
+	for (size_t i = 0; b->modules && i < strv_len(b->order); i++) {
 		free((char *)b->modules[i].data);
+		module_info_done(&b->modules[i].info);
+	}
 	free(b->modules);
 	strv_free(b->order);
 	strbuf_done(&b->initramfs);
@@ -168,13 +170,20 @@ static int read_config(void *ctx, struct error *err)
 static int refuse_unfit(void *ctx, struct error *err)
 {
 	struct build *b = ctx;
+	cleanup_kernel_lacks struct kernel_lacks lacks;
 	cleanup_strv char **missing = NULL;
-	cleanup_strv char **advised = NULL;
 	cleanup_free char *all = NULL;
 
-	kconfig_check(b->config, &missing, &advised);
-	strv_each(line, advised)
-		log_info("kernel '%s' lacks %s", b->kernel_path, line);
+	kconfig_check(b->config, &lacks);
+	for (size_t i = 0; i < lacks.count; i++) {
+		const struct kernel_lack *lack = &lacks.list[i];
+
+		if (lack->is_required)
+			strv_pushf(&missing, "%s: %s", lack->what, lack->cure);
+		else
+			log_info("kernel '%s' lacks %s: %s; %s", b->kernel_path, lack->what,
+				 lack->otherwise, lack->cure);
+	}
 	if (!missing)
 		return 0;
 	all = strv_join(missing, "; ");
@@ -215,6 +224,8 @@ static int read_modules(struct build *b, const struct module_index *index, struc
 			return r;
 		b->modules[i].name = b->order[i];
 		b->modules[i].data = data;
+		(void)module_parse_info(data, b->modules[i].len,
+					&b->modules[i].info); /* it could */
 	}
 	return 0;
 }
@@ -267,6 +278,7 @@ static int take_modules(void *ctx, struct error *err)
 static int pack(void *ctx, struct error *err)
 {
 	struct build *b = ctx;
+	cleanup_strv char **at_boot = NULL;
 	cleanup_free char *agent = NULL;
 	size_t len;
 	int r = read_file_at(AT_FDCWD, b->request->agent, AGENT_MAX_BYTES, &agent, &len);
@@ -279,7 +291,10 @@ static int pack(void *ctx, struct error *err)
 			      "ELF",
 			      4) != 0)
 		return error_set(err, -ENOEXEC, "agent '%s': not a program", b->request->agent);
-	image_pack(agent, len, b->modules, b->order ? strv_len(b->order) : 0, &b->initramfs);
+	strv_each(extra, b->request->extra_modules)
+		strv_push(&at_boot, module_name(extra));
+	image_pack(agent, len, b->modules, b->order ? strv_len(b->order) : 0, at_boot,
+		   &b->initramfs);
 	return 0;
 }
 
@@ -356,8 +371,8 @@ int image_build(const struct image_request *request, struct error *err)
 	return r;
 }
 
-int image_check_kernel(const struct image_request *request, char ***ret_missing,
-		       char ***ret_advised, struct guest_image *ret_image, struct error *err)
+int image_check_kernel(const struct image_request *request, struct kernel_lacks *ret_lacks,
+		       struct guest_image *ret_image, struct error *err)
 {
 	struct build b = { .request = request };
 	int r = steps_run(kernel_steps, ARRAY_SIZE(kernel_steps), &b, err);
@@ -369,7 +384,7 @@ int image_check_kernel(const struct image_request *request, char ***ret_missing,
 			.is_elf = b.kernel.is_elf,
 		};
 		kconfig_describe(b.config, true, ret_image);
-		kconfig_check(b.config, ret_missing, ret_advised);
+		kconfig_check(b.config, ret_lacks);
 	}
 	build_done(&b);
 	return r;

@@ -135,37 +135,42 @@ static const struct need {
 	bool is_builtin; /* before modules can be loaded, or not a thing that modules give */
 	const char *expression;
 	const char *what;
+	const char *otherwise;
 } needs[] = {
-	{ true, true, "BLK_DEV_INITRD", "the agent is in an initramfs" },
-	{ true, true, "BINFMT_ELF", "programs" },
-	{ true, true, "DEVTMPFS", "/dev" },
-	{ true, true, "PROC_FS", "/proc" },
-	{ true, true, "SYSFS", "/sys" },
-	{ true, true, "TMPFS", "tmpfs mounts" },
-	{ true, true, "MULTIUSER", "users other than root" },
-	{ true, true, "UNIX98_PTYS", "terminals" },
-	{ true, true, "FUTEX+EPOLL+SIGNALFD+TIMERFD+EVENTFD", "the agent's event loop" },
-	{ true, true, "FHANDLE", "mounts by descriptor" },
-	{ true, true, "NET+UNIX", "sockets" },
-	{ true, true, "NAMESPACES+UTS_NS+IPC_NS+PID_NS+NET_NS", "namespaces" },
-	{ true, true, "CGROUPS+MEMCG+CGROUP_PIDS", "limits on memory and processes" },
-	{ true, true, "CGROUP_SCHED+FAIR_GROUP_SCHED+CFS_BANDWIDTH", "limits on CPU time" },
-	{ true, true, "SECCOMP+SECCOMP_FILTER", "system call filters" },
-	{ true, false, "VIRTIO_PCI|VIRTIO_MMIO", "devices" },
-	{ true, false, "VIRTIO_CONSOLE|VIRTIO_VSOCKETS", "the channel to the agent" },
-	{ true, false, "VIRTIO_FS|9P_FS+NET_9P_VIRTIO", "files from the host" },
-	{ false, false, "SERIAL_8250_CONSOLE|SERIAL_AMBA_PL011_CONSOLE", "kernel messages, which tell why a guest died" },
-	{ false, true, "INET", "networking" },
-	{ false, true, "IPV6", "networking with IPv6" },
-	{ false, true, "USER_NS", "user namespaces" },
-	{ false, true, "CPUSETS", "linux.resources.cpu.cpus" },
-	{ false, true, "BPF_SYSCALL+CGROUP_BPF", "device rules" },
-	{ false, true, "CGROUP_FREEZER", "pause" },
-	{ false, true, "POSIX_MQUEUE", "/dev/mqueue" },
-	{ false, true, "SYSVIPC", "System V IPC" },
-	{ false, false, "OVERLAY_FS", "overlay mounts" },
-	{ false, false, "HW_RANDOM_VIRTIO", "randomness from the host" },
-	{ false, true, "TMPFS_XATTR", "extended attributes on tmpfs" },
+	{ true, true, "BLK_DEV_INITRD", "an initramfs", "the kernel does not find the agent" },
+	{ true, true, "BINFMT_ELF", "programs", "the agent does not run" },
+	{ true, true, "DEVTMPFS", "/dev", "the agent finds no devices" },
+	{ true, true, "PROC_FS", "/proc", "the agent does not start" },
+	{ true, true, "SYSFS", "/sys", "the agent does not start" },
+	{ true, true, "TMPFS", "tmpfs mounts", "the agent does not start" },
+	{ true, true, "MULTIUSER", "users other than root", "containers run as root only" },
+	{ true, true, "UNIX98_PTYS", "terminals", "the agent does not start" },
+	{ true, true, "FUTEX+EPOLL+SIGNALFD+TIMERFD+EVENTFD", "the agent's event loop", "the agent does not start" },
+	{ true, true, "FHANDLE", "mounts by descriptor", "containers get no mounts" },
+	{ true, true, "NET+UNIX", "sockets", "the agent cannot be reached" },
+	{ true, true, "NAMESPACES+UTS_NS+IPC_NS+PID_NS+NET_NS", "namespaces", "no container can be made" },
+	{ true, true, "CGROUPS+MEMCG+CGROUP_PIDS", "limits on memory and processes", "no container can be made" },
+	{ true, true, "CGROUP_SCHED+FAIR_GROUP_SCHED+CFS_BANDWIDTH", "limits on CPU time", "containers with one are refused" },
+	{ true, true, "SECCOMP+SECCOMP_FILTER", "system call filters", "containers with one are refused" },
+	{ true, false, "VIRTIO_PCI|VIRTIO_MMIO", "devices", "the guest has none" },
+	{ true, false, "VIRTIO_CONSOLE|VIRTIO_VSOCKETS", "the channel to the agent", "the agent cannot be reached" },
+	{ true, false, "VIRTIO_FS|9P_FS+NET_9P_VIRTIO", "files from the host", "containers have no root file system" },
+	{ false, false, "SERIAL_8250_CONSOLE|SERIAL_AMBA_PL011_CONSOLE", "kernel messages", "nothing tells why a guest died" },
+	{ false, false, "VIRTIO_NET", "network devices", "containers have a loopback device only" },
+	{ false, true, "INET", "networking", "containers have no network" },
+	{ false, true, "IPV6", "networking with IPv6", "IPv6 addresses and routes are refused" },
+	{ false, false, "VIRTIO_BLK|SCSI_VIRTIO+BLK_DEV_SD", "disks", "root file systems and volumes cannot be block devices" },
+	{ false, false, "EXT4_FS", "ext4", "disks cannot hold it" },
+	{ false, false, "EROFS_FS", "erofs", "disks cannot hold it" },
+	{ false, true, "USER_NS", "user namespaces", "containers with one are refused" },
+	{ false, true, "CPUSETS", "linux.resources.cpu.cpus", "it is refused" },
+	{ false, true, "BPF_SYSCALL+CGROUP_BPF", "device rules", "containers may use every device they can make a node for" },
+	{ false, true, "CGROUP_FREEZER", "pause", "pause fails" },
+	{ false, true, "POSIX_MQUEUE", "/dev/mqueue", "the mount fails that most configurations have" },
+	{ false, true, "SYSVIPC", "System V IPC", "databases and others fail that use it" },
+	{ false, false, "OVERLAY_FS", "overlay mounts", "engines cannot run in a container, and read-only disks cannot be written over" },
+	{ false, false, "HW_RANDOM_VIRTIO", "randomness from the host", "the first random numbers may take long" },
+	{ false, true, "TMPFS_XATTR", "extended attributes on tmpfs", "copies into tmpfs lose them" },
 };
 
 static const struct {
@@ -209,20 +214,39 @@ static void add_cure(const struct kconfig *config, const struct need *need, stru
 	}
 }
 
-void kconfig_check(const struct kconfig *config, char ***ret_missing, char ***ret_advised)
+static void add_lack(struct kernel_lacks *lacks, const struct need *need, char *cure)
 {
-	*ret_missing = *ret_advised = NULL;
+	lacks->list = xrealloc(lacks->list, lacks->count + 1, sizeof(*lacks->list));
+	lacks->list[lacks->count++] = (struct kernel_lack){
+		.is_required = need->is_required,
+		.what = need->what,
+		.otherwise = need->otherwise,
+		.cure = cure,
+	};
+	lacks->required_count += need->is_required;
+}
+
+void kconfig_check(const struct kconfig *config, struct kernel_lacks *ret)
+{
+	*ret = (struct kernel_lacks){ NULL };
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++) {
-		cleanup_strbuf struct strbuf line = STRBUF_INIT;
+		struct strbuf cure = STRBUF_INIT;
 		const struct need *need = &needs[i];
 		char value = kconfig_value(config, need->expression);
 
 		if (value == 'y' || (value == 'm' && !need->is_builtin))
 			continue;
-		strbuf_addf(&line, "%s: ", need->what);
-		add_cure(config, need, &line);
-		strv_push(need->is_required ? ret_missing : ret_advised, strbuf_steal(&line));
+		add_cure(config, need, &cure);
+		add_lack(ret, need, strbuf_steal(&cure));
 	}
+}
+
+void kernel_lacks_done(struct kernel_lacks *lacks)
+{
+	for (size_t i = 0; i < lacks->count; i++)
+		free(lacks->list[i].cure);
+	free(lacks->list);
+	*lacks = (struct kernel_lacks){ NULL };
 }
 
 void kconfig_describe(const struct kconfig *config, bool can_load, struct guest_image *image)

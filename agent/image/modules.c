@@ -20,7 +20,8 @@ struct module {
 	char *name;
 	char *path;	/* relative to the directory */
 	char **depends; /* names */
-	bool is_known;	/* .depends was found out */
+	char **before;	/* names, of modules or not */
+	bool is_read;	/* its own lists were added */
 };
 
 struct module_index {
@@ -123,7 +124,6 @@ static void on_dep_line(struct module_index *index, const char *line, size_t len
 	m = colon ? add_module(index, line, (size_t)(colon - line)) : NULL;
 	if (!m)
 		return;
-	m->is_known = true;
 	for (p = colon + 1; p < end; p++) {
 		const char *space = memchr(p, ' ', (size_t)(end - p));
 		size_t part = (size_t)((space ? space : end) - p);
@@ -180,6 +180,7 @@ void module_index_free(struct module_index *index)
 		free(index->modules[i].name);
 		free(index->modules[i].path);
 		strv_free(index->modules[i].depends);
+		strv_free(index->modules[i].before);
 	}
 	free(index->modules);
 	strv_free(index->builtin);
@@ -241,10 +242,9 @@ static bool find_modinfo(const char *data, size_t len, struct section *ret)
 	return false;
 }
 
-/* Adds "a,b" to the names. */
-static void add_depends(const char *list, char ***ret)
+static void add_names(const char *list, char sep, char ***ret)
 {
-	cleanup_strv char **names = strv_split(list, ',');
+	cleanup_strv char **names = strv_split(list, sep);
 
 	strv_each(name, names) {
 		if (*name)
@@ -252,12 +252,44 @@ static void add_depends(const char *list, char ***ret)
 	}
 }
 
-int module_parse_depends(const char *data, size_t len, char ***ret)
+static void add_depends(const char *value, struct module_info *info)
+{
+	add_names(value, ',', &info->depends);
+}
+
+/* "pre: a b post: c": what it wants behind itself is loaded when the kernel asks for it. */
+static void add_before(const char *value, struct module_info *info)
+{
+	const char *list = str_after(value, "pre:");
+	const char *end = list ? strstr(list, "post:") : NULL;
+	cleanup_free char *part = NULL;
+
+	if (!list)
+		return;
+	part = xstrndup(list, end ? (size_t)(end - list) : strlen(list));
+	add_names(part, ' ', &info->before);
+}
+
+static void add_alias(const char *value, struct module_info *info)
+{
+	strv_push(&info->aliases, xstrdup(value));
+}
+
+static const struct {
+	const char *prefix;
+	void (*add)(const char *value, struct module_info *info);
+} info_keys[] = {
+	{ "depends=", add_depends },
+	{ "softdep=", add_before },
+	{ "alias=", add_alias },
+};
+
+int module_parse_info(const char *data, size_t len, struct module_info *ret)
 {
 	struct section info;
 	const char *p, *end;
 
-	*ret = NULL;
+	*ret = (struct module_info){ NULL };
 	if (!find_modinfo(data, len, &info))
 		return -ENOEXEC;
 	/* Strings with their NULs; the last one may lack it. */
@@ -265,35 +297,73 @@ int module_parse_depends(const char *data, size_t len, char ***ret)
 	for (p = info.data; p < end;) {
 		size_t n = strnlen(p, (size_t)(end - p));
 		cleanup_free char *text = xstrndup(p, n);
-		const char *list = str_after(text, "depends=");
 
-		if (list)
-			add_depends(list, ret);
+		for (size_t i = 0; i < ARRAY_SIZE(info_keys); i++) {
+			const char *value = str_after(text, info_keys[i].prefix);
+
+			if (value)
+				info_keys[i].add(value, ret);
+		}
 		p += n + 1;
 	}
 	return 0;
 }
 
+void module_info_done(struct module_info *info)
+{
+	strv_free(info->depends);
+	strv_free(info->before);
+	strv_free(info->aliases);
+	*info = (struct module_info){ NULL };
+}
+
 /* --- order --------------------------------------------------------------------------------- */
 
-static int learn_depends(struct module_index *index, struct module *m, struct error *err)
+/* modules.dep has what it depends on already; the file is asked all the same, for what it wants
+ * before it. */
+static int read_info(struct module_index *index, struct module *m, struct error *err)
 {
 	cleanup_free char *data = NULL;
+	struct module_info info;
 	size_t len;
 	int r;
 
-	if (m->is_known)
+	if (m->is_read)
 		return 0;
 	r = module_index_read(index, m->name, &data, &len, err);
-	if (r == 0 && module_parse_depends(data, len, &m->depends) < 0)
-		r = error_set(err, -ENOEXEC, "module '%s': not a kernel module", m->path);
-	m->is_known = r == 0;
-	return r;
+	if (r < 0)
+		return r;
+	if (module_parse_info(data, len, &info) < 0)
+		return error_set(err, -ENOEXEC, "module '%s': not a kernel module", m->path);
+	strv_each(name, info.depends) {
+		if (!strv_has(m->depends, name))
+			strv_push(&m->depends, xstrdup(name));
+	}
+	m->before = steal_ptr(&info.before);
+	m->is_read = true;
+	module_info_done(&info);
+	return 0;
+}
+
+static int resolve(struct module_index *index, const char *name, size_t depth, char ***order,
+		   struct error *err);
+
+static int resolve_all(struct module_index *index, char *const *names, size_t depth, char ***order,
+		       struct error *err)
+{
+	strv_each(name, names) {
+		int r = resolve(index, name, depth, order, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int resolve(struct module_index *index, const char *name, size_t depth, char ***order,
 		   struct error *err)
 {
+	cleanup_strv char **before = NULL;
 	struct module *m = find(index, name);
 	int r;
 
@@ -303,16 +373,18 @@ static int resolve(struct module_index *index, const char *name, size_t depth, c
 		return error_set(err, -ENOENT, "module '%s': not in '%s'", name, index->dir);
 	if (depth > DEPTH_MAX)
 		return error_set(err, -ELOOP, "module '%s': depends on itself", name);
-	r = learn_depends(index, m, err);
+	r = read_info(index, m, err);
 	if (r < 0)
 		return r;
-	strv_each(needed, m->depends) {
-		r = resolve(index, needed, depth + 1, order, err);
-		if (r < 0)
-			return r;
+	strv_each(wish, m->before) {
+		if (find(index, wish))
+			strv_push(&before, xstrdup(wish));
 	}
-	strv_push(order, xstrdup(name));
-	return 0;
+	(void)resolve_all(index, before, depth + 1, order, NULL); /* it can do without */
+	r = resolve_all(index, m->depends, depth + 1, order, err);
+	if (r == 0 && !strv_has(*order, name))
+		strv_push(order, xstrdup(name));
+	return r;
 }
 
 int module_index_resolve(struct module_index *index, const char *name, char ***order,

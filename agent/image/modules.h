@@ -25,7 +25,8 @@ bool module_index_is_builtin(const struct module_index *index, const char *name)
 bool module_index_has(const struct module_index *index, const char *name);
 
 /* Appends to the strv *@order the names of @name and of all it depends on that are not in it yet,
- * each behind what it needs. Built-in ones are left out. -ENOENT: "module 'x': not in 'DIR'". */
+ * each behind what it needs, and what they want before them where there is such a module. Built-in
+ * ones are left out. -ENOENT: "module 'x': not in 'DIR'". */
 int module_index_resolve(struct module_index *index, const char *name, char ***order,
 			 struct error *err);
 
@@ -33,6 +34,12 @@ int module_index_resolve(struct module_index *index, const char *name, char ***o
 int module_index_read(const struct module_index *index, const char *name, char **ret_data,
 		      size_t *ret_len, struct error *err);
 
-/* The value of "depends" in a module's .modinfo section, as a strv of names; NULL for none.
- * Pure. -ENOEXEC: not a module. */
-int module_parse_depends(const char *data, size_t len, char ***ret);
+/* What a module says of itself in its .modinfo section; strvs, NULL for none. */
+struct module_info {
+	char **depends; /* names */
+	char **before;	/* what it would like to have loaded before it: names, some of no module */
+	char **aliases; /* what the kernel asks for when it wants this module: "fs-ext4", "pci:v…" */
+};
+/* Pure. -ENOEXEC: not a module, and nothing to free. */
+int module_parse_info(const char *data, size_t len, struct module_info *ret);
+void module_info_done(struct module_info *info);

@@ -8,13 +8,44 @@
 /* Where the agent mounts; and what the kernel opens as its first standard streams. */
 static const char *const directories[] = { "dev", "proc", "sys", "run", "tmp", "modules" };
 
-#define MODULES_LIST "modules.list"
+static void add_list(struct cpio *cpio, const char *name, const struct strbuf *list)
+{
+	if (list->len)
+		cpio_add_file(cpio, name, 0644, list->buf, list->len);
+}
+
+/* "NAME: WHAT IT NEEDS", "ALIAS NAME", and the names to load at boot, as agent/server/guest-modules.h
+ * reads them. */
+static void add_lists(struct cpio *cpio, const struct image_module *modules, size_t count,
+		      char *const *at_boot)
+{
+	cleanup_strbuf struct strbuf dep = STRBUF_INIT;
+	cleanup_strbuf struct strbuf alias = STRBUF_INIT;
+	cleanup_strbuf struct strbuf boot = STRBUF_INIT;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct image_module *m = &modules[i];
+
+		strbuf_addf(&dep, "%s:", m->name);
+		strv_each(name, m->info.before)
+			strbuf_addf(&dep, " %s", name);
+		strv_each(name, m->info.depends)
+			strbuf_addf(&dep, " %s", name);
+		strbuf_addch(&dep, '\n');
+		strv_each(pattern, m->info.aliases)
+			strbuf_addf(&alias, "%s %s\n", pattern, m->name);
+	}
+	strv_each(name, at_boot)
+		strbuf_addf(&boot, "%s\n", name);
+	add_list(cpio, "modules/modules.dep", &dep);
+	add_list(cpio, "modules/modules.alias", &alias);
+	add_list(cpio, "modules/modules.boot", &boot);
+}
 
 void image_pack(const char *agent, size_t agent_len, const struct image_module *modules,
-		size_t count, struct strbuf *ret)
+		size_t count, char *const *at_boot, struct strbuf *ret)
 {
 	cleanup_cpio struct cpio cpio = CPIO_INIT;
-	cleanup_strbuf struct strbuf list = STRBUF_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
 		cpio_add_dir(&cpio, directories[i], 0755);
@@ -24,18 +55,16 @@ void image_pack(const char *agent, size_t agent_len, const struct image_module *
 		cleanup_free char *path = xasprintf("modules/%s.ko", modules[i].name);
 
 		cpio_add_file(&cpio, path, 0644, modules[i].data, modules[i].len);
-		strbuf_addf(&list, "/%s\n", path);
 	}
-	if (count)
-		cpio_add_file(&cpio, MODULES_LIST, 0644, list.buf, list.len);
+	add_lists(&cpio, modules, count, at_boot);
 	cpio_finish(&cpio);
 	strbuf_done(ret);
 	*ret = cpio.out;
 	cpio.out = (struct strbuf)STRBUF_INIT;
 }
 
-/* What the agent needs before it has files from the host, and what containers need that nothing
- * would load on demand: there is no modprobe in the guest. */
+/* What the agent needs before it has files from the host, devices that a machine may have or get
+ * later, and file systems. A module that is not needed costs its size in memory and nothing else. */
 static const struct {
 	const char *symbol;
 	const char *module;
@@ -48,7 +77,13 @@ static const struct {
 	{ "NET_9P_VIRTIO", "9pnet_virtio" },
 	{ "9P_FS", "9p" },
 	{ "HW_RANDOM_VIRTIO", "virtio_rng" },
+	{ "VIRTIO_NET", "virtio_net" },
+	{ "VIRTIO_BLK", "virtio_blk" },
+	{ "SCSI_VIRTIO", "virtio_scsi" },
+	{ "BLK_DEV_SD", "sd_mod" },
 	{ "OVERLAY_FS", "overlay" },
+	{ "EXT4_FS", "ext4" },
+	{ "EROFS_FS", "erofs" },
 };
 
 char **image_wanted_modules(const struct kconfig *config)

@@ -349,3 +349,28 @@ int ttrpc_code_to_errno(int32_t code)
 			return -codes[i].error;
 	return -EIO;
 }
+
+const char *ttrpc_code_name(int32_t code)
+{
+	static const char *const names[TTRPC_CODE_COUNT] = {
+		"OK",
+		"CANCELLED",
+		"UNKNOWN",
+		"INVALID_ARGUMENT",
+		"DEADLINE_EXCEEDED",
+		"NOT_FOUND",
+		"ALREADY_EXISTS",
+		"PERMISSION_DENIED",
+		"RESOURCE_EXHAUSTED",
+		"FAILED_PRECONDITION",
+		"ABORTED",
+		"OUT_OF_RANGE",
+		"UNIMPLEMENTED",
+		"INTERNAL",
+		"UNAVAILABLE",
+		"DATA_LOSS",
+		"UNAUTHENTICATED",
+	};
+
+	return code >= 0 && code < TTRPC_CODE_COUNT ? names[code] : "CODE_?";
+}

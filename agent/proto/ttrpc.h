@@ -111,3 +111,5 @@ enum ttrpc_code {
  * its own becomes INTERNAL, and that -EIO. */
 enum ttrpc_code ttrpc_code_from_errno(int error);
 int ttrpc_code_to_errno(int32_t code);
+/* "NOT_FOUND"; "CODE_?" for numbers that gRPC does not know. */
+const char *ttrpc_code_name(int32_t code);

@@ -11,7 +11,7 @@
 #include "lib/base/str.h"
 
 static const char usage[] =
-	"Usage: moat-agent --listen unix:///PATH|unix-raw:///PATH|vsock [--debug]\n"
+	"Usage: moat-agent --listen unix://PATH|hvsock://PATH|vsock [--debug]\n"
 	"       moat-agent --version\n"
 	"\n"
 	"Runs containers for a host that speaks Kata's agent protocol. As pid 1 it is the init of a\n"
@@ -25,12 +25,12 @@ struct arguments {
 static int listen_on(struct agent_server *server, const char *address, struct error *err)
 {
 	const char *path = str_after(address, "unix://");
-	const char *raw_path = str_after(address, "unix-raw://");
+	const char *hybrid_path = str_after(address, "hvsock://");
 
 	if (path)
-		return agent_server_listen_unix(server, path, false, err);
-	if (raw_path)
-		return agent_server_listen_unix(server, raw_path, true, err);
+		return agent_server_listen_unix(server, path, true, err);
+	if (hybrid_path)
+		return agent_server_listen_unix(server, hybrid_path, false, err);
 	if (streq(address, "vsock"))
 		return agent_server_listen_vsock(server, err);
 	return error_set(err, -EINVAL, "listen on '%s': not an address", address);
@@ -88,6 +88,8 @@ int main(int argc, char **argv)
 	struct arguments args;
 	int r;
 
+	if (argc > 1 && streq(program_invocation_short_name, "modprobe"))
+		return modules_probe(argv + 1);
 	/* A pid namespace has a pid 1 too, but nobody starts that one without arguments. */
 	if (getpid() == 1 && (argc < 2 || argv[1][0] != '-'))
 		pid1_main();

@@ -9,7 +9,6 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/server/options.h"
@@ -25,8 +24,6 @@
 
 #define NEW_ROOT "/newroot"
 #define COMMAND_LINE_MAX 65536
-#define MODULE_LIST "/modules.list"
-#define MODULE_LIST_MAX 65536
 
 struct boot {
 	struct agent_boot_options options;
@@ -118,36 +115,14 @@ static int read_options(void *ctx, struct error *err)
 	return 0;
 }
 
-static int load_module(const char *path, struct error *err)
+static int set_up_modules(void *ctx, struct error *err)
 {
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return error_sys(err, errno, "open module '%s'", path);
-	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
-		return error_sys(err, errno, "load module '%s'", path);
-	(void)unlink(path); /* its memory is better used */
-	return 0;
+	return modules_set_up(NEW_ROOT, err);
 }
 
-/* In the order of the list, which moat-image wrote so that what a module needs comes first. */
-static int load_modules(void *ctx, struct error *err)
+static int watch_devices(void *ctx, struct error *err)
 {
-	cleanup_free char *list = NULL;
-	char *rest, *path;
-	int r = read_file_at(AT_FDCWD, MODULE_LIST, MODULE_LIST_MAX, &list, NULL);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return error_sys(err, r, "read '%s'", MODULE_LIST);
-	rest = list;
-	while ((path = strsep(&rest, "\n"))) {
-		/* A kernel of another configuration may lack a device we do without. */
-		if (*path && load_module(path, err) < 0)
-			log_warning("%s", err->msg);
-	}
-	return 0;
+	return modules_watch(err);
 }
 
 static int enter_root(void *ctx, struct error *err)
@@ -174,8 +149,9 @@ static const struct step boot_steps[] = {
 	{ "mounts", mount_all },
 	{ "console", open_console },
 	{ "options", read_options },
-	{ "modules", load_modules },
+	{ "modules", set_up_modules },
 	{ "root", enter_root },
+	{ "devices", watch_devices },
 	{ "network", name_machine },
 };
 /* clang-format on */

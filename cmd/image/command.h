@@ -25,4 +25,5 @@ struct image_options {
 	char **extra_modules;
 	char *agent;
 	char *output;
+	int format;
 };

@@ -91,7 +91,7 @@ static int serve(struct channel *c, const char *path, struct error *err)
 	r = loop_add_fd(c->loop, c->listen_fd, EPOLLIN, on_connection, c, &c->listening);
 	if (r < 0)
 		return error_sys(err, r, "watch '%s'", path);
-	c->address = xasprintf("unix://%s", path);
+	c->address = xasprintf("hvsock://%s", path);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
 		struct channel_ends *ret_ends, struct error *err);
 void channel_free(struct channel *channel);
 
-/* "unix:///…/agent.sock" or "vsock://CID". */
+/* "hvsock:///…/agent.sock" or "vsock://CID". */
 const char *channel_address(const struct channel *channel);
 
 /* The same address for a process without paths to the host, whose current directory is the one that

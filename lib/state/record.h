@@ -60,7 +60,7 @@ struct record {
 	bool has_no_keyring; /* native: its processes stay in their caller's session keyring */
 	char *sandbox;       /* vm: id of the container whose shim owns the VM */
 	bool is_paused;	     /* vm: pause was asked for */
-	char *agent_address; /* vm: "unix:///…/vm/agent.sock" or "vsock://CID"; see client.h */
+	char *agent_address; /* vm: "hvsock:///…/vm/agent.sock" or "vsock://CID"; see client.h */
 };
 
 void record_done(struct record *record); /* frees what it owns, zeroes it */

@@ -33,3 +33,20 @@ use_distribution_kernel() {
   expect_match "$output" sleep
   moat delete --force "$ID"
 }
+
+@test "the distribution's kernel loads what devices need at boot, and a file system when it is asked for" {
+  use_distribution_kernel
+  config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"]) | del(.linux.seccomp)'
+  script 'cut -d " " -f 1 /proc/modules; echo --
+    mkdir -p /tmp/o && mount -t tmpfs none /tmp/o && cd /tmp/o && mkdir a b m &&
+    mount -t overlay -o lowerdir=a:b none m && cut -d " " -f 1 /proc/modules'
+  run foreground
+  echo "$output"
+  expect "$status" = 0
+  local before=${output%%--*} after=${output#*--}
+  expect_match "$before" virtio_console
+  expect_match "$before" virtiofs
+  [[ $before != *overlay* && $before != *erofs* && $before != *virtio_net* && $before != *sd_mod* ]]
+  expect_match "$after" overlay
+  [[ $after != *erofs* ]]
+}

@@ -101,8 +101,12 @@ wanted_lines() {
   ' "${files[@]}"
 }
 
+is_known() {
+  grep -rqsE --include='Kconfig*' "^[[:space:]]*(menu)?config ${1#CONFIG_}\$" "$tree"
+}
+
 # A symbol that this version does not know, or whose dependencies are not met, is dropped silently
-# by kconfig; that is worth a line.
+# by kconfig; that is worth a line. Fragments name some symbols by their old names too.
 tell_what_was_dropped() {
   local line dropped=0
   while read -r line; do
@@ -112,6 +116,10 @@ tell_what_was_dropped() {
       line="$line is set"
     else
       grep -qxF "$line" "$work/out/.config" && continue
+    fi
+    if ! is_known "${line%%[= ]*}"; then
+      echo "unknown to this version: $line" >&2
+      continue
     fi
     echo "not as asked: $line" >&2
     dropped=$((dropped + 1))

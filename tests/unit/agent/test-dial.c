@@ -120,7 +120,8 @@ static void addresses_are_told_apart(void **state)
 		{ "", -EINVAL },
 		{ "vsock://x", -EINVAL },
 		{ "unix:///nonexistent/agent.sock", -ENOENT },
-		{ "unix-raw:///nonexistent/agent.sock", -ENOENT },
+		{ "hvsock:///nonexistent/agent.sock", -ENOENT },
+		{ "hvsock:///nonexistent/agent.sock:1024", -ENOENT },
 	};
 	struct scene *s = *state;
 

@@ -118,7 +118,7 @@ static int make_scene(void **state)
 		return -1;
 	s->dir = xstrdup(dir);
 	path = xasprintf("%s/agent.sock", dir);
-	s->address = xasprintf("unix://%s", path);
+	s->address = xasprintf("hvsock://%s", path);
 	s->cgroup = xasprintf("/moat-test-agent-%d", (int)getpid());
 	if (geteuid() != 0 || copy_busybox(dir) < 0)
 		return 0;
@@ -642,7 +642,7 @@ static void a_garbled_connection_disturbs_nobody(void **state)
 	assert_int_equal(write_all(fd, garbage, sizeof(garbage)), 0);
 	assert_int_equal(call(s, AGENT_CHECK, &check, &resp), 0);
 	close(fd);
-	fd = unix_connect(s->address + strlen("unix://"));
+	fd = unix_connect(s->address + strlen("hvsock://"));
 	assert_true(fd >= 0);
 	assert_int_equal(write_all(fd, "CONNECT 22\n", 11), 0);
 	assert_int_equal(recv(fd, garbage, 1, 0), 0);

@@ -65,41 +65,51 @@ static void a_text_that_sets_nothing_is_no_configuration(void **state)
 	assert_null(config);
 }
 
+static const struct kernel_lack *find_lack(const struct kernel_lacks *lacks, const char *what)
+{
+	for (size_t i = 0; i < lacks->count; i++)
+		if (streq(lacks->list[i].what, what))
+			return &lacks->list[i];
+	fail_msg("nothing is said of %s", what);
+	return NULL;
+}
+
 static void a_fit_kernel_misses_nothing(void **state)
 {
 	struct kconfig *config = parse(PLAIN VIRTIO_PCI);
-	cleanup_strv char **missing = NULL;
-	cleanup_strv char **advised = NULL;
+	cleanup_kernel_lacks struct kernel_lacks lacks;
 
-	kconfig_check(config, &missing, &advised);
-	assert_null(missing);
-	assert_true(strv_has(advised, "overlay mounts: set CONFIG_OVERLAY_FS=y"));
+	kconfig_check(config, &lacks);
+	assert_int_equal(lacks.required_count, 0);
+	assert_string_equal(find_lack(&lacks, "overlay mounts")->cure, "set CONFIG_OVERLAY_FS=y");
+	assert_string_equal(find_lack(&lacks, "disks")->cure,
+			    "set CONFIG_VIRTIO_BLK=y, or CONFIG_SCSI_VIRTIO=y CONFIG_BLK_DEV_SD=y");
 	kconfig_free(config);
 }
 
 static void what_is_missing_is_told_with_its_cure(void **state)
 {
 	struct kconfig *config = parse(PLAIN "CONFIG_VIRTIO_VSOCKETS=m\nCONFIG_9P_FS=y\n");
-	cleanup_strv char **missing = NULL;
-	cleanup_strv char **advised = NULL;
+	cleanup_kernel_lacks struct kernel_lacks lacks;
 
-	kconfig_check(config, &missing, &advised);
-	assert_int_equal(strv_len(missing), 2);
-	assert_string_equal(missing[0],
-			    "devices: set CONFIG_VIRTIO_PCI=y, or CONFIG_VIRTIO_MMIO=y");
-	assert_string_equal(missing[1], "files from the host: set CONFIG_VIRTIO_FS=y, or"
-					" CONFIG_NET_9P_VIRTIO=y");
+	kconfig_check(config, &lacks);
+	assert_int_equal(lacks.required_count, 2);
+	assert_string_equal(lacks.list[0].what, "devices");
+	assert_string_equal(lacks.list[0].otherwise, "the guest has none");
+	assert_string_equal(lacks.list[0].cure, "set CONFIG_VIRTIO_PCI=y, or CONFIG_VIRTIO_MMIO=y");
+	assert_string_equal(lacks.list[1].what, "files from the host");
+	assert_string_equal(lacks.list[1].cure,
+			    "set CONFIG_VIRTIO_FS=y, or CONFIG_NET_9P_VIRTIO=y");
 	kconfig_free(config);
 }
 
 static void what_must_be_built_in_does_not_count_as_a_module(void **state)
 {
 	struct kconfig *config = parse("CONFIG_UNIX=m\nCONFIG_NET=y\n");
-	cleanup_strv char **missing = NULL;
-	cleanup_strv char **advised = NULL;
+	cleanup_kernel_lacks struct kernel_lacks lacks;
 
-	kconfig_check(config, &missing, &advised);
-	assert_true(strv_has(missing, "sockets: set CONFIG_UNIX=y"));
+	kconfig_check(config, &lacks);
+	assert_string_equal(find_lack(&lacks, "sockets")->cure, "set CONFIG_UNIX=y");
 	kconfig_free(config);
 }
 

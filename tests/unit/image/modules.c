@@ -62,6 +62,12 @@ static void modules_dep_gives_an_order_of_loading(void **state)
 		 "kernel/drivers/virtio/virtio.ko kernel/net/9p/9pnet.ko\n"
 		 "kernel/drivers/virtio/virtio_ring.ko.xz:\n"
 		 "kernel/drivers/virtio/virtio.ko: kernel/drivers/virtio/virtio_ring.ko.xz\n");
+	put_module(dir, "kernel/fs/9p/9p.ko", "9pnet,netfs");
+	put_module(dir, "kernel/net/9p/9pnet.ko", "");
+	put_module(dir, "kernel/fs/netfs.ko", "");
+	put_module(dir, "kernel/net/9p/9pnet_virtio.ko.xz", "virtio");
+	put_module(dir, "kernel/drivers/virtio/virtio_ring.ko.xz", "");
+	put_module(dir, "kernel/drivers/virtio/virtio.ko", "virtio_ring");
 	index = open_index();
 	check_order(index, "9p", "9pnet_virtio", "9pnet netfs 9p virtio_ring virtio 9pnet_virtio");
 	check_order(index, "virtio", "virtio", "virtio_ring virtio");
@@ -85,6 +91,23 @@ static void without_modules_dep_the_modules_are_asked(void **state)
 	module_index_free(index);
 }
 
+/* "softdep": ext4 works without crc32c until the first file system that has checksums. */
+static void what_a_module_wants_before_it_comes_too(void **state)
+{
+	static const char info[] = "depends=jbd2\0softdep=pre: crc32c none";
+	struct module_index *index;
+	size_t len;
+	cleanup_free char *ext4 = make_module(info, sizeof(info), &len);
+
+	put_text(dir, "modules.dep", "ext4.ko: jbd2.ko\njbd2.ko:\ncrc32c.ko:\n");
+	put_file(dir, "ext4.ko", ext4, len);
+	put_module(dir, "jbd2.ko", "");
+	put_module(dir, "crc32c.ko", "");
+	index = open_index();
+	check_order(index, "ext4", "ext4", "crc32c jbd2 ext4");
+	module_index_free(index);
+}
+
 static void what_is_not_there_is_named(void **state)
 {
 	cleanup_free char *wanted = xasprintf("module 'b': not in '%s'", dir);
@@ -93,6 +116,7 @@ static void what_is_not_there_is_named(void **state)
 	struct module_index *index;
 
 	put_text(dir, "modules.dep", "kernel/a.ko: kernel/b.ko\n");
+	put_module(dir, "kernel/a.ko", "b");
 	index = open_index();
 	assert_int_equal(module_index_resolve(index, "a", &order, &err), -ENOENT);
 	assert_string_equal(err.msg, wanted);
@@ -105,6 +129,8 @@ static void a_circle_ends(void **state)
 	struct module_index *index;
 
 	put_text(dir, "modules.dep", "a.ko: b.ko\nb.ko: a.ko\n");
+	put_module(dir, "a.ko", "b");
+	put_module(dir, "b.ko", "a");
 	index = open_index();
 	assert_int_equal(module_index_resolve(index, "a", &order, NULL), -ELOOP);
 	module_index_free(index);
@@ -181,19 +207,26 @@ static void a_broken_archive_is_refused(void **state)
 
 static void a_damaged_module_is_not_read_beyond_its_end(void **state)
 {
+	static const char info[] =
+		"depends=a-b,c\0softdep=pre: d e-f post: g\0alias=fs-x\0alias=pci:*";
 	size_t len;
-	cleanup_free char *whole = make_module("depends=a-b,c", 13, &len);
-	cleanup_strv char **names = NULL;
+	cleanup_free char *whole = make_module(info, sizeof(info) - 1, &len);
+	struct module_info found;
+	cleanup_free char *depends = NULL, *before = NULL, *aliases = NULL;
 
-	assert_int_equal(module_parse_depends(whole, len, &names), 0);
-	assert_int_equal(strv_len(names), 2);
-	assert_string_equal(names[0], "a_b");
-	assert_string_equal(names[1], "c");
+	assert_int_equal(module_parse_info(whole, len, &found), 0);
+	depends = strv_join(found.depends, " ");
+	before = strv_join(found.before, " ");
+	aliases = strv_join(found.aliases, " ");
+	module_info_done(&found);
+	assert_string_equal(depends, "a_b c");
+	assert_string_equal(before, "d e_f");
+	assert_string_equal(aliases, "fs-x pci:*");
 	for (size_t part = 0; part < len; part++) {
 		cleanup_free char *data = xmemdup(whole, part + !part);
-		cleanup_strv char **some = NULL;
 
-		(void)module_parse_depends(data, part, &some);
+		if (module_parse_info(data, part, &found) == 0)
+			module_info_done(&found);
 	}
 }
 
@@ -203,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(modules_dep_gives_an_order_of_loading),
 		TEST(without_modules_dep_the_modules_are_asked),
+		TEST(what_a_module_wants_before_it_comes_too),
 		TEST(what_is_not_there_is_named),
 		TEST(a_circle_ends),
 		TEST(a_directory_without_lists_is_refused),

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# moat-agentctl against the agent of a running container's virtual machine.
+
+load helpers
+
+agentctl() {
+  "$(dirname "$MOAT")/moat-agentctl" --root "$ROOT" "$ID" "$@"
+}
+
+@test "the agent of a container is found by its name" {
+  only_vm "there is no agent natively"
+  detached_sleep
+  expect "$(agentctl Check | jq -r .status)" = SERVING
+  expect "$(agentctl GetGuestDetails | jq -r .agent_details.init_daemon)" = true
+  expect "$(agentctl ListProcesses "{\"container_id\": \"$ID\", \"format\": \"json\"}" |
+    jq -r .process_list | base64 -d | jq length)" = 1
+  run agentctl SignalProcess '{"container_id": "other"}'
+  expect "$status" = 1
+  expect_match "$output" "agent: SignalProcess: INVALID_ARGUMENT: container 'other' does not exist"
+  moat delete --force "$ID"
+}
+
+@test "a process that was started by hand has its output read by hand" {
+  only_vm "there is no agent natively"
+  detached_sleep
+  jq '.process | .args = ["echo", "by hand"]' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/process.json"
+  agentctl ExecProcess "$(jq -nc --arg id "$ID" --arg p "@$BATS_TEST_TMPDIR/process.json" \
+    '{container_id: $id, exec_id: "e", oci_json: $p}')"
+  expect "$(agentctl ReadStdout "{\"container_id\": \"$ID\", \"exec_id\": \"e\", \"len\": 100}" |
+    jq -r .data | base64 -d)" = "by hand"
+  expect "$(agentctl WaitProcess "{\"container_id\": \"$ID\", \"exec_id\": \"e\"}" | jq .status)" = 0
+  moat delete --force "$ID"
+}
