@@ -22,6 +22,7 @@ struct rpc_conn {
 	size_t calls_count;
 };
 
+/* A method without one is answered UNIMPLEMENTED. */
 /* clang-format off */
 static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_CHECK] = guest_check,
@@ -157,7 +158,7 @@ static void serve(struct rpc_conn *conn, uint32_t stream_id, const struct ttrpc_
 	struct rpc_call call = { .server = conn->server, .conn = conn, .stream_id = stream_id };
 	int method = agent_method_find(service, name);
 
-	if (method < 0) {
+	if (method < 0 || !handlers[method]) {
 		text = xasprintf("/%.100s/%.100s is not supported", service, name);
 		send_status(conn, stream_id, TTRPC_UNIMPLEMENTED, text);
 		return;
