@@ -83,21 +83,6 @@ static void send_error(struct rpc_conn *conn, uint32_t stream_id, const struct e
 	send_status(conn, stream_id, ttrpc_code_from_errno(err->code), err->msg);
 }
 
-struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list)
-{
-	struct rpc_call *waiting = xmemdup(call, sizeof(*call));
-
-	waiting->conn_next = waiting->conn->calls;
-	waiting->conn->calls = waiting;
-	waiting->conn->calls_count++;
-	waiting->wait_list = list;
-	waiting->wait_next = NULL;
-	while (*list)
-		list = &(*list)->wait_next;
-	*list = waiting;
-	return waiting;
-}
-
 static void forget(struct rpc_call *call)
 {
 	struct rpc_call **p = call->wait_list;
@@ -110,8 +95,38 @@ static void forget(struct rpc_call *call)
 		p = &(*p)->conn_next;
 	*p = call->conn_next;
 	call->conn->calls_count--;
+	loop_remove(call->timer);
 	fifo_done(&call->data);
 	free(call);
+}
+
+/* What it asked for goes on; who asked has lost interest. */
+static void on_late(void *ctx)
+{
+	struct rpc_call *call = ctx;
+
+	call->timer = NULL;
+	send_status(call->conn, call->stream_id, TTRPC_DEADLINE_EXCEEDED, "the time is over");
+	forget(call);
+}
+
+struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list)
+{
+	struct rpc_call *waiting = xmemdup(call, sizeof(*call));
+
+	waiting->request = NULL;
+	waiting->conn_next = waiting->conn->calls;
+	waiting->conn->calls = waiting;
+	waiting->conn->calls_count++;
+	waiting->wait_list = list;
+	waiting->wait_next = NULL;
+	if (call->timeout_ms)
+		waiting->timer = loop_add_timer(call->server->loop, call->timeout_ms, on_late,
+						waiting);
+	while (*list)
+		list = &(*list)->wait_next;
+	*list = waiting;
+	return waiting;
 }
 
 void rpc_reply(struct rpc_call *call, const void *response)
@@ -148,6 +163,26 @@ static void run_handler(struct rpc_conn *conn, struct rpc_call *call, const void
 	agent_message_release(info->response, response);
 }
 
+void *rpc_take_request(struct rpc_call *call)
+{
+	return steal_ptr(&call->request);
+}
+
+void rpc_free_request(enum agent_method method, void *request)
+{
+	if (request)
+		agent_message_release(agent_methods[method].request, request);
+	free(request);
+}
+
+/* In milliseconds, rounded up; 0 is for ever, as is what no timer could wait for. */
+static int timeout_of(const struct ttrpc_request *req)
+{
+	int64_t ms = req->timeout_ns / 1000000 + (req->timeout_ns % 1000000 > 0);
+
+	return req->timeout_ns > 0 && ms < INT32_MAX ? (int)ms : 0;
+}
+
 static void serve(struct rpc_conn *conn, uint32_t stream_id, const struct ttrpc_request *req)
 {
 	cleanup_free char *service = xstrndup(req->service.data, req->service.len);
@@ -176,8 +211,10 @@ static void serve(struct rpc_conn *conn, uint32_t stream_id, const struct ttrpc_
 		send_status(conn, stream_id, TTRPC_INVALID_ARGUMENT, text);
 		return;
 	}
-	run_handler(conn, &call, message);
-	agent_message_release(info->request, message);
+	call.request = steal_ptr(&message);
+	call.timeout_ms = timeout_of(req);
+	run_handler(conn, &call, call.request);
+	rpc_free_request(call.method, call.request);
 }
 
 static int on_frame(void *ctx, const struct ttrpc_header *header, const uint8_t *payload)

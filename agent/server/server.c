@@ -44,6 +44,7 @@ int agent_server_new(struct loop *loop, const struct agent_server_options *optio
 
 	server->loop = loop;
 	server->options = *options;
+	sandbox_init(server);
 	r = watch_children(server);
 	if (r < 0) {
 		free(server);
@@ -58,11 +59,11 @@ void agent_server_free(struct agent_server *server)
 	if (!server)
 		return;
 	rpc_conns_close(server);
+	worker_stop(server);
 	containers_destroy(server);
 	oom_events_done(&server->oom);
-	storage_remove(server, server->sandbox_mounts);
+	sandbox_done(server);
 	channel_close(server);
 	loop_remove(server->goodbye);
-	free(server->sandbox_id);
 	free(server);
 }

@@ -7,6 +7,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/str.h"
+#include "oci/config.h"
 
 /* nanopb's descriptors say what a message holds, but not under which names: those are here, in the
  * order of the fields in oci.proto. */
@@ -208,7 +209,11 @@ static char *text_of(const pb_msgdesc_t *desc, const void *message)
 
 char *spec_config_text(const grpc_Spec *spec)
 {
-	return text_of(&grpc_Spec_msg, spec);
+	grpc_Spec copy = *spec;
+
+	if (!copy.version || !*copy.version)
+		copy.version = (char *)OCI_VERSION_MIN;
+	return text_of(&grpc_Spec_msg, &copy);
 }
 
 char *spec_process_text(const grpc_Process *process)
