@@ -105,15 +105,16 @@ static int begin(void *ctx, struct error *err)
 	int r;
 
 	if (container->is_removing)
-		return error_set(err, -EBUSY, "container '%s' was removed meanwhile", container->id);
+		return error_set(err, -EBUSY, "container '%s' was removed meanwhile",
+				 container->id);
 	r = sandbox_arrange(container->server, container->config, !req->oci_json.size,
 			    req->sandbox_pidns, err);
 	if (r == 0)
 		r = storage_reserve(container->server, req->storages, req->storages_count,
 				    container->id, &c->storages, &container->mounts, err);
 	if (r == 0)
-		c->cgroup_path = cgroup_plan_path(container->config->linux_.cgroups_path,
-						  container->id);
+		c->cgroup_path =
+			cgroup_plan_path(container->config->linux_.cgroups_path, container->id);
 	return r;
 }
 
@@ -204,8 +205,7 @@ static void creation_free(struct creation *c)
 }
 
 /* The container is no longer being made; it has what the worker made for it. */
-static int adopt(struct container *container, const struct worker_result *result,
-		 struct error *err)
+static int adopt(struct container *container, const struct worker_result *result, struct error *err)
 {
 	struct creation *c = steal_ptr(&container->creation);
 	int r = 0;

@@ -16,7 +16,7 @@
 #include "oci/config.h"
 
 /*
- * The host knows a block device by where it plugged it in; which name it got is the guest's
+ * The host knows a device by where it plugged it in; which name it got is the guest's
  * kernel's business, and it may not have got one yet. Everything is read from sysfs; uevents only
  * say when to look again.
  */
@@ -27,18 +27,9 @@
 struct search {
 	const struct agent_server_options *options;
 	const char *address;
-	char *node; /* found */
+	bool is_net; /* what is found is the name of a link, not a node */
+	char *node;  /* found */
 };
-
-static const char *sys_dir(const struct search *s)
-{
-	return s->options->sys_dir ? s->options->sys_dir : "/sys";
-}
-
-static const char *dev_dir(const struct search *s)
-{
-	return s->options->dev_dir ? s->options->dev_dir : "/dev";
-}
 
 /* The first entry of @path that @is_wanted: its name. */
 static char *find_entry(const char *path, bool (*is_wanted)(const char *name, const void *arg),
@@ -68,14 +59,18 @@ static bool ends_with(const char *name, const void *arg)
 	return str_ends_with(name, arg);
 }
 
-/* The node of the one disk in @path. */
-static int take_disk(struct search *s, const char *path)
+/* The node of the one disk, or the name of the one link, in @path. */
+static int take_only(struct search *s, const char *path)
 {
 	cleanup_free char *name = find_entry(path, is_any, NULL);
 
 	if (!name)
 		return 0;
-	s->node = xasprintf("%s/%s", dev_dir(s), name);
+	if (s->is_net) {
+		s->node = steal_ptr(&name);
+		return 1;
+	}
+	s->node = xasprintf("%s/%s", server_dev_dir(s->options), name);
 	/* devtmpfs makes it before the event is sent, but after the directory. */
 	if (access(s->node, F_OK) == 0)
 		return 1;
@@ -101,7 +96,7 @@ static int find_pci(void *ctx)
 	struct search *s = ctx;
 	cleanup_strv char **slots = strv_split(s->address, '/');
 	bool has_root = strv_len(slots) == 3 && strtoul(slots[0], NULL, 16) >= PCI_ROOT;
-	cleanup_free char *path = xasprintf("%s/devices/pci0000:%s", sys_dir(s),
+	cleanup_free char *path = xasprintf("%s/devices/pci0000:%s", server_sys_dir(s->options),
 					    has_root ? slots[0] : "00");
 	char *below;
 
@@ -114,10 +109,10 @@ static int find_pci(void *ctx)
 	}
 	if (!descend(&path, starts_with, "virtio"))
 		return 0;
-	below = xasprintf("%s/block", path);
+	below = xasprintf("%s/%s", path, s->is_net ? "net" : "block");
 	free(path);
 	path = below;
-	return take_disk(s, path);
+	return take_only(s, path);
 }
 
 /* "/dev/vda" */
@@ -134,7 +129,8 @@ static int find_node(void *ctx)
 static bool has_serial(const char *name, const void *arg)
 {
 	const struct search *s = arg;
-	cleanup_free char *path = xasprintf("%s/class/block/%s/serial", sys_dir(s), name);
+	cleanup_free char *path =
+		xasprintf("%s/class/block/%s/serial", server_sys_dir(s->options), name);
 	cleanup_free char *text = NULL;
 
 	if (read_file_at(AT_FDCWD, path, NAME_MAX_BYTES, &text, NULL) < 0)
@@ -147,12 +143,12 @@ static bool has_serial(const char *name, const void *arg)
 static int find_serial(void *ctx)
 {
 	struct search *s = ctx;
-	cleanup_free char *path = xasprintf("%s/class/block", sys_dir(s));
+	cleanup_free char *path = xasprintf("%s/class/block", server_sys_dir(s->options));
 	cleanup_free char *name = find_entry(path, has_serial, s);
 
 	if (!name)
 		return 0;
-	s->node = xasprintf("%s/%s", dev_dir(s), name);
+	s->node = xasprintf("%s/%s", server_dev_dir(s->options), name);
 	if (access(s->node, F_OK) == 0)
 		return 1;
 	free(steal_ptr(&s->node));
@@ -162,7 +158,7 @@ static int find_serial(void *ctx)
 /* Hosts scan for themselves when they boot; what came later has to be looked for. */
 static void scan_scsi(const struct search *s, const char *id, const char *lun)
 {
-	cleanup_free char *hosts = xasprintf("%s/class/scsi_host", sys_dir(s));
+	cleanup_free char *hosts = xasprintf("%s/class/scsi_host", server_sys_dir(s->options));
 	cleanup_free char *order = xasprintf("0 %s %s", id, lun);
 	cleanup_dir DIR *dir = opendir(hosts);
 	struct dirent *entry;
@@ -180,7 +176,7 @@ static int find_scsi(void *ctx)
 {
 	struct search *s = ctx;
 	cleanup_free char *end = xasprintf(":0:%s", s->address);
-	cleanup_free char *path = xasprintf("%s/class/scsi_device", sys_dir(s));
+	cleanup_free char *path = xasprintf("%s/class/scsi_device", server_sys_dir(s->options));
 	char *below;
 
 	if (!descend(&path, ends_with, end))
@@ -188,11 +184,13 @@ static int find_scsi(void *ctx)
 	below = xasprintf("%s/device/block", path);
 	free(path);
 	path = below;
-	return take_disk(s, path);
+	return take_only(s, path);
 }
 
 static uevent_find_fn choose_search(const char *type, const char *address)
 {
+	if (streq(type, "net"))
+		return find_pci;
 	if (str_after(address, "serial:"))
 		return find_serial;
 	if (address[0] == '/')
@@ -207,9 +205,14 @@ const char *const device_type_names[] = { "blk", "mmioblk", "scsi", "nvdimm", NU
 int device_find(const struct agent_server_options *options, const char *type, const char *address,
 		char **ret, struct error *err)
 {
-	struct search search = { .options = options, .address = address ? address : "" };
+	struct search search = {
+		.options = options,
+		.address = address ? address : "",
+		.is_net = streq(type, "net"),
+	};
 	uevent_find_fn find = choose_search(type, search.address);
-	int timeout_ms = options->device_timeout_ms ? options->device_timeout_ms : DEVICE_TIMEOUT_MS;
+	int timeout_ms =
+		options->device_timeout_ms ? options->device_timeout_ms : DEVICE_TIMEOUT_MS;
 	int r;
 
 	if (!find)

@@ -21,7 +21,7 @@
 /* The kernel's name of it: '-' and '_' are the same to modprobe. */
 static char *module_dir(const struct agent_server_options *options, const char *name)
 {
-	char *path = xasprintf("%s/module/", options->sys_dir ? options->sys_dir : "/sys");
+	char *path = xasprintf("%s/module/", server_sys_dir(options));
 	char *dir = xasprintf("%s%s", path, name);
 
 	for (char *p = dir + strlen(path); *p; p++)
@@ -86,8 +86,7 @@ static int load(const struct agent_server_options *options, const grpc_KernelMod
 {
 	cleanup_free char *dir = NULL;
 
-	if (!module->name || !*module->name || strchr(module->name, '/') ||
-	    module->name[0] == '.')
+	if (!module->name || !*module->name || strchr(module->name, '/') || module->name[0] == '.')
 		return error_set(err, -EINVAL, "kernel module '%.100s': not a name",
 				 module->name ? module->name : "");
 	dir = module_dir(options, module->name);

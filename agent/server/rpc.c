@@ -49,6 +49,21 @@ static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_STATS_CONTAINER] = stats_get,
 	[AGENT_LIST_PROCESSES] = control_list,
 	[AGENT_GET_OOM_EVENT] = oom_get,
+	[AGENT_UPDATE_INTERFACE] = network_update_interface,
+	[AGENT_UPDATE_ROUTES] = network_update_routes,
+	[AGENT_LIST_INTERFACES] = network_list_interfaces,
+	[AGENT_LIST_ROUTES] = network_list_routes,
+	[AGENT_ADD_ARP_NEIGHBORS] = network_add_neighbors,
+	[AGENT_GET_METRICS] = metrics_get,
+	[AGENT_ONLINE_CPU_MEM] = hotplug_online,
+	[AGENT_MEM_HOTPLUG_BY_PROBE] = hotplug_probe,
+	[AGENT_COPY_FILE] = copy_file,
+	[AGENT_ADD_SWAP] = volume_swap_on,
+	[AGENT_ADD_SWAP_PATH] = volume_swap_on_path,
+	[AGENT_GET_VOLUME_STATS] = volume_stats,
+	[AGENT_UPDATE_EPHEMERAL_MOUNTS] = storage_update,
+	[AGENT_REMOVE_STALE_SHARE_MOUNTS] = volume_touch_shares,
+	[AGENT_GET_DIAGNOSTIC_DATA] = diagnostic_get,
 };
 /* clang-format on */
 
@@ -121,8 +136,8 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list)
 	waiting->wait_list = list;
 	waiting->wait_next = NULL;
 	if (call->timeout_ms)
-		waiting->timer = loop_add_timer(call->server->loop, call->timeout_ms, on_late,
-						waiting);
+		waiting->timer =
+			loop_add_timer(call->server->loop, call->timeout_ms, on_late, waiting);
 	while (*list)
 		list = &(*list)->wait_next;
 	*list = waiting;

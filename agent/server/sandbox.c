@@ -19,7 +19,6 @@
 
 /* How long the client that asked for the end may take to read the answer and hang up. */
 #define GOODBYE_MS 300
-#define RUN_DIR "/run/kata-containers"
 #define RESOLV_CONF "/etc/resolv.conf"
 
 void sandbox_init(struct agent_server *server)
@@ -44,8 +43,7 @@ static int set_hostname(const struct agent_server *server, const char *hostname,
 static int write_dns(const struct agent_server_options *options,
 		     const grpc_CreateSandboxRequest *req, struct error *err)
 {
-	const char *run_dir = options->run_dir ? options->run_dir : RUN_DIR;
-	cleanup_free char *dir = xasprintf("%s/sandbox", run_dir);
+	cleanup_free char *dir = xasprintf("%s/sandbox", server_run_dir(options));
 	cleanup_free char *path = xasprintf("%s/resolv.conf", dir);
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 	cleanup_fd int fd = -1;

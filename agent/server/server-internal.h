@@ -345,7 +345,8 @@ int modules_load(const struct agent_server_options *options, const grpc_KernelMo
 
 /* device.c: block devices, by what the host knows of them. In a worker: they wait. */
 
-/* The node ("/dev/vda") of a device for Storage.source or Device.id. */
+/* The node ("/dev/vda") of a device for Storage.source or Device.id; of type "net" the link's name,
+ * for Interface.devicePath. */
 int device_find(const struct agent_server_options *options, const char *type, const char *address,
 		char **ret, struct error *err);
 /* Gives devices of the configuration the numbers they have in here. */
@@ -388,7 +389,53 @@ int guest_details(struct rpc_call *call, const void *request, void *response, st
 int guest_set_time(struct rpc_call *call, const void *request, void *response, struct error *err);
 int guest_reseed(struct rpc_call *call, const void *request, void *response, struct error *err);
 
+/* network.c */
+
+int network_update_interface(struct rpc_call *call, const void *request, void *response,
+			     struct error *err);
+int network_list_interfaces(struct rpc_call *call, const void *request, void *response,
+			    struct error *err);
+int network_update_routes(struct rpc_call *call, const void *request, void *response,
+			  struct error *err);
+int network_list_routes(struct rpc_call *call, const void *request, void *response,
+			struct error *err);
+int network_add_neighbors(struct rpc_call *call, const void *request, void *response,
+			  struct error *err);
+
+/* hotplug.c: processors and memory that came later */
+
+int hotplug_online(struct rpc_call *call, const void *request, void *response, struct error *err);
+int hotplug_probe(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* copy.c */
+
+int copy_file(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* volume.c: file systems and swap */
+
+int volume_stats(struct rpc_call *call, const void *request, void *response, struct error *err);
+int volume_touch_shares(struct rpc_call *call, const void *request, void *response,
+			struct error *err);
+int volume_swap_on(struct rpc_call *call, const void *request, void *response, struct error *err);
+int volume_swap_on_path(struct rpc_call *call, const void *request, void *response,
+			struct error *err);
+
+/* metrics.c */
+
+int metrics_get(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* diagnostic.c */
+
+int diagnostic_get(struct rpc_call *call, const void *request, void *response, struct error *err);
+
 /* server.c */
+
+/* The agent is the machine's init; or the error that it is not. */
+int require_guest(const struct rpc_call *call, struct error *err);
+/* Where sysfs is, and where Kata's agent keeps things. */
+const char *server_sys_dir(const struct agent_server_options *options);
+const char *server_dev_dir(const struct agent_server_options *options);
+const char *server_run_dir(const struct agent_server_options *options);
 
 struct agent_server {
 	struct loop *loop;

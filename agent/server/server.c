@@ -8,6 +8,28 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
+int require_guest(const struct rpc_call *call, struct error *err)
+{
+	if (call->server->options.is_guest)
+		return 0;
+	return error_set(err, -EPERM, "this agent does not own its machine");
+}
+
+const char *server_sys_dir(const struct agent_server_options *options)
+{
+	return options->sys_dir ? options->sys_dir : "/sys";
+}
+
+const char *server_dev_dir(const struct agent_server_options *options)
+{
+	return options->dev_dir ? options->dev_dir : "/dev";
+}
+
+const char *server_run_dir(const struct agent_server_options *options)
+{
+	return options->run_dir ? options->run_dir : "/run/kata-containers";
+}
+
 static void on_signal(void *ctx, const struct signalfd_siginfo *info)
 {
 	struct agent_server *server = ctx;

@@ -22,9 +22,9 @@ struct agent_server_options {
 	bool is_guest;
 
 	/* Places, for tests; NULL: the usual ones. */
-	const char *sys_dir;	  /* "/sys" */
-	const char *dev_dir;	  /* "/dev" */
-	const char *run_dir;	  /* "/run/kata-containers" */
+	const char *sys_dir;   /* "/sys" */
+	const char *dev_dir;   /* "/dev" */
+	const char *run_dir;   /* "/run/kata-containers" */
 	int device_timeout_ms; /* for a device to appear; 0: 3 s (agent.hotplug_timeout) */
 	int pipe_size;	       /* of stdio pipes; 0: the kernel's (agent.container_pipe_size) */
 };

@@ -162,9 +162,8 @@ static bool is_present(const pb_field_iter_t *field)
 	case PB_HTYPE_ONEOF:
 		return *(const pb_size_t *)field->pSize == field->tag;
 	default:
-		return PB_LTYPE_IS_SUBMSG(field->type) && field->pSize
-			       ? *(const bool *)field->pSize
-			       : !is_zero(field);
+		return PB_LTYPE_IS_SUBMSG(field->type) && field->pSize ? *(const bool *)field->pSize
+								       : !is_zero(field);
 	}
 }
 

@@ -22,7 +22,6 @@
  */
 #define OVERLAY_DIRECTORY "io.katacontainers.volume.overlayfs.create_directory="
 #define OVERLAY_WRITABLE "io.katacontainers.fs-opt.overlay-rw"
-#define RUN_DIR "/run/kata-containers"
 
 static int make_mount_point(const char *path, mode_t mode, struct error *err)
 {
@@ -82,7 +81,7 @@ static int reserve_hugepages(const struct storage_set *set, const grpc_Storage *
 {
 	const char *page = mount_option_value(s->options, s->options_count, "pagesize=");
 	const char *size = mount_option_value(s->options, s->options_count, "size=");
-	const char *sys = set->options->sys_dir ? set->options->sys_dir : "/sys";
+	const char *sys = server_sys_dir(set->options);
 	cleanup_free char *path = NULL;
 	cleanup_free char *want = NULL;
 	cleanup_free char *got = NULL;
@@ -100,7 +99,8 @@ static int reserve_hugepages(const struct storage_set *set, const grpc_Storage *
 		r = read_file_at(AT_FDCWD, path, 64, &got, NULL);
 	if (r < 0)
 		return error_sys(err, r, "reserve huge pages: '%s'", path);
-	return streq(got, want) ? 0 : error_set(err, -ENOMEM, "reserve huge pages: too little memory");
+	return streq(got, want) ? 0
+				: error_set(err, -ENOMEM, "reserve huge pages: too little memory");
 }
 
 static int mount_ephemeral(const struct storage_set *set, const grpc_Storage *s, struct error *err)
@@ -196,7 +196,7 @@ static int mount_block(const struct storage_set *set, const grpc_Storage *s, str
 static int add_upper(const struct storage_set *set, struct mount_options *options,
 		     struct error *err)
 {
-	const char *run_dir = set->options->run_dir ? set->options->run_dir : RUN_DIR;
+	const char *run_dir = server_run_dir(set->options);
 	cleanup_free char *upper = xasprintf("%s/%s/upper", run_dir, set->container_id);
 	cleanup_free char *work = xasprintf("%s/%s/work", run_dir, set->container_id);
 	cleanup_free char *data = options->data;
@@ -204,7 +204,8 @@ static int add_upper(const struct storage_set *set, struct mount_options *option
 
 	if (r == 0)
 		r = make_mount_point(work, 0755, err);
-	options->data = xasprintf("%s%supperdir=%s,workdir=%s", data, *data ? "," : "", upper, work);
+	options->data =
+		xasprintf("%s%supperdir=%s,workdir=%s", data, *data ? "," : "", upper, work);
 	return r;
 }
 
@@ -223,7 +224,8 @@ static int mount_overlay(const struct storage_set *set, const grpc_Storage *s, s
 	for (size_t i = 0; i < s->options_count && r == 0; i++)
 		if (streq(s->options[i], OVERLAY_WRITABLE))
 			r = add_upper(set, &options, err);
-	return r < 0 ? r : mount_with(s, "overlay", s->source ? s->source : "overlay", &options, err);
+	return r < 0 ? r
+		     : mount_with(s, "overlay", s->source ? s->source : "overlay", &options, err);
 }
 
 static const struct driver {
@@ -231,16 +233,21 @@ static const struct driver {
 	int (*add)(const struct storage_set *set, const grpc_Storage *s, struct error *err);
 	bool is_mount;
 } drivers[] = {
-	{ "9p", mount_9p, true },	      { "virtio-fs", mount_virtiofs, true },
-	{ "blk", mount_block, true },	      { "mmioblk", mount_block, true },
-	{ "scsi", mount_block, true },	      { "nvdimm", mount_block, true },
-	{ "bind", mount_bind, true },	      { "overlayfs", mount_overlay, true },
-	{ "ephemeral", mount_ephemeral, true }, { "local", make_local, false },
+	{ "9p", mount_9p, true },
+	{ "virtio-fs", mount_virtiofs, true },
+	{ "blk", mount_block, true },
+	{ "mmioblk", mount_block, true },
+	{ "scsi", mount_block, true },
+	{ "nvdimm", mount_block, true },
+	{ "bind", mount_bind, true },
+	{ "overlayfs", mount_overlay, true },
+	{ "ephemeral", mount_ephemeral, true },
+	{ "local", make_local, false },
 };
 
-const char *const storage_driver_names[] = { "9p",     "virtio-fs", "blk",	 "mmioblk",
-					     "scsi",   "nvdimm",    "bind",	 "overlayfs",
-					     "ephemeral", "local",  NULL };
+const char *const storage_driver_names[] = { "9p",	  "virtio-fs", "blk",  "mmioblk",
+					     "scsi",	  "nvdimm",    "bind", "overlayfs",
+					     "ephemeral", "local",     NULL };
 
 static const struct driver *find_driver(const char *name)
 {
