@@ -11,6 +11,7 @@
 #include "agent/server/server.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/error.h"
+#include "lib/base/str.h"
 #include "oci/config.h"
 
 struct agent_server;
@@ -120,6 +121,25 @@ void worker_cancel(struct agent_server *server, const void *ctx);
  * a process whose maker has ended was told of before. */
 void worker_poll(struct agent_server *server);
 void worker_stop(struct agent_server *server);
+
+/* logs.c: the agent's log as a stream of JSON lines */
+
+struct log_reader;
+struct logs {
+	int fds[2]; /* what the log is written to, and read from; [1] 0: not in use */
+	struct loop_source *source;
+	struct strbuf kept; /* for those who come later */
+	struct log_reader *readers;
+};
+int logs_open(struct agent_server *server, struct error *err); /* options.log_port */
+int logs_add_reader(struct agent_server *server, int fd);      /* takes @fd */
+void logs_close(struct agent_server *server);
+
+/* shell.c: the debug console */
+
+struct shell;
+int shell_serve(struct agent_server *server, int fd); /* takes @fd: a terminal with a shell on it */
+void shells_close(struct agent_server *server);
 
 /* relay.c: one direction of one stream */
 
@@ -292,7 +312,7 @@ struct storage {
 	struct storage *next;
 	char *mount_point;
 	unsigned int users;
-	bool is_mount; /* and not a mere directory */
+	bool is_mount; /* by now, and not a mere directory */
 };
 
 /* What one request asks for, between its reservation and its mounting. */
@@ -312,8 +332,8 @@ int storage_reserve(struct agent_server *server, const grpc_Storage *items, size
 		    struct error *err);
 /* In a worker: mounts those that are new, in order, and counts all it has passed. */
 int storage_mount(const struct storage_set *set, size_t *count, struct error *err);
-/* In the agent, after that: what was not mounted is not to be unmounted by storage_remove(), which
- * undoes a set that failed too. */
+/* In the agent, after that: what was mounted is to be unmounted by storage_remove(), which undoes a
+ * set that failed too. */
 void storage_settle(struct agent_server *server, const struct storage_set *set, size_t count);
 void storage_set_done(struct storage_set *set);
 /* Backwards; frees @mounts. */
@@ -447,6 +467,8 @@ struct agent_server {
 	struct oom_events oom;
 	struct storage *storages;
 	struct worker worker;
+	struct logs logs;
+	struct shell *shells;
 	struct sandbox sandbox;
 	bool is_ending; /* DestroySandbox: over when the last container is */
 	struct rpc_call *destroyers;

@@ -72,6 +72,13 @@ int agent_server_new(struct loop *loop, const struct agent_server_options *optio
 		free(server);
 		return error_sys(err, r, "watch children");
 	}
+	if (options->log_port) {
+		r = logs_open(server, err);
+		if (r < 0) {
+			agent_server_free(server);
+			return r;
+		}
+	}
 	*ret = server;
 	return 0;
 }
@@ -85,7 +92,9 @@ void agent_server_free(struct agent_server *server)
 	containers_destroy(server);
 	oom_events_done(&server->oom);
 	sandbox_done(server);
+	shells_close(server);
 	channel_close(server);
+	logs_close(server);
 	loop_remove(server->goodbye);
 	free(server);
 }

@@ -283,7 +283,6 @@ static int reserve_one(struct agent_server *server, const grpc_Storage *s, bool 
 	if (!*slot) {
 		*slot = xcalloc(1, sizeof(**slot));
 		(*slot)->mount_point = xstrdup(s->mount_point);
-		(*slot)->is_mount = driver->is_mount;
 	}
 	(*slot)->users++;
 	return 0;
@@ -355,11 +354,11 @@ int storage_mount(const struct storage_set *set, size_t *count, struct error *er
 
 void storage_settle(struct agent_server *server, const struct storage_set *set, size_t count)
 {
-	for (size_t i = count; i < set->count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct storage *storage = *find_storage(server, set->items[i].mount_point);
 
 		if (set->is_new[i] && storage)
-			storage->is_mount = false;
+			storage->is_mount = find_driver(set->items[i].driver)->is_mount;
 	}
 }
 
