@@ -74,8 +74,8 @@ static int run(void *ctx, struct worker_progress *progress, struct worker_result
 	int r = set_hostname(server, req->hostname, &result->err);
 
 	if (r == 0)
-		r = modules_load(&server->options, req->kernel_modules, req->kernel_modules_count,
-				 &result->err);
+		r = kernel_modules_load(&server->options, req->kernel_modules,
+					req->kernel_modules_count, &result->err);
 	if (r == 0)
 		r = write_dns(&server->options, req, &result->err);
 	return r < 0 ? r

@@ -358,9 +358,9 @@ const char *mount_option_value(char *const *options, size_t count, const char *p
 
 int storage_set_group(const char *path, uint32_t gid, bool is_if_needed, struct error *err);
 
-/* modules.c: CreateSandbox's kernel modules. In a worker. */
+/* kernel-modules.c: CreateSandbox's kernel modules. In a worker. */
 
-int modules_load(const struct agent_server_options *options, const grpc_KernelModule *modules,
+int kernel_modules_load(const struct agent_server_options *options, const grpc_KernelModule *modules,
 		 size_t count, struct error *err);
 
 /* device.c: block devices, by what the host knows of them. In a worker: they wait. */

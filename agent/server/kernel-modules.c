@@ -99,8 +99,8 @@ static int load(const struct agent_server_options *options, const grpc_KernelMod
 			 module->name);
 }
 
-int modules_load(const struct agent_server_options *options, const grpc_KernelModule *modules,
-		 size_t count, struct error *err)
+int kernel_modules_load(const struct agent_server_options *options,
+			const grpc_KernelModule *modules, size_t count, struct error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		int r = load(options, &modules[i], err);
