@@ -610,7 +610,7 @@ static void a_request_ends_when_its_time_is_over(void **state)
 static void the_agent_ends_in_the_middle_of_a_creation(void **state)
 {
 	struct scene *s = *state;
-	struct pending slow = { 0 };
+	static struct pending slow; /* its client outlives us */
 	const grpc_CheckRequest check = { 0 };
 	grpc_HealthCheckResponse resp;
 
@@ -624,7 +624,7 @@ static void destroying_the_sandbox_does_not_wait_for_a_creation(void **state)
 {
 	struct scene *s = *state;
 	const grpc_DestroySandboxRequest destroy = { 0 };
-	struct pending slow = { 0 };
+	static struct pending slow; /* its client outlives us */
 	long long before = now_ms();
 	grpc_Empty empty;
 
