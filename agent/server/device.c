@@ -22,7 +22,7 @@
  */
 #define DEVICE_TIMEOUT_MS 3000
 #define NAME_MAX_BYTES 256
-#define PCI_ROOT 0x20 /* from here on the first of three numbers is that of a root bus */
+#define PCI_ROOT '2' /* from 20 (hex) on the first of three numbers is that of a root bus */
 
 struct search {
 	const struct agent_server_options *options;
@@ -95,7 +95,7 @@ static int find_pci(void *ctx)
 {
 	struct search *s = ctx;
 	cleanup_strv char **slots = strv_split(s->address, '/');
-	bool has_root = strv_len(slots) == 3 && strtoul(slots[0], NULL, 16) >= PCI_ROOT;
+	bool has_root = strv_len(slots) == 3 && slots[0][0] >= PCI_ROOT;
 	cleanup_free char *path = xasprintf("%s/devices/pci0000:%s", server_sys_dir(s->options),
 					    has_root ? slots[0] : "00");
 	char *below;

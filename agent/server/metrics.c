@@ -201,6 +201,7 @@ static void add_agent(struct strbuf *sb)
 	cleanup_free char *text = read_proc("/proc/self/stat");
 	char *rest = strrchr(text, ')');
 	const char *threads = NULL, *rss = NULL;
+	uint64_t pages;
 
 	/* Its third column follows the name. */
 	for (int column = 2; rest && column <= 24; column++) {
@@ -211,13 +212,13 @@ static void add_agent(struct strbuf *sb)
 		if (column == 24)
 			rss = word;
 	}
-	if (!rss)
+	if (!rss || parse_u64(rss, &pages) < 0)
 		return;
 	begin_gauge(sb, "kata_agent_threads", "Agent process threads.");
 	strbuf_addf(sb, "kata_agent_threads %s\n", threads);
 	begin_gauge(sb, "kata_agent_total_rss", "Agent process total resident set size.");
-	strbuf_addf(sb, "kata_agent_total_rss %lld\n",
-		    (long long)strtoll(rss, NULL, 10) * sysconf(_SC_PAGESIZE));
+	strbuf_addf(sb, "kata_agent_total_rss %" PRIu64 "\n",
+		    pages * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 int metrics_get(struct rpc_call *call, const void *request, void *response, struct error *err)

@@ -64,7 +64,8 @@ static void parse_log_port(const char *value, struct agent_boot_options *o)
 
 static void parse_console(const char *value, struct agent_boot_options *o)
 {
-	o->has_console = !*value || streq(value, "=true") || streq(value, "=1");
+	if (!*value || *value == '=') /* else it is another option */
+		o->has_console = !*value || streq(value, "=true") || streq(value, "=1");
 }
 
 static void parse_console_port(const char *value, struct agent_boot_options *o)

@@ -360,8 +360,8 @@ int storage_set_group(const char *path, uint32_t gid, bool is_if_needed, struct 
 
 /* kernel-modules.c: CreateSandbox's kernel modules. In a worker. */
 
-int kernel_modules_load(const struct agent_server_options *options, const grpc_KernelModule *modules,
-		 size_t count, struct error *err);
+int kernel_modules_load(const struct agent_server_options *options,
+			const grpc_KernelModule *modules, size_t count, struct error *err);
 
 /* device.c: block devices, by what the host knows of them. In a worker: they wait. */
 

@@ -173,7 +173,6 @@ static void a_process_of_katas_joins_it_and_its_limits_change(void **state)
 static void containers_share_the_first_ones_processes_when_asked(void **state)
 {
 	struct scene *s = *state;
-	cleanup_free char *out = NULL;
 	cleanup_free char *cgroup = xasprintf("%s-2", s->cgroup);
 	struct kata k;
 	grpc_Empty empty;
@@ -247,6 +246,7 @@ static void a_storage_is_there_as_long_as_its_container(void **state)
 	assert_int_equal(st.st_mode & 0777, 0711);
 	assert_int_equal(start(s), 0);
 	out = read_all(s, AGENT_READ_STDOUT, "");
+	assert_string_equal(out, "/bound/inside\nro\n");
 	assert_int_equal(remove_container(s), 0);
 	assert_int_equal(stat(in_volume, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0755);
