@@ -42,6 +42,36 @@ const struct agent_method_info agent_methods[AGENT_METHOD_COUNT] = {
 		AGENT(StatsContainer, StatsContainerRequest, StatsContainerResponse),
 	[AGENT_GET_OOM_EVENT] = AGENT(GetOOMEvent, GetOOMEventRequest, OOMEvent),
 	[AGENT_LIST_PROCESSES] = AGENT(ListProcesses, ListProcessesRequest, ListProcessesResponse),
+	[AGENT_UPDATE_INTERFACE] = {
+		.service = "grpc.AgentService", .name = "UpdateInterface",
+		.request = &grpc_UpdateInterfaceRequest_msg,
+		.request_size = sizeof(grpc_UpdateInterfaceRequest),
+		.response = &types_Interface_msg, /* the one message of another package */
+		.response_size = sizeof(types_Interface),
+	},
+	[AGENT_UPDATE_ROUTES] = AGENT(UpdateRoutes, UpdateRoutesRequest, Routes),
+	[AGENT_LIST_INTERFACES] = AGENT(ListInterfaces, ListInterfacesRequest, Interfaces),
+	[AGENT_LIST_ROUTES] = AGENT(ListRoutes, ListRoutesRequest, Routes),
+	[AGENT_ADD_ARP_NEIGHBORS] = AGENT(AddARPNeighbors, AddARPNeighborsRequest, Empty),
+	[AGENT_GET_IP_TABLES] = AGENT(GetIPTables, GetIPTablesRequest, GetIPTablesResponse),
+	[AGENT_SET_IP_TABLES] = AGENT(SetIPTables, SetIPTablesRequest, SetIPTablesResponse),
+	[AGENT_GET_METRICS] = AGENT(GetMetrics, GetMetricsRequest, Metrics),
+	[AGENT_ONLINE_CPU_MEM] = AGENT(OnlineCPUMem, OnlineCPUMemRequest, Empty),
+	[AGENT_MEM_HOTPLUG_BY_PROBE] = AGENT(MemHotplugByProbe, MemHotplugByProbeRequest, Empty),
+	[AGENT_COPY_FILE] = AGENT(CopyFile, CopyFileRequest, Empty),
+	[AGENT_ADD_SWAP] = AGENT(AddSwap, AddSwapRequest, Empty),
+	[AGENT_ADD_SWAP_PATH] = AGENT(AddSwapPath, AddSwapPathRequest, Empty),
+	[AGENT_GET_VOLUME_STATS] = AGENT(GetVolumeStats, VolumeStatsRequest, VolumeStatsResponse),
+	[AGENT_RESIZE_VOLUME] = AGENT(ResizeVolume, ResizeVolumeRequest, Empty),
+	[AGENT_UPDATE_EPHEMERAL_MOUNTS] =
+		AGENT(UpdateEphemeralMounts, UpdateEphemeralMountsRequest, Empty),
+	[AGENT_REMOVE_STALE_SHARE_MOUNTS] =
+		AGENT(RemoveStaleVirtiofsShareMounts, RemoveStaleVirtiofsShareMountsRequest, Empty),
+	[AGENT_GET_DIAGNOSTIC_DATA] =
+		AGENT(GetDiagnosticData, GetDiagnosticDataRequest, GetDiagnosticDataResponse),
+	[AGENT_SET_POLICY] = AGENT(SetPolicy, SetPolicyRequest, Empty),
+	[AGENT_MEM_AGENT_MEMCG_SET] = AGENT(MemAgentMemcgSet, MemAgentMemcgConfig, Empty),
+	[AGENT_MEM_AGENT_COMPACT_SET] = AGENT(MemAgentCompactSet, MemAgentCompactConfig, Empty),
 };
 /* clang-format on */
 

@@ -22,12 +22,12 @@
 #define LINE_MAX_BYTES 32 /* "CONNECT 4294967295\n" */
 #define STREAMS_MAX 256	  /* that nobody has claimed; then the oldest goes */
 
-enum listener_kind { LISTENER_RPC, LISTENER_HYBRID, LISTENER_STDIO, LISTENER_KIND_COUNT };
+#define PORT_HYBRID 0 /* of a listener whose connections name one themselves */
 
 struct listener {
 	struct agent_server *server;
 	struct listener *next;
-	enum listener_kind kind;
+	uint32_t port;
 	int fd;
 	struct loop_source *source;
 	char *path; /* of a unix socket that we made */
@@ -92,14 +92,39 @@ static int parse_connect(const char *line, uint32_t *ret_port)
 	return number ? parse_u32(number, ret_port) : -EINVAL;
 }
 
+/* Log and debug console have the port that they were asked for on, or none. */
+static bool is_served(const struct agent_server *server, uint32_t port)
+{
+	const struct agent_server_options *o = &server->options;
+
+	return port == AGENT_PORT_RPC || port == AGENT_PORT_STDIO ||
+	       (port && (port == o->log_port || port == o->console_port));
+}
+
+/* Takes @fd. */
+static void serve_port(struct agent_server *server, uint32_t port, uint32_t number, int fd)
+{
+	int r = 0;
+
+	if (port == AGENT_PORT_RPC)
+		r = rpc_conn_new(server, fd);
+	else if (port == AGENT_PORT_STDIO)
+		add_stream(&server->channel, number, fd);
+	else if (port == server->options.log_port)
+		r = logs_add_reader(server, fd);
+	else
+		r = shell_serve(server, fd);
+	if (r < 0)
+		log_warning("connection: %s", strerror(-r));
+}
+
 static void connect_port(struct handshake *h, uint32_t port)
 {
 	struct channel *c = &h->server->channel;
 	uint32_t number = ++c->last_number ? c->last_number : ++c->last_number; /* never 0 */
 	cleanup_free char *reply = xasprintf("OK %u\n", number);
-	int r = 0;
 
-	if (port != AGENT_PORT_RPC && port != AGENT_PORT_STDIO) {
+	if (!is_served(h->server, port)) {
 		log_info("connection to unknown port %u", port);
 		return;
 	}
@@ -108,12 +133,7 @@ static void connect_port(struct handshake *h, uint32_t port)
 	    (ssize_t)strlen(reply))
 		return;
 	loop_remove(steal_ptr(&h->source));
-	if (port == AGENT_PORT_RPC)
-		r = rpc_conn_new(h->server, steal_fd(&h->fd));
-	else
-		add_stream(c, number, steal_fd(&h->fd));
-	if (r < 0)
-		log_warning("connection: %s", strerror(-r));
+	serve_port(h->server, port, number, steal_fd(&h->fd));
 }
 
 static void on_handshake(void *ctx, int fd, uint32_t events)
@@ -152,27 +172,6 @@ static int add_handshake(struct agent_server *server, int fd)
 	return r;
 }
 
-static void accept_one(struct listener *l, int fd, const struct sockaddr_vm *peer)
-{
-	int r = 0;
-
-	switch (l->kind) {
-	case LISTENER_RPC:
-		r = rpc_conn_new(l->server, fd);
-		break;
-	case LISTENER_HYBRID:
-		r = add_handshake(l->server, fd);
-		break;
-	case LISTENER_STDIO:
-		add_stream(&l->server->channel, peer->svm_port, fd);
-		break;
-	case LISTENER_KIND_COUNT:
-		break;
-	}
-	if (r < 0)
-		log_warning("connection: %s", strerror(-r));
-}
-
 static void on_listener(void *ctx, int fd, uint32_t events)
 {
 	struct listener *l = ctx;
@@ -184,17 +183,19 @@ static void on_listener(void *ctx, int fd, uint32_t events)
 
 		if (conn < 0)
 			return; /* none left; whatever else it is will come again */
-		accept_one(l, conn, &peer);
+		if (l->port != PORT_HYBRID)
+			serve_port(l->server, l->port, peer.svm_port, conn);
+		else if (add_handshake(l->server, conn) < 0)
+			log_warning("connection: it cannot be waited for");
 	}
 }
 
-static int add_listener(struct agent_server *server, enum listener_kind kind, int fd,
-			const char *path)
+static int add_listener(struct agent_server *server, uint32_t port, int fd, const char *path)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 	int r = set_nonblock(fd, true);
 
-	*l = (struct listener){ .server = server, .kind = kind, .fd = fd };
+	*l = (struct listener){ .server = server, .port = port, .fd = fd };
 	if (r == 0)
 		r = loop_add_fd(server->loop, fd, EPOLLIN, on_listener, l, &l->source);
 	if (r < 0) {
@@ -215,7 +216,7 @@ int channel_claim(struct agent_server *server, uint32_t number)
 	/* The host connected before it asked, but its request may have overtaken the connection in
 	 * our list of things to do. */
 	for (struct listener *l = c->listeners; l; l = l->next)
-		if (l->kind == LISTENER_STDIO)
+		if (l->port == AGENT_PORT_STDIO)
 			on_listener(l, l->fd, EPOLLIN);
 
 	for (struct stream **p = &c->streams; *p; p = &(*p)->next) {
@@ -260,7 +261,7 @@ int agent_server_listen_unix(struct agent_server *server, const char *path, bool
 	int r = fd;
 
 	if (fd >= 0)
-		r = add_listener(server, is_raw ? LISTENER_RPC : LISTENER_HYBRID, fd, path);
+		r = add_listener(server, is_raw ? AGENT_PORT_RPC : PORT_HYBRID, fd, path);
 	return r < 0 ? error_sys(err, r, "listen on '%s'", path) : 0;
 }
 
@@ -282,20 +283,19 @@ static int listen_vsock(uint32_t port)
 
 int agent_server_listen_vsock(struct agent_server *server, struct error *err)
 {
-	static const struct {
-		uint32_t port;
-		enum listener_kind kind;
-	} ports[] = {
-		{ AGENT_PORT_STDIO, LISTENER_STDIO },
-		{ AGENT_PORT_RPC, LISTENER_RPC },
+	const uint32_t ports[] = {
+		AGENT_PORT_STDIO,
+		AGENT_PORT_RPC,
+		server->options.log_port,
+		server->options.console_port,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
-		int fd = listen_vsock(ports[i].port);
-		int r = fd < 0 ? fd : add_listener(server, ports[i].kind, fd, NULL);
+		int fd = ports[i] ? listen_vsock(ports[i]) : -1;
+		int r = !ports[i] ? 0 : fd < 0 ? fd : add_listener(server, ports[i], fd, NULL);
 
 		if (r < 0)
-			return error_sys(err, r, "listen on vsock port %u", ports[i].port);
+			return error_sys(err, r, "listen on vsock port %u", ports[i]);
 	}
 	return 0;
 }

@@ -14,27 +14,31 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
-#include "lib/engine/engine.h"
 #include "oci/config.h"
 
-#define ID_MAX 1024
 #define CGROUP_REMOVE_MS 2000
 
-struct container *container_find(struct agent_server *server, const char *id, struct error *err)
+struct container *container_find_any(struct agent_server *server, const char *id)
 {
-	if (!id)
-		id = "";
 	for (struct container *c = server->containers; c; c = c->next)
-		if (streq(c->id, id))
+		if (id && streq(c->id, id))
 			return c;
-	/* Kata's agent answers INVALID_ARGUMENT, and its clients know that. */
-	(void)error_set(err, -EINVAL, "container '%.100s' does not exist", id);
 	return NULL;
 }
 
-/* Everything that was made for it, at whatever stage it is. Its processes have exited, or are to
- * be killed. */
-static void destroy(struct container *container)
+struct container *container_find(struct agent_server *server, const char *id, struct error *err)
+{
+	struct container *container = container_find_any(server, id);
+
+	if (container && !container->creation)
+		return container;
+	/* Kata's agent answers INVALID_ARGUMENT, and its clients know that. */
+	(void)error_set(err, container ? -EBUSY : -EINVAL, "container '%.100s' %s", id ? id : "",
+			container ? "is being created" : "does not exist");
+	return NULL;
+}
+
+void container_destroy(struct container *container)
 {
 	struct agent_server *server = container->server;
 	struct error err = ERROR_INIT;
@@ -59,151 +63,6 @@ static void destroy(struct container *container)
 	free(container);
 }
 
-/* CreateContainer */
-
-struct creation {
-	struct container *container;
-	const grpc_CreateContainerRequest *request;
-};
-
-static int parse_config(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	const grpc_CreateContainerRequest *req = c->request;
-
-	if (!req->oci_json.size)
-		return error_set(err, -EINVAL, "oci_json is missing");
-	if (req->devices_count || req->shared_mounts_count)
-		return error_set(err, -EOPNOTSUPP, "devices and shared mounts are not supported");
-	return oci_config_parse("config.json", (const char *)req->oci_json.data, req->oci_json.size,
-				&c->container->config, err);
-}
-
-static int add_storages(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-
-	return storage_add(c->container->server, c->request->storages, c->request->storages_count,
-			   &c->container->mounts, err);
-}
-
-static int make_cgroup(void *ctx, struct error *err)
-{
-	struct container *container = ((struct creation *)ctx)->container;
-	const struct oci_linux *linux_ = &container->config->linux_;
-	cleanup_free char *path = cgroup_plan_path(linux_->cgroups_path, container->id);
-	struct cgroup *cg;
-	int r = cgroup_open(path, &cg, err);
-
-	if (r < 0)
-		return r;
-	r = cgroup_create(cg, err);
-	if (r < 0) { /* it may be somebody else's: not ours to remove */
-		cgroup_free(cg);
-		return r;
-	}
-	container->cgroup = cg;
-	return cgroup_apply(cg, &linux_->resources, err);
-}
-
-static int prepare_stdio(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	const grpc_CreateContainerRequest *req = c->request;
-	const uint32_t ports[STDIO_COUNT] = { req->stdin_port, req->stdout_port, req->stderr_port };
-	const struct oci_process *spec = c->container->config->process;
-	struct process *init = process_new(c->container, req->exec_id, true);
-
-	if (!spec)
-		return error_set(err, -EINVAL, "config.json: process is missing");
-	return stdio_prepare(&init->io, c->container->server, spec->terminal, ports, err);
-}
-
-static int accept_pid(void *ctx, pid_t pid, struct error *err)
-{
-	return 0; /* nothing of ours is on disk */
-}
-
-static int launch(void *ctx, struct error *err)
-{
-	struct container *container = ((struct creation *)ctx)->container;
-	struct stdio *io = &container->init->io;
-	cleanup_fd int gate = -1;
-	struct engine_container engine = {
-		.id = container->id,
-		.config = container->config,
-		.bundle = "/",
-		.cgroup = container->cgroup,
-		.console_socket = io->console[1],
-		.is_guest = container->server->options.is_guest,
-		.on_pid = accept_pid,
-	};
-	int ends[2], r;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return error_sys(err, errno, "make start pipe");
-	gate = ends[0];
-	container->start_fd = ends[1];
-	engine.start_fd = gate;
-	memcpy(engine.stdio, io->child, sizeof(engine.stdio));
-	r = engine_create(&engine, &pid, err);
-	return r < 0 ? r : process_attach(container->init, pid, err);
-}
-
-/* clang-format off */
-static const struct step create_steps[] = {
-	{ .run = parse_config },
-	{ "storages", add_storages },
-	{ "cgroup", make_cgroup },
-	{ "stdio", prepare_stdio },
-	{ .run = launch },
-};
-/* clang-format on */
-
-static int check_id(const char *id, struct error *err)
-{
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-";
-
-	if (!id || !*id || strlen(id) > ID_MAX || strspn(id, allowed) != strlen(id) ||
-	    streq(id, ".") || streq(id, ".."))
-		return error_set(err, -EINVAL, "invalid container ID format: '%.100s'",
-				 id ? id : "");
-	return 0;
-}
-
-int container_create(struct rpc_call *call, const void *request, void *response, struct error *err)
-{
-	const grpc_CreateContainerRequest *req = request;
-	struct agent_server *server = call->server;
-	struct creation creation = { .request = req };
-	struct container *container;
-	int r = check_id(req->container_id, err);
-
-	if (r < 0)
-		return r;
-	if (server->is_ending)
-		return error_set(err, -EBUSY, "the sandbox is being destroyed");
-	if (container_find(server, req->container_id, NULL))
-		return error_set(err, -EEXIST, "container '%s' exists already", req->container_id);
-
-	container = xcalloc(1, sizeof(*container));
-	container->server = server;
-	container->id = xstrdup(req->container_id);
-	container->start_fd = -1;
-	creation.container = container;
-	r = steps_run(create_steps, ARRAY_SIZE(create_steps), &creation, err);
-	if (r < 0) {
-		destroy(container);
-		return r;
-	}
-	container->next = server->containers;
-	server->containers = container;
-	oom_watch(container);
-	return 0;
-}
-
 /* StartContainer */
 
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err)
@@ -225,7 +84,7 @@ int container_start(struct rpc_call *call, const void *request, void *response, 
 
 /* RemoveContainer */
 
-static void finish_removal(struct container *container)
+void container_finish_removal(struct container *container)
 {
 	struct agent_server *server = container->server;
 	struct rpc_call *removers = steal_ptr(&container->removers);
@@ -235,7 +94,7 @@ static void finish_removal(struct container *container)
 	 * is gone may make it again. */
 	for (struct rpc_call *call = removers; call; call = call->wait_next)
 		call->wait_list = &removers;
-	destroy(container);
+	container_destroy(container);
 	while (removers)
 		rpc_reply(removers, &response);
 	sandbox_check(server);
@@ -243,12 +102,12 @@ static void finish_removal(struct container *container)
 
 void container_check(struct container *container)
 {
-	if (!container->is_removing)
+	if (!container->is_removing || container->creation)
 		return;
 	for (const struct process *p = container->processes; p; p = p->next)
 		if (p->pid && !p->has_exited)
 			return;
-	finish_removal(container);
+	container_finish_removal(container);
 }
 
 static void kill_all(const struct container *container)
@@ -266,6 +125,10 @@ static void kill_all(const struct container *container)
 void container_begin_removal(struct container *container)
 {
 	container->is_removing = true;
+	if (container->creation) {
+		worker_cancel(container->server, container->creation);
+		return;
+	}
 	kill_all(container);
 	/* Nobody waits any longer for a host that does not read. */
 	for (struct process *p = container->processes; p; p = p->next)
@@ -286,10 +149,12 @@ static void on_remove_timeout(void *ctx)
 int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_RemoveContainerRequest *req = request;
-	struct container *container = container_find(call->server, req->container_id, err);
+	struct container *container = container_find_any(call->server, req->container_id);
 
-	if (!container)
+	if (!container) {
+		(void)container_find(call->server, req->container_id, err); /* says why */
 		return err->code;
+	}
 	(void)rpc_wait(call, &container->removers);
 	if (req->timeout && req->timeout < INT32_MAX / 1000 && !container->remove_timer)
 		container->remove_timer = loop_add_timer(
@@ -307,6 +172,6 @@ void containers_destroy(struct agent_server *server)
 		for (struct process *p = container->processes; p; p = p->next)
 			if (p->pid && !p->has_exited && waitpid(p->pid, NULL, 0) == p->pid)
 				p->has_exited = true;
-		destroy(container);
+		container_destroy(container);
 	}
 }

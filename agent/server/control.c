@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "agent/server/server-internal.h"
+#include "agent/server/spec.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/str.h"
@@ -39,21 +40,20 @@ int control_update(struct rpc_call *call, const void *request, void *response, s
 {
 	const grpc_UpdateContainerRequest *req = request;
 	const struct container *container = container_find(call->server, req->container_id, err);
-	const struct agent_bytes *text = &req->resources_json;
-	struct oci_resources resources;
+	cleanup_oci_resources struct oci_resources *resources = NULL;
+	cleanup_free char *text = NULL;
 	int r;
 
 	if (!container)
 		return err->code;
-	if (!text->size)
-		return error_set(err, -EINVAL, "resources_json is missing");
-	fields_init(&oci_resources_fields, &resources);
-	r = fields_parse(&oci_resources_fields, "resources", (const char *)text->data, text->size,
-			 &oci_limits, &resources, err);
-	if (r == 0)
-		r = cgroup_update(container->cgroup, &resources, err);
-	fields_release(&oci_resources_fields, &resources);
-	return r;
+	if (req->resources_json.size)
+		text = xstrndup((const char *)req->resources_json.data, req->resources_json.size);
+	else if (req->resources)
+		text = spec_resources_text(req->resources);
+	else
+		return error_set(err, -EINVAL, "both resources_json and resources are missing");
+	r = oci_resources_parse("resources", text, strlen(text), &resources, err);
+	return r < 0 ? r : cgroup_update(container->cgroup, resources, err);
 }
 
 /* ListProcesses. There is no ps program in here, so its options mean nothing. */

@@ -72,14 +72,9 @@ int guest_details(struct rpc_call *call, const void *request, void *response, st
 	details->supports_seccomp = true;
 	details->storage_handlers = strv_copy((char *const *)storage_driver_names);
 	details->storage_handlers_count = (pb_size_t)count;
+	details->device_handlers = strv_copy((char *const *)device_type_names);
+	details->device_handlers_count = (pb_size_t)strv_len((char *const *)device_type_names);
 	return 0;
-}
-
-static int require_guest(const struct rpc_call *call, struct error *err)
-{
-	if (call->server->options.is_guest)
-		return 0;
-	return error_set(err, -EPERM, "this agent does not own its machine");
 }
 
 int guest_set_time(struct rpc_call *call, const void *request, void *response, struct error *err)

@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 
 #define DEFAULT_PORT_NAME "agent"
+#define DEVICE_TIMEOUT_MAX_S 3600
 
 /* clang-format off */
 static const struct {
@@ -56,6 +57,38 @@ static void parse_address(const char *value, struct agent_boot_options *o)
 		set_channel(o, AGENT_CHANNEL_UNIX, path);
 }
 
+static void parse_log_port(const char *value, struct agent_boot_options *o)
+{
+	(void)parse_u32(value, &o->log_port); /* as it was */
+}
+
+static void parse_console(const char *value, struct agent_boot_options *o)
+{
+	if (!*value || *value == '=') /* else it is another option */
+		o->has_console = !*value || streq(value, "=true") || streq(value, "=1");
+}
+
+static void parse_console_port(const char *value, struct agent_boot_options *o)
+{
+	(void)parse_u32(value, &o->console_port); /* as it was */
+}
+
+static void parse_device_timeout(const char *value, struct agent_boot_options *o)
+{
+	uint32_t seconds;
+
+	if (parse_u32(value, &seconds) == 0 && seconds <= DEVICE_TIMEOUT_MAX_S)
+		o->device_timeout_s = seconds;
+}
+
+static void parse_pipe_size(const char *value, struct agent_boot_options *o)
+{
+	uint32_t size;
+
+	if (parse_u32(value, &size) == 0 && size <= INT32_MAX)
+		o->pipe_size = size;
+}
+
 /* agent.passfd_listener_port needs no entry: the stdio listener is always there, on 1027. */
 static const struct {
 	const char *name;
@@ -64,6 +97,11 @@ static const struct {
 	{ "agent.log=", parse_log },
 	{ "agent.server_addr=", parse_address },
 	{ "agent.channel=", parse_channel },
+	{ "agent.log_vport=", parse_log_port },
+	{ "agent.debug_console_vport=", parse_console_port },
+	{ "agent.debug_console", parse_console }, /* alone, or with a truth */
+	{ "agent.hotplug_timeout=", parse_device_timeout },
+	{ "agent.container_pipe_size=", parse_pipe_size },
 };
 
 void agent_boot_options_parse(const char *command_line, struct agent_boot_options *ret)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/log.h"
 
@@ -21,6 +22,11 @@ struct agent_boot_options {
 	enum log_level log_level;
 	enum agent_channel channel;
 	char channel_name[64]; /* SERIAL: of the port; UNIX: path */
+	uint32_t log_port;     /* 0: the console alone */
+	bool has_console;	       /* a shell for who debugs, if it has a port too */
+	uint32_t console_port;
+	uint32_t device_timeout_s; /* 0: the default */
+	uint32_t pipe_size;
 };
 
 /* Pure. Of repeated options the last one counts; values that are not understood are ignored, like

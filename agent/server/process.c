@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/server/server-internal.h"
+#include "agent/server/spec.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/loop.h"
@@ -173,16 +174,24 @@ static struct process *find_by_pid(struct agent_server *server, pid_t pid)
 	return NULL;
 }
 
+/* A child that has ended and is still to be reaped, or 0. */
+static pid_t find_ended(void)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? 0 : info.si_pid;
+}
+
 void processes_reap(struct agent_server *server)
 {
 	struct process *process;
 	int status;
 	pid_t pid;
 
-	for (;;) {
-		pid = waitpid(-1, &status, WNOHANG);
-		if (pid <= 0)
-			return;
+	while ((pid = find_ended()) > 0) {
+		worker_poll(server);
+		if (waitpid(pid, &status, WNOHANG) != pid)
+			continue;
 		process = find_by_pid(server, pid);
 		if (!process) /* an orphan that became ours */
 			continue;
@@ -238,6 +247,20 @@ static int run_exec(struct process *process, const grpc_ExecProcessRequest *req,
 	return r < 0 ? r : process_attach(process, pid, err);
 }
 
+static int parse_process(const grpc_ExecProcessRequest *req, struct oci_process **ret,
+			 struct error *err)
+{
+	cleanup_free char *text = NULL;
+
+	if (req->oci_json.size)
+		return oci_process_parse("process", (const char *)req->oci_json.data,
+					 req->oci_json.size, ret, err);
+	if (!req->process)
+		return error_set(err, -EINVAL, "both oci_json and process are missing");
+	text = spec_process_text(req->process);
+	return oci_process_parse("process", text, strlen(text), ret, err);
+}
+
 int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_ExecProcessRequest *req = request;
@@ -251,12 +274,9 @@ int process_exec(struct rpc_call *call, const void *request, void *response, str
 	r = check_exec(container, req->exec_id, err);
 	if (r < 0)
 		return error_wrap(err, r, "exec in '%s'", container->id);
-	if (!req->oci_json.size)
-		return error_set(err, -EINVAL, "exec in '%s': oci_json is missing", container->id);
-	r = oci_process_parse("process", (const char *)req->oci_json.data, req->oci_json.size,
-			      &spec, err);
+	r = parse_process(req, &spec, err);
 	if (r < 0)
-		return r;
+		return error_wrap(err, r, "exec in '%s'", container->id);
 
 	process = process_new(container, req->exec_id, false);
 	r = run_exec(process, req, spec, err);

@@ -22,6 +22,7 @@ struct rpc_conn {
 	size_t calls_count;
 };
 
+/* A method without one is answered UNIMPLEMENTED. */
 /* clang-format off */
 static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_CHECK] = guest_check,
@@ -48,6 +49,21 @@ static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_STATS_CONTAINER] = stats_get,
 	[AGENT_LIST_PROCESSES] = control_list,
 	[AGENT_GET_OOM_EVENT] = oom_get,
+	[AGENT_UPDATE_INTERFACE] = network_update_interface,
+	[AGENT_UPDATE_ROUTES] = network_update_routes,
+	[AGENT_LIST_INTERFACES] = network_list_interfaces,
+	[AGENT_LIST_ROUTES] = network_list_routes,
+	[AGENT_ADD_ARP_NEIGHBORS] = network_add_neighbors,
+	[AGENT_GET_METRICS] = metrics_get,
+	[AGENT_ONLINE_CPU_MEM] = hotplug_online,
+	[AGENT_MEM_HOTPLUG_BY_PROBE] = hotplug_probe,
+	[AGENT_COPY_FILE] = copy_file,
+	[AGENT_ADD_SWAP] = volume_swap_on,
+	[AGENT_ADD_SWAP_PATH] = volume_swap_on_path,
+	[AGENT_GET_VOLUME_STATS] = volume_stats,
+	[AGENT_UPDATE_EPHEMERAL_MOUNTS] = storage_update,
+	[AGENT_REMOVE_STALE_SHARE_MOUNTS] = volume_touch_shares,
+	[AGENT_GET_DIAGNOSTIC_DATA] = diagnostic_get,
 };
 /* clang-format on */
 
@@ -82,21 +98,6 @@ static void send_error(struct rpc_conn *conn, uint32_t stream_id, const struct e
 	send_status(conn, stream_id, ttrpc_code_from_errno(err->code), err->msg);
 }
 
-struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list)
-{
-	struct rpc_call *waiting = xmemdup(call, sizeof(*call));
-
-	waiting->conn_next = waiting->conn->calls;
-	waiting->conn->calls = waiting;
-	waiting->conn->calls_count++;
-	waiting->wait_list = list;
-	waiting->wait_next = NULL;
-	while (*list)
-		list = &(*list)->wait_next;
-	*list = waiting;
-	return waiting;
-}
-
 static void forget(struct rpc_call *call)
 {
 	struct rpc_call **p = call->wait_list;
@@ -109,8 +110,38 @@ static void forget(struct rpc_call *call)
 		p = &(*p)->conn_next;
 	*p = call->conn_next;
 	call->conn->calls_count--;
+	loop_remove(call->timer);
 	fifo_done(&call->data);
 	free(call);
+}
+
+/* What it asked for goes on; who asked has lost interest. */
+static void on_late(void *ctx)
+{
+	struct rpc_call *call = ctx;
+
+	call->timer = NULL;
+	send_status(call->conn, call->stream_id, TTRPC_DEADLINE_EXCEEDED, "the time is over");
+	forget(call);
+}
+
+struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list)
+{
+	struct rpc_call *waiting = xmemdup(call, sizeof(*call));
+
+	waiting->request = NULL;
+	waiting->conn_next = waiting->conn->calls;
+	waiting->conn->calls = waiting;
+	waiting->conn->calls_count++;
+	waiting->wait_list = list;
+	waiting->wait_next = NULL;
+	if (call->timeout_ms)
+		waiting->timer =
+			loop_add_timer(call->server->loop, call->timeout_ms, on_late, waiting);
+	while (*list)
+		list = &(*list)->wait_next;
+	*list = waiting;
+	return waiting;
 }
 
 void rpc_reply(struct rpc_call *call, const void *response)
@@ -147,6 +178,26 @@ static void run_handler(struct rpc_conn *conn, struct rpc_call *call, const void
 	agent_message_release(info->response, response);
 }
 
+void *rpc_take_request(struct rpc_call *call)
+{
+	return steal_ptr(&call->request);
+}
+
+void rpc_free_request(enum agent_method method, void *request)
+{
+	if (request)
+		agent_message_release(agent_methods[method].request, request);
+	free(request);
+}
+
+/* In milliseconds, rounded up; 0 is for ever, as is what no timer could wait for. */
+static int timeout_of(const struct ttrpc_request *req)
+{
+	int64_t ms = req->timeout_ns / 1000000 + (req->timeout_ns % 1000000 > 0);
+
+	return req->timeout_ns > 0 && ms < INT32_MAX ? (int)ms : 0;
+}
+
 static void serve(struct rpc_conn *conn, uint32_t stream_id, const struct ttrpc_request *req)
 {
 	cleanup_free char *service = xstrndup(req->service.data, req->service.len);
@@ -157,7 +208,7 @@ static void serve(struct rpc_conn *conn, uint32_t stream_id, const struct ttrpc_
 	struct rpc_call call = { .server = conn->server, .conn = conn, .stream_id = stream_id };
 	int method = agent_method_find(service, name);
 
-	if (method < 0) {
+	if (method < 0 || !handlers[method]) {
 		text = xasprintf("/%.100s/%.100s is not supported", service, name);
 		send_status(conn, stream_id, TTRPC_UNIMPLEMENTED, text);
 		return;
@@ -175,8 +226,10 @@ static void serve(struct rpc_conn *conn, uint32_t stream_id, const struct ttrpc_
 		send_status(conn, stream_id, TTRPC_INVALID_ARGUMENT, text);
 		return;
 	}
-	run_handler(conn, &call, message);
-	agent_message_release(info->request, message);
+	call.request = steal_ptr(&message);
+	call.timeout_ms = timeout_of(req);
+	run_handler(conn, &call, call.request);
+	rpc_free_request(call.method, call.request);
 }
 
 static int on_frame(void *ctx, const struct ttrpc_header *header, const uint8_t *payload)

@@ -10,15 +10,19 @@
 #include "agent/proto/method.h"
 #include "agent/server/server.h"
 #include "lib/base/cleanup.h"
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+#include "oci/config.h"
 
 struct agent_server;
 struct cgroup;
 struct container;
-struct error;
+struct creation;
 struct loop_source;
 struct oci_config;
 struct process;
 struct rpc_conn;
+struct worker_job;
 struct yamux;
 
 /* What the files of this directory know of each other, one section a file. */
@@ -33,8 +37,11 @@ struct rpc_call {
 	struct rpc_call *conn_next;  /* of those that wait, by connection */
 	struct rpc_call **wait_list; /* and by what they wait for, in order of arrival */
 	struct rpc_call *wait_next;
-	struct fifo data; /* WriteStdin: not written yet */
-	uint32_t size;	  /* WriteStdin: all of it; ReadStd…: at most */
+	void *request;		     /* for rpc_take_request(), while its handler runs */
+	struct loop_source *timer;   /* timeout_nano of the request */
+	int timeout_ms;		     /* 0: none */
+	struct fifo data;	     /* WriteStdin: not written yet */
+	uint32_t size;		     /* WriteStdin: all of it; ReadStd…: at most */
 };
 
 /* A handler answers with 0 (*@response, zeroed before and released after), with a negative errno
@@ -50,6 +57,10 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
 void rpc_reply(struct rpc_call *call, const void *response);
 void rpc_fail(struct rpc_call *call, const struct error *err);
 void rpc_fail_all(struct rpc_call **list, const struct error *err);
+
+/* The request, which otherwise ends with its handler, for the caller to free. */
+void *rpc_take_request(struct rpc_call *call);
+void rpc_free_request(enum agent_method method, void *request); /* NULL is accepted */
 
 int rpc_conn_new(struct agent_server *server, int fd); /* takes @fd */
 void rpc_conns_close(struct agent_server *server);
@@ -67,6 +78,68 @@ struct channel {
 void channel_close(struct agent_server *server);
 /* The stdio stream of that number, for the caller to own: -ENOENT when nobody connected it. */
 int channel_claim(struct agent_server *server, uint32_t number);
+
+/* worker.c: what may take long, in a child */
+
+/* How far it got, told in shared memory: the child may be killed at any moment. */
+struct worker_progress {
+	bool has_cgroup;       /* CreateContainer: the container's is there, and ours */
+	size_t storages_count; /* that were mounted */
+};
+
+/* What the child has to tell; it crosses a pipe. */
+struct worker_result {
+	struct error err; /* code 0: success */
+	pid_t pid;	  /* CreateContainer: the init */
+	struct worker_progress progress;
+};
+
+struct worker_task {
+	const char *name;
+	/* In the agent, when its turn has come; may be NULL. */
+	int (*begin)(void *ctx, struct error *err);
+	/* In the child, which it leaves by returning; a failure is in result->err. */
+	int (*run)(void *ctx, struct worker_progress *progress, struct worker_result *result);
+	/* In the agent, once: with the result, or (on_drop) because the agent ends. */
+	void (*on_done)(void *ctx, const struct worker_result *result);
+	void (*on_drop)(void *ctx, const struct worker_result *result);
+};
+
+struct worker {
+	struct worker_job *jobs; /* the first is under way */
+	bool is_busy;
+	pid_t pid;
+	int fd;
+	struct loop_source *source;
+	struct worker_progress *progress; /* shared with the child; NULL before the first one */
+};
+
+void worker_add(struct agent_server *server, const struct worker_task *task, void *ctx);
+/* Nobody wants it any more: it fails soon. */
+void worker_cancel(struct agent_server *server, const void *ctx);
+/* Takes a result that is there already. To be called before a child is reaped that nobody knows:
+ * a process whose maker has ended was told of before. */
+void worker_poll(struct agent_server *server);
+void worker_stop(struct agent_server *server);
+
+/* logs.c: the agent's log as a stream of JSON lines */
+
+struct log_reader;
+struct logs {
+	int fds[2]; /* what the log is written to, and read from; [1] 0: not in use */
+	struct loop_source *source;
+	struct strbuf kept; /* for those who come later */
+	struct log_reader *readers;
+};
+int logs_open(struct agent_server *server, struct error *err); /* options.log_port */
+int logs_add_reader(struct agent_server *server, int fd);      /* takes @fd */
+void logs_close(struct agent_server *server);
+
+/* shell.c: the debug console */
+
+struct shell;
+int shell_serve(struct agent_server *server, int fd); /* takes @fd: a terminal with a shell on it */
+void shells_close(struct agent_server *server);
 
 /* relay.c: one direction of one stream */
 
@@ -177,21 +250,34 @@ struct container {
 	struct process *processes; /* init included */
 	struct cgroup_oom *oom; /* NULL: not watched */
 	struct loop_source *oom_source;
+	struct creation *creation; /* while it is being made: only its removal may be asked */
 	bool is_removing;
+	struct rpc_call *creators;
 	struct rpc_call *removers;
 	struct loop_source *remove_timer;
 };
 
+/* Not one that is being made: that is an error of its own. */
 struct container *container_find(struct agent_server *server, const char *id, struct error *err);
+/* That one too; NULL when there is none of that name. */
+struct container *container_find_any(struct agent_server *server, const char *id);
 /* A process was reaped: a removal may be complete. The container may be gone afterwards. */
 void container_check(struct container *container);
 /* Kills everything and begins the removal; the container may be gone afterwards. */
 void container_begin_removal(struct container *container);
+/* Everything that was made for it, at whatever stage it is. Its processes have exited, or are to
+ * be killed. */
+void container_destroy(struct container *container);
+/* Answers who asked for its removal, last of all. */
+void container_finish_removal(struct container *container);
 void containers_destroy(struct agent_server *server);
 
-int container_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err);
 int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* create.c: CreateContainer */
+
+int container_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 
 /* control.c: what is asked of a container that lives */
 
@@ -226,21 +312,94 @@ struct storage {
 	struct storage *next;
 	char *mount_point;
 	unsigned int users;
-	bool is_mounted;
+	bool is_mount; /* by now, and not a mere directory */
 };
-/* Mounts in order; each mount point in use is appended to *@mounts for storage_remove(). On error
- * those of this call are taken back. */
-int storage_add(struct agent_server *server, const grpc_Storage *storages, size_t count,
-		char ***mounts, struct error *err);
-void storage_remove(struct agent_server *server, char **mounts); /* backwards; frees @mounts */
-extern const char *const storage_driver_names[];		 /* NULL-terminated */
+
+/* What one request asks for, between its reservation and its mounting. */
+struct storage_set {
+	const grpc_Storage *items;
+	size_t count;
+	bool *is_new; /* to be mounted, not in use yet */
+	const char *container_id; /* or "" for the sandbox */
+	const struct agent_server_options *options;
+};
+#define STORAGE_SET_INIT { NULL, 0, NULL, NULL, NULL }
+
+/* In the agent: counts the users, and appends every mount point to *@mounts for storage_remove().
+ * Nothing is left counted on error. */
+int storage_reserve(struct agent_server *server, const grpc_Storage *items, size_t count,
+		    const char *container_id, struct storage_set *ret, char ***mounts,
+		    struct error *err);
+/* In a worker: mounts those that are new, in order, and counts all it has passed. */
+int storage_mount(const struct storage_set *set, size_t *count, struct error *err);
+/* In the agent, after that: what was mounted is to be unmounted by storage_remove(), which undoes a
+ * set that failed too. */
+void storage_settle(struct agent_server *server, const struct storage_set *set, size_t count);
+void storage_set_done(struct storage_set *set);
+/* Backwards; frees @mounts. */
+void storage_remove(struct agent_server *server, char **mounts);
+extern const char *const storage_driver_names[]; /* NULL-terminated */
+/* New options for a tmpfs of driver "ephemeral". */
+int storage_update(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* storage-options.c: what options of a mount mean; pure */
+
+struct mount_options {
+	unsigned long flags; /* MS_… */
+	char *data;	     /* what is for the file system */
+};
+void mount_options_plan(char *const *options, size_t count, struct mount_options *ret);
+void mount_options_done(struct mount_options *options);
+#define cleanup_mount_options CLEANUP(mount_options_done)
+/* The value of the last option "NAME=value" ("fsgid="), or NULL. */
+const char *mount_option_value(char *const *options, size_t count, const char *prefix);
+
+/* storage-group.c: FSGroup: a tree for a group to write */
+
+int storage_set_group(const char *path, uint32_t gid, bool is_if_needed, struct error *err);
+
+/* kernel-modules.c: CreateSandbox's kernel modules. In a worker. */
+
+int kernel_modules_load(const struct agent_server_options *options,
+			const grpc_KernelModule *modules, size_t count, struct error *err);
+
+/* device.c: block devices, by what the host knows of them. In a worker: they wait. */
+
+/* The node ("/dev/vda") of a device for Storage.source or Device.id; of type "net" the link's name,
+ * for Interface.devicePath. */
+int device_find(const struct agent_server_options *options, const char *type, const char *address,
+		char **ret, struct error *err);
+/* Gives devices of the configuration the numbers they have in here. */
+int device_patch(const struct agent_server_options *options, const grpc_Device *devices,
+		 size_t count, struct oci_config *config, struct error *err);
+extern const char *const device_type_names[]; /* NULL-terminated */
 
 /* sandbox.c */
+
+struct sandbox {
+	char *id; /* NULL: CreateSandbox was not called */
+	char *hostname;
+	char *hook_path; /* directory of the guest's own hooks, or NULL */
+	char **mounts;
+	bool has_shared_pids;
+	int namespaces[OCI_NS_COUNT]; /* that containers share, or -1: sandbox_arrange() */
+	struct storage_set storages;
+	grpc_CreateSandboxRequest *request; /* while it is being created */
+	struct rpc_call *creators;
+};
+void sandbox_init(struct agent_server *server);
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int sandbox_destroy(struct rpc_call *call, const void *request, void *response, struct error *err);
 /* The last container is gone. */
 void sandbox_check(struct agent_server *server);
+/* Namespaces that a container shares with its sandbox. @is_kata: as Kata's agent arranges them,
+ * whatever the configuration says. */
+int sandbox_arrange(struct agent_server *server, struct oci_config *config, bool is_kata,
+		    bool has_shared_pids, struct error *err);
+/* A container was made; the first one's pid namespace is the one that is shared. */
+void sandbox_note_init(struct agent_server *server, pid_t pid);
+void sandbox_done(struct agent_server *server);
 
 /* guest.c */
 
@@ -250,7 +409,53 @@ int guest_details(struct rpc_call *call, const void *request, void *response, st
 int guest_set_time(struct rpc_call *call, const void *request, void *response, struct error *err);
 int guest_reseed(struct rpc_call *call, const void *request, void *response, struct error *err);
 
+/* network.c */
+
+int network_update_interface(struct rpc_call *call, const void *request, void *response,
+			     struct error *err);
+int network_list_interfaces(struct rpc_call *call, const void *request, void *response,
+			    struct error *err);
+int network_update_routes(struct rpc_call *call, const void *request, void *response,
+			  struct error *err);
+int network_list_routes(struct rpc_call *call, const void *request, void *response,
+			struct error *err);
+int network_add_neighbors(struct rpc_call *call, const void *request, void *response,
+			  struct error *err);
+
+/* hotplug.c: processors and memory that came later */
+
+int hotplug_online(struct rpc_call *call, const void *request, void *response, struct error *err);
+int hotplug_probe(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* copy.c */
+
+int copy_file(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* volume.c: file systems and swap */
+
+int volume_stats(struct rpc_call *call, const void *request, void *response, struct error *err);
+int volume_touch_shares(struct rpc_call *call, const void *request, void *response,
+			struct error *err);
+int volume_swap_on(struct rpc_call *call, const void *request, void *response, struct error *err);
+int volume_swap_on_path(struct rpc_call *call, const void *request, void *response,
+			struct error *err);
+
+/* metrics.c */
+
+int metrics_get(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* diagnostic.c */
+
+int diagnostic_get(struct rpc_call *call, const void *request, void *response, struct error *err);
+
 /* server.c */
+
+/* The agent is the machine's init; or the error that it is not. */
+int require_guest(const struct rpc_call *call, struct error *err);
+/* Where sysfs is, and where Kata's agent keeps things. */
+const char *server_sys_dir(const struct agent_server_options *options);
+const char *server_dev_dir(const struct agent_server_options *options);
+const char *server_run_dir(const struct agent_server_options *options);
 
 struct agent_server {
 	struct loop *loop;
@@ -261,8 +466,10 @@ struct agent_server {
 	struct container *containers;
 	struct oom_events oom;
 	struct storage *storages;
-	char *sandbox_id; /* NULL: CreateSandbox was not called */
-	char **sandbox_mounts;
+	struct worker worker;
+	struct logs logs;
+	struct shell *shells;
+	struct sandbox sandbox;
 	bool is_ending; /* DestroySandbox: over when the last container is */
 	struct rpc_call *destroyers;
 	struct loop_source *goodbye;

@@ -8,6 +8,28 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
+int require_guest(const struct rpc_call *call, struct error *err)
+{
+	if (call->server->options.is_guest)
+		return 0;
+	return error_set(err, -EPERM, "this agent does not own its machine");
+}
+
+const char *server_sys_dir(const struct agent_server_options *options)
+{
+	return options->sys_dir ? options->sys_dir : "/sys";
+}
+
+const char *server_dev_dir(const struct agent_server_options *options)
+{
+	return options->dev_dir ? options->dev_dir : "/dev";
+}
+
+const char *server_run_dir(const struct agent_server_options *options)
+{
+	return options->run_dir ? options->run_dir : "/run/kata-containers";
+}
+
 static void on_signal(void *ctx, const struct signalfd_siginfo *info)
 {
 	struct agent_server *server = ctx;
@@ -44,10 +66,18 @@ int agent_server_new(struct loop *loop, const struct agent_server_options *optio
 
 	server->loop = loop;
 	server->options = *options;
+	sandbox_init(server);
 	r = watch_children(server);
 	if (r < 0) {
 		free(server);
 		return error_sys(err, r, "watch children");
+	}
+	if (options->log_port) {
+		r = logs_open(server, err);
+		if (r < 0) {
+			agent_server_free(server);
+			return r;
+		}
 	}
 	*ret = server;
 	return 0;
@@ -58,11 +88,13 @@ void agent_server_free(struct agent_server *server)
 	if (!server)
 		return;
 	rpc_conns_close(server);
+	worker_stop(server);
 	containers_destroy(server);
 	oom_events_done(&server->oom);
-	storage_remove(server, server->sandbox_mounts);
+	sandbox_done(server);
+	shells_close(server);
 	channel_close(server);
+	logs_close(server);
 	loop_remove(server->goodbye);
-	free(server->sandbox_id);
 	free(server);
 }

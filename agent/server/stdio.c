@@ -53,12 +53,14 @@ static int claim(struct stdio *io, struct agent_server *server, const uint32_t p
 	return 0;
 }
 
-static int make_pipe(struct stdio *io, int i, struct error *err)
+static int make_pipe(struct stdio *io, int i, int size, struct error *err)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_sys(err, errno, "%s: make pipe", names[i]);
+	if (size)
+		(void)fcntl(ends[0], F_SETPIPE_SZ, size); /* or as large as may be */
 	io->child[i] = ends[i == STDIO_IN ? 0 : 1];
 	io->own[i] = ends[i == STDIO_IN ? 1 : 0];
 	return 0;
@@ -73,7 +75,7 @@ static int open_null(struct stdio *io, int i, struct error *err)
 int stdio_prepare(struct stdio *io, struct agent_server *server, bool is_terminal,
 		  const uint32_t ports[STDIO_COUNT], struct error *err)
 {
-	int r;
+	int size = server->options.pipe_size, r;
 
 	io->is_terminal = is_terminal;
 	r = claim(io, server, ports, err);
@@ -85,7 +87,8 @@ int stdio_prepare(struct stdio *io, struct agent_server *server, bool is_termina
 		return 0;
 	}
 	for (int i = 0; i < STDIO_COUNT && r == 0; i++)
-		r = io->is_streamed && !ports[i] ? open_null(io, i, err) : make_pipe(io, i, err);
+		r = io->is_streamed && !ports[i] ? open_null(io, i, err)
+						 : make_pipe(io, i, size, err);
 	return r;
 }
 

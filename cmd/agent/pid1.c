@@ -191,9 +191,20 @@ static int listen_channel(struct agent_server *server, const struct agent_boot_o
 				 : listen_serial(server, o->channel_name, err);
 }
 
+static struct agent_server_options server_options(const struct agent_boot_options *o)
+{
+	return (struct agent_server_options){
+		.is_guest = true,
+		.device_timeout_ms = (int)o->device_timeout_s * 1000,
+		.pipe_size = (int)o->pipe_size,
+		.log_port = o->log_port,
+		.console_port = o->has_console ? o->console_port : 0,
+	};
+}
+
 static int serve(struct error *err)
 {
-	const struct agent_server_options options = { .is_guest = true };
+	struct agent_server_options options;
 	struct boot boot = { 0 };
 	struct agent_server *server;
 	struct loop *loop;
@@ -204,6 +215,7 @@ static int serve(struct error *err)
 	r = loop_new(&loop);
 	if (r < 0)
 		return error_sys(err, r, "make event loop");
+	options = server_options(&boot.options);
 	r = agent_server_new(loop, &options, &server, err);
 	if (r == 0)
 		r = listen_channel(server, &boot.options, err);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent/proto/yamux.h"
@@ -11,10 +9,10 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/linux/uevent.h"
 
 #define PORTS_DIR "/sys/class/virtio-ports"
-#define PORT_WAIT_S 10
-#define UEVENT_MAX 8192
+#define PORT_WAIT_MS 10000
 
 static bool has_name(int ports_fd, const char *port, const char *name)
 {
@@ -43,41 +41,30 @@ static char *find_port(const char *name)
 	return NULL;
 }
 
-/* Kernel events (udev's source); the kernel sends one when a port gets its name. */
-static int listen_uevents(void)
-{
-	const struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	const struct timeval timeout = { .tv_sec = PORT_WAIT_S };
-	cleanup_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+struct search {
+	const char *name;
+	char **ret;
+};
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	return steal_fd(&fd);
+static int find(void *ctx)
+{
+	const struct search *search = ctx;
+
+	*search->ret = find_port(search->name);
+	return *search->ret != NULL;
 }
 
-/* The driver learns of its ports by messages, so they may come after us. */
+/* The driver learns of its ports by messages, so they may come after us; the kernel sends an event
+ * when a port gets its name. */
 static int wait_port(const char *name, char **ret, struct error *err)
 {
-	cleanup_fd int events = -1;
-	char buf[UEVENT_MAX];
-	ssize_t n;
+	struct search search = { name, ret };
+	int r = uevent_wait(find, &search, PORT_WAIT_MS);
 
-	*ret = find_port(name);
-	if (*ret)
-		return 0;
-	events = listen_uevents();
-	if (events < 0)
-		return error_sys(err, events, "listen for devices");
-	for (;;) {
-		*ret = find_port(name);
-		if (*ret)
-			return 0;
-		n = recv(events, buf, sizeof(buf), 0);
-		if (n < 0 && errno != EINTR && errno != ENOBUFS)
-			return error_set(err, -ENODEV, "no virtio-serial port '%s' in %d s", name,
-					 PORT_WAIT_S);
-	}
+	if (r == -ETIMEDOUT)
+		return error_set(err, -ENODEV, "no virtio-serial port '%s' in %d s", name,
+				 PORT_WAIT_MS / 1000);
+	return r < 0 ? error_sys(err, r, "listen for devices") : 0;
 }
 
 int port_open(const char *name, int *ret_fd, struct error *err)

@@ -81,6 +81,32 @@ static void what_is_not_understood_changes_nothing(void **state)
 	check(cases, ARRAY_SIZE(cases));
 }
 
+static void what_is_extra_has_a_port_or_a_number(void **state)
+{
+	struct agent_boot_options o;
+
+	agent_boot_options_parse("agent.log_vport=1025 agent.debug_console "
+				 "agent.debug_console_vport=1026 agent.hotplug_timeout=7 "
+				 "agent.container_pipe_size=4096",
+				 &o);
+	assert_int_equal(o.log_port, 1025);
+	assert_true(o.has_console);
+	assert_int_equal(o.console_port, 1026);
+	assert_int_equal(o.device_timeout_s, 7);
+	assert_int_equal(o.pipe_size, 4096);
+	agent_boot_options_parse("agent.debug_console_vport=1026 agent.log_vport=x "
+				 "agent.hotplug_timeout=99999 agent.container_pipe_size=-1",
+				 &o);
+	assert_int_equal(o.log_port, 0);
+	assert_false(o.has_console); /* a port alone asks for nothing */
+	assert_int_equal(o.device_timeout_s, 0);
+	assert_int_equal(o.pipe_size, 0);
+	agent_boot_options_parse("agent.debug_console=true", &o);
+	assert_true(o.has_console);
+	agent_boot_options_parse("agent.debug_console=false", &o);
+	assert_false(o.has_console);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +114,7 @@ int main(void)
 		cmocka_unit_test(the_channel_can_be_chosen),
 		cmocka_unit_test(the_last_one_counts),
 		cmocka_unit_test(what_is_not_understood_changes_nothing),
+		cmocka_unit_test(what_is_extra_has_a_port_or_a_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

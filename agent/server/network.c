@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/server/network.h"
+#include "agent/server/server-internal.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/linux/netlink.h"
+#include "lib/linux/uevent.h"
+
+/*
+ * The guest's links, addresses, routes and neighbours, as the host wants them: rtnetlink(7) in the
+ * protocol's words. There is one network namespace in a guest, the agent's.
+ */
+#define LINK_TIMEOUT_MS 3000
+#define ITEMS_MAX 4096 /* links or addresses that are remembered */
+
+struct address_entry {
+	unsigned int index; /* of the link */
+	struct network_address address;
+};
+
+struct network {
+	int fd; /* of netlink */
+	struct network_link *links;
+	size_t links_count;
+	struct address_entry *addresses;
+	size_t addresses_count;
+};
+
+static void network_done(struct network *n)
+{
+	if (n->fd >= 0)
+		close(n->fd);
+	free(n->links);
+	free(n->addresses);
+}
+#define cleanup_network CLEANUP(network_done)
+#define NETWORK_INIT                                                                               \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
+
+/* reading */
+
+static int on_link(void *ctx, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(message);
+	struct network *n = ctx;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	if (n->links_count == ITEMS_MAX)
+		return -E2BIG;
+	n->links = xrealloc(n->links, n->links_count + 1, sizeof(*n->links));
+	network_link_read(message, info, &n->links[n->links_count++]);
+	return 0;
+}
+
+static int on_address(void *ctx, const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *head = NLMSG_DATA(message);
+	struct network *n = ctx;
+	struct address_entry entry = { .index = head->ifa_index };
+
+	if (message->nlmsg_type != RTM_NEWADDR || !network_address_read(message, &entry.address))
+		return 0;
+	if (n->addresses_count == ITEMS_MAX)
+		return -E2BIG;
+	n->addresses = xrealloc(n->addresses, n->addresses_count + 1, sizeof(*n->addresses));
+	n->addresses[n->addresses_count++] = entry;
+	return 0;
+}
+
+static int read_network(struct network *n, struct error *err)
+{
+	const struct netlink_reader links = { sizeof(struct ifinfomsg), on_link, n };
+	const struct netlink_reader addresses = { sizeof(struct ifaddrmsg), on_address, n };
+	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	const struct ifaddrmsg head = { .ifa_family = AF_UNSPEC };
+	struct netlink_request request;
+	int r = 0;
+
+	n->links_count = n->addresses_count = 0;
+	if (n->fd < 0)
+		r = n->fd = netlink_open();
+	if (r >= 0) {
+		netlink_begin(&request, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info));
+		r = netlink_ask(n->fd, &request, &links);
+	}
+	if (r >= 0) {
+		netlink_begin(&request, RTM_GETADDR, NLM_F_DUMP, &head, sizeof(head));
+		r = netlink_ask(n->fd, &request, &addresses);
+	}
+	return r < 0 ? error_sys(err, r, "read the network") : 0;
+}
+
+static const struct network_link *find_by_name(const struct network *n, const char *name)
+{
+	for (size_t i = 0; i < n->links_count; i++)
+		if (name && streq(n->links[i].name, name))
+			return &n->links[i];
+	return NULL;
+}
+
+static const struct network_link *find_by_hw(const struct network *n, const char *hw)
+{
+	for (size_t i = 0; i < n->links_count; i++) {
+		char text[NETWORK_HW_TEXT];
+
+		network_hw_text(&n->links[i].hw, text);
+		if (hw && *hw && strcasecmp(text, hw) == 0)
+			return &n->links[i];
+	}
+	return NULL;
+}
+
+/* UpdateInterface, in a worker: the link may not be there yet */
+
+struct search {
+	struct network *network;
+	const types_Interface *wanted;
+	struct network_link link; /* found */
+	struct error err;
+};
+
+static int find_link(void *ctx)
+{
+	struct search *s = ctx;
+	const struct network_link *link;
+	int r = read_network(s->network, &s->err);
+
+	if (r < 0)
+		return r;
+	link = find_by_hw(s->network, s->wanted->hw_addr);
+	if (!link && (!s->wanted->hw_addr || !*s->wanted->hw_addr))
+		link = find_by_name(s->network, s->wanted->name);
+	if (link)
+		s->link = *link;
+	return link != NULL;
+}
+
+static int change_link(const struct network *n, unsigned int index, unsigned int set,
+		       unsigned int mask, const char *name, uint32_t mtu)
+{
+	const struct ifinfomsg info = {
+		.ifi_index = (int)index,
+		.ifi_flags = set,
+		.ifi_change = mask,
+	};
+	struct netlink_request request;
+
+	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	if (name)
+		netlink_add(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	if (mtu)
+		netlink_add(&request, IFLA_MTU, &mtu, sizeof(mtu));
+	return netlink_ask(n->fd, &request, NULL);
+}
+
+/* A name that another link has changes its place with ours. */
+static int rename_link(const struct network *n, const struct network_link *link, const char *name,
+		       struct error *err)
+{
+	const struct network_link *holder = find_by_name(n, name);
+	char temporary[IFNAMSIZ];
+	int r;
+
+	if (streq(link->name, name))
+		return 0;
+	if (strlen(name) >= IFNAMSIZ)
+		return error_set(err, -EINVAL, "link name '%.100s': too long", name);
+	(void)snprintf(temporary, sizeof(temporary), "%.9s_temp", name);
+	r = holder ? change_link(n, holder->index, 0, IFF_UP, temporary, 0) : 0;
+	if (r == 0)
+		r = change_link(n, link->index, 0, 0, name, 0);
+	if (r == 0 && holder)
+		r = change_link(n, holder->index, holder->flags & IFF_UP, IFF_UP, link->name, 0);
+	return r < 0 ? error_sys(err, r, "rename link '%s' to '%s'", link->name, name) : 0;
+}
+
+static int change_address(const struct network *n, unsigned int index, uint16_t type,
+			  const struct network_address *a)
+{
+	const struct ifaddrmsg head = {
+		.ifa_family = a->family,
+		.ifa_prefixlen = a->prefix,
+		.ifa_flags = a->family == AF_INET6 ? IFA_F_NODAD : 0, /* the host had it before */
+		.ifa_index = index,
+	};
+	uint16_t flags = type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+	struct netlink_request request;
+
+	netlink_begin(&request, type, flags, &head, sizeof(head));
+	netlink_add(&request, IFA_LOCAL, a->bytes, network_address_size(a));
+	netlink_add(&request, IFA_ADDRESS, a->bytes, network_address_size(a));
+	return netlink_ask(n->fd, &request, NULL);
+}
+
+static bool is_wanted(const struct network_address *a, const struct network_address *wanted,
+		      size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (network_address_equal(a, &wanted[i]))
+			return true;
+	return false;
+}
+
+static bool has_no_ipv6(int r)
+{
+	return r == -EACCES || r == -EAFNOSUPPORT || r == -EOPNOTSUPP;
+}
+
+static int set_addresses(const struct network *n, const struct network_link *link,
+			 const types_Interface *wanted, struct error *err)
+{
+	size_t count = wanted->ip_addresses_count;
+	cleanup_free struct network_address *list = xcalloc(count, sizeof(*list));
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = network_address_parse(wanted->ip_addresses[i].address,
+					  wanted->ip_addresses[i].mask, &list[i], err);
+	for (size_t i = 0; i < n->addresses_count && r == 0; i++) {
+		const struct network_address *a = &n->addresses[i].address;
+
+		if (n->addresses[i].index != link->index || a->scope != RT_SCOPE_UNIVERSE ||
+		    is_wanted(a, list, count))
+			continue;
+		r = change_address(n, link->index, RTM_DELADDR, a);
+		if (r < 0)
+			(void)error_sys(err, r, "link '%s': remove an address", link->name);
+	}
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = change_address(n, link->index, RTM_NEWADDR, &list[i]);
+		if (r < 0 && list[i].family == AF_INET6 && has_no_ipv6(r))
+			r = 0;
+		if (r < 0)
+			(void)error_sys(err, r, "link '%s': add address '%s'", link->name,
+					wanted->ip_addresses[i].address);
+	}
+	return r;
+}
+
+static int update_link(struct network *n, const struct network_link *link,
+		       const types_Interface *wanted, struct error *err)
+{
+	unsigned int noarp = wanted->raw_flags & IFF_NOARP;
+	int r = change_link(n, link->index, 0, IFF_UP, NULL, 0);
+
+	if (r < 0)
+		return error_sys(err, r, "link '%s': take down", link->name);
+	r = set_addresses(n, link, wanted, err);
+	if (r == 0 && wanted->name && *wanted->name)
+		r = rename_link(n, link, wanted->name, err);
+	if (r < 0)
+		return r;
+	r = change_link(n, link->index, IFF_UP | noarp, IFF_UP | IFF_NOARP, NULL,
+			(uint32_t)wanted->mtu);
+	return r < 0 ? error_sys(err, r, "link '%s': bring up", wanted->name) : 0;
+}
+
+static int update_interface(const struct agent_server_options *options,
+			    const types_Interface *wanted, struct error *err)
+{
+	cleanup_network struct network network = NETWORK_INIT;
+	struct search search = { .network = &network, .wanted = wanted, .err = ERROR_INIT };
+	types_Interface named = *wanted;
+	cleanup_free char *name = NULL;
+	int r = 0;
+
+	/* Where it is plugged in says which one it is, whatever address it has. */
+	if (wanted->device_path && *wanted->device_path) {
+		r = device_find(options, "net", wanted->device_path, &name, err);
+		named.name = name;
+		named.hw_addr = NULL;
+		search.wanted = &named;
+	}
+	if (r < 0)
+		return r;
+	r = uevent_wait(find_link, &search,
+			options->device_timeout_ms ? options->device_timeout_ms : LINK_TIMEOUT_MS);
+	if (r == -ETIMEDOUT)
+		return error_set(err, -ENODEV, "link '%.100s' (%.32s): there is none",
+				 wanted->name ? wanted->name : "",
+				 wanted->hw_addr ? wanted->hw_addr : "");
+	if (r < 0)
+		return search.err.code ? error_set(err, r, "%s", search.err.msg)
+				       : error_sys(err, r, "listen for devices");
+	return update_link(&network, &search.link, wanted, err);
+}
+
+struct update {
+	struct agent_server *server;
+	grpc_UpdateInterfaceRequest *request;
+	struct rpc_call *calls;
+};
+
+static int run_update(void *ctx, struct worker_progress *progress, struct worker_result *result)
+{
+	struct update *u = ctx;
+
+	return update_interface(&u->server->options, &u->request->interface, &result->err);
+}
+
+static void drop_update(void *ctx, const struct worker_result *result)
+{
+	struct update *u = ctx;
+
+	rpc_free_request(AGENT_UPDATE_INTERFACE, u->request);
+	free(u);
+}
+
+static void finish_update(void *ctx, const struct worker_result *result)
+{
+	struct update *u = ctx;
+
+	if (result->err.code)
+		rpc_fail_all(&u->calls, &result->err);
+	while (u->calls)
+		rpc_reply(u->calls, &u->request->interface);
+	drop_update(u, result);
+}
+
+static const struct worker_task update_task = {
+	"update interface", NULL, run_update, finish_update, drop_update,
+};
+
+int network_update_interface(struct rpc_call *call, const void *request, void *response,
+			     struct error *err)
+{
+	const grpc_UpdateInterfaceRequest *req = request;
+	struct update *u;
+
+	if (!req->has_interface)
+		return error_set(err, -EINVAL, "interface is missing");
+	u = xcalloc(1, sizeof(*u));
+	*u = (struct update){ .server = call->server, .request = rpc_take_request(call) };
+	(void)rpc_wait(call, &u->calls);
+	worker_add(call->server, &update_task, u);
+	return RPC_LATER;
+}
+
+/* ListInterfaces */
+
+static void add_address(types_Interface *interface, const struct network_address *a)
+{
+	types_IPAddress *to;
+
+	interface->ip_addresses =
+		xrealloc(interface->ip_addresses, interface->ip_addresses_count + 1u, sizeof(*to));
+	to = &interface->ip_addresses[interface->ip_addresses_count++];
+	*to = (types_IPAddress){
+		.family = a->family == AF_INET6 ? types_IPFamily_v6 : types_IPFamily_v4,
+		.address = network_address_text(a),
+		.mask = xasprintf("%u", a->prefix),
+	};
+}
+
+int network_list_interfaces(struct rpc_call *call, const void *request, void *response,
+			    struct error *err)
+{
+	cleanup_network struct network network = NETWORK_INIT;
+	grpc_Interfaces *ret = response;
+	int r = read_network(&network, err);
+
+	if (r < 0)
+		return r;
+	ret->interfaces = xcalloc(network.links_count, sizeof(*ret->interfaces));
+	ret->interfaces_count = (pb_size_t)network.links_count;
+	for (size_t i = 0; i < network.links_count; i++) {
+		const struct network_link *link = &network.links[i];
+		types_Interface *interface = &ret->interfaces[i];
+		char hw[NETWORK_HW_TEXT];
+
+		network_hw_text(&link->hw, hw);
+		interface->device = xstrdup(link->name);
+		interface->name = xstrdup(link->name);
+		interface->mtu = link->mtu;
+		interface->hw_addr = xstrdup(hw);
+		interface->raw_flags = link->flags;
+		for (size_t k = 0; k < network.addresses_count; k++)
+			if (network.addresses[k].index == link->index)
+				add_address(interface, &network.addresses[k].address);
+	}
+	return 0;
+}
+
+/* routes */
+
+struct route_list {
+	const struct network *network;
+	grpc_Routes *ret;
+};
+
+static const char *name_of(const struct network *n, unsigned int index)
+{
+	for (size_t i = 0; i < n->links_count; i++)
+		if (n->links[i].index == index)
+			return n->links[i].name;
+	return "";
+}
+
+static int on_route(void *ctx, const struct nlmsghdr *message)
+{
+	struct route_list *list = ctx;
+	grpc_Routes *ret = list->ret;
+	unsigned int index = 0;
+	types_Route route = { 0 };
+
+	if (message->nlmsg_type != RTM_NEWROUTE || !network_route_read(message, &route, &index))
+		return 0;
+	route.device = xstrdup(name_of(list->network, index));
+	ret->routes = xrealloc(ret->routes, ret->routes_count + 1u, sizeof(*ret->routes));
+	ret->routes[ret->routes_count++] = route;
+	return 0;
+}
+
+static int list_routes(const struct network *n, grpc_Routes *ret, struct error *err)
+{
+	struct route_list list = { n, ret };
+	const struct netlink_reader reader = { sizeof(struct rtmsg), on_route, &list };
+	const struct rtmsg head = { .rtm_family = AF_UNSPEC };
+	struct netlink_request request;
+	int r;
+
+	netlink_begin(&request, RTM_GETROUTE, NLM_F_DUMP, &head, sizeof(head));
+	r = netlink_ask(n->fd, &request, &reader);
+	return r < 0 ? error_sys(err, r, "read the routes") : 0;
+}
+
+int network_list_routes(struct rpc_call *call, const void *request, void *response,
+			struct error *err)
+{
+	cleanup_network struct network network = NETWORK_INIT;
+	int r = read_network(&network, err);
+
+	return r < 0 ? r : list_routes(&network, response, err);
+}
+
+static int add_route(const struct network *n, const types_Route *route, struct error *err)
+{
+	const struct network_link *link = find_by_name(n, route->device);
+	struct netlink_request request;
+	int r;
+
+	if (route->device && *route->device && !link)
+		return error_set(err, -ENODEV, "route: there is no link '%.100s'", route->device);
+	r = network_route_request(route, link ? link->index : 0, &request, err);
+	if (r < 0)
+		return r;
+	r = netlink_ask(n->fd, &request, NULL);
+	if (r < 0 && r != -EEXIST)
+		return error_sys(
+			err, r, "add route '%.100s' by '%.100s'", route->dest ? route->dest : "",
+			route->gateway && *route->gateway ? route->gateway : route->device);
+	return 0;
+}
+
+int network_update_routes(struct rpc_call *call, const void *request, void *response,
+			  struct error *err)
+{
+	const grpc_UpdateRoutesRequest *req = request;
+	cleanup_network struct network network = NETWORK_INIT;
+	int r = read_network(&network, err);
+
+	/* A gateway can only be named once it is reachable itself. */
+	for (int has_gateway = 0; has_gateway < 2; has_gateway++)
+		for (size_t i = 0; i < req->routes.routes_count && r == 0; i++) {
+			const types_Route *route = &req->routes.routes[i];
+
+			if ((route->gateway && *route->gateway) == has_gateway)
+				r = add_route(&network, route, err);
+		}
+	return r < 0 ? r : list_routes(&network, response, err);
+}
+
+/* AddARPNeighbors */
+
+static int add_neighbor(const struct network *n, const types_ARPNeighbor *neighbor,
+			struct error *err)
+{
+	const struct network_link *link = find_by_name(n, neighbor->device);
+	struct ndmsg head = {
+		.ndm_state = neighbor->state ? (uint16_t)neighbor->state : NUD_PERMANENT,
+		.ndm_flags = (uint8_t)neighbor->flags,
+	};
+	struct netlink_request request;
+	struct network_address to;
+	struct network_hw hw;
+	int r;
+
+	if (!link)
+		return error_set(err, -ENODEV, "neighbour: there is no link '%.100s'",
+				 neighbor->device ? neighbor->device : "");
+	r = network_address_parse(neighbor->to_ip_address.address, NULL, &to, err);
+	if (r == 0 && neighbor->lladdr && *neighbor->lladdr)
+		r = network_hw_parse(neighbor->lladdr, &hw, err);
+	if (r < 0)
+		return r;
+	head.ndm_family = to.family;
+	head.ndm_ifindex = (int)link->index;
+	netlink_begin(&request, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof(head));
+	netlink_add(&request, NDA_DST, to.bytes, network_address_size(&to));
+	if (neighbor->lladdr && *neighbor->lladdr)
+		netlink_add(&request, NDA_LLADDR, hw.bytes, hw.size);
+	r = netlink_ask(n->fd, &request, NULL);
+	return r < 0 ? error_sys(err, r, "add neighbour '%s'", neighbor->to_ip_address.address) : 0;
+}
+
+int network_add_neighbors(struct rpc_call *call, const void *request, void *response,
+			  struct error *err)
+{
+	const grpc_AddARPNeighborsRequest *req = request;
+	cleanup_network struct network network = NETWORK_INIT;
+	int r = read_network(&network, err);
+
+	for (size_t i = 0; i < req->neighbors.neighbors_count && r == 0; i++)
+		r = add_neighbor(&network, &req->neighbors.neighbors[i], err);
+	return r;
+}
