@@ -51,12 +51,27 @@ static int run_hooks(const struct container *c, struct error *err)
 		     : hooks_run(&context, hooks->create_runtime, hooks->create_runtime_count, err);
 }
 
+/* Every later command connects there. A shim that its guest took over has no say in where. */
+static int check_address(const struct container *c, struct error *err)
+{
+	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
+	cleanup_free char *own =
+		xasprintf("unix://%s/" SHIM_VM_DIR "/agent.sock", state_dir_path(c->dir));
+	uint32_t number;
+
+	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
+		return 0;
+	return error_set(err, -EBADMSG, "moat-shim sent '%.200s' as its agent's address", address);
+}
+
 /* Waits until a shim has got as far as @wanted; what happens then is on disk before it goes on. */
 static int await_created(struct container *c, int sync_fd, struct error *err)
 {
 	int r = rendezvous_wait(sync_fd, RENDEZVOUS_CREATED, SHIM_TIMEOUT_MS, "moat-shim",
 				&c->record.agent_address, err);
 
+	if (r == 0)
+		r = check_address(c, err);
 	if (r < 0)
 		return r;
 	c->record.sandbox = xstrdup(c->id);
