@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define YAMUX_HEADER 12
@@ -314,11 +313,6 @@ static void answer_number(struct stream *st, uint32_t call, uint64_t number)
 }
 
 /* --- deeds ---------------------------------------------------------------------------------- */
-
-static void sleep_ms(long ms)
-{
-	(void)nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
-}
 
 static const char evil[] = "\033]0;owned\007\033[2J\r\b\x9b\xc2\x9b"
 			   "31m\xff\xfe%s%n\n\nmoat: all is well\n";
@@ -765,7 +759,7 @@ static void do_last_words(struct stream *st, uint32_t call)
 	write_whole(guest.console, b.data, b.len);
 	write_whole(STDERR_FILENO, b.data, b.len);
 	free(b.data);
-	sleep_ms(20);
+	(void)poll(NULL, 0, 20); /* for moat to read them */
 	exit(4);
 }
 
@@ -918,12 +912,13 @@ static void create_container(struct stream *st, uint32_t call, const uint8_t *me
 
 static void start_container(struct stream *st, uint32_t call, const uint8_t *message, size_t len)
 {
-	const char *status = getenv("FAKE_EXIT");
+	const char *text = getenv("FAKE_EXIT");
+	int status;
 
 	answer(st, call, NULL);
 	say(guest.stdio[1], "hello\n");
-	if (status)
-		end_container(atoi(status));
+	if (text && sscanf(text, "%d", &status) == 1)
+		end_container(status);
 }
 
 static void exec_process(struct stream *st, uint32_t call, const uint8_t *message, size_t len)
@@ -1258,7 +1253,7 @@ int main(int argc, char **argv)
 	guest.moment = split("FAKE_GUEST", &guest.deed);
 	cut = split("FAKE_CUT", &guest.cut_deed);
 	if (cut)
-		guest.cut = atoll(cut);
+		(void)sscanf(cut, "%lld", &guest.cut);
 	if (guest.qmp >= 0)
 		write_whole(guest.qmp, greeting, sizeof(greeting) - 1);
 	if (!is_the_moment("start", NULL, 0))
