@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fake-vmm QEMU'S ARGUMENTS: what `vm.hypervisor` of moat.json may name instead of QEMU. There is no
- * machine: it speaks as the agent of a guest would on the chardev "agent", with containers that
+ * fake-vmm QEMU'S ARGUMENTS: what `vm.hypervisor` of moat.json may name instead of QEMU. There is
+ * no machine: it speaks as the agent of a guest would on the chardev "agent", with containers that
  * exist by its word alone, and misbehaves as the environment says. It shares no code with moat, so
  * that the two do not agree on a mistake.
  *
  *	FAKE_GUEST	MOMENT:DEED: what it does at the first such moment, instead of what is right.
- *			A moment is "start", "greet", "connect", "stdio" (the connections' first lines)
+ *			A moment is "start", "greet", "connect", "stdio" (a connection's first line)
  *			or a method of the agent's; "+METHOD" is just after its right answer.
  *	FAKE_CUT	N:DEED: when N bytes were sent, in the middle of whatever that is.
  *	FAKE_EXIT	N: its containers end by themselves, with this status; else when signalled
- *	FAKE_REPORT	a file that gets the largest memory use of the process that started it, in KiB
+ *	FAKE_REPORT	a file that gets the most memory its parent ever used, in KiB
  */
 #define _GNU_SOURCE
 #include "fake-vmm.h"
