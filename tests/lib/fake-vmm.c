@@ -6,8 +6,8 @@
  * that the two do not agree on a mistake.
  *
  *	FAKE_GUEST	MOMENT:DEED: what it does at the first such moment, instead of what is right.
- *			A moment is "start", "greet", "connect", "stdio" (a connection's first line)
- *			or a method of the agent's; "+METHOD" is just after its right answer.
+ *			A moment is "start", "greet", "connect", "stdio" (a connection's first
+ *			line) or a method of the agent's; "+METHOD" is after its right answer.
  *	FAKE_CUT	N:DEED: when N bytes were sent, in the middle of whatever that is.
  *	FAKE_EXIT	N: its containers end by themselves, with this status; else when signalled
  *	FAKE_REPORT	a file that gets the most memory its parent ever used, in KiB
