@@ -459,6 +459,7 @@ static void do_last_words(struct stream *st, uint32_t call)
 static void do_flood_after_end(struct stream *st, uint32_t call)
 {
 	guest.flooded = find_number(guest.stdio[1]);
+	guest.is_endless = true;
 	answer_number(st, call, 5);
 }
 

@@ -5,7 +5,7 @@
  * exist by its word alone, and misbehaves as the environment says. It shares no code with moat, so
  * that the two do not agree on a mistake.
  *
- *	FAKE_GUEST	MOMENT:DEED: what it does at the first such moment, instead of what is right.
+ *	FAKE_GUEST	MOMENT:DEED: what it does at the first such moment, not what is right.
  *			A moment is "start", "greet", "connect", "stdio" (a connection's first
  *			line) or a method of the agent's; "+METHOD" is after its right answer.
  *	FAKE_CUT	N:DEED: when N bytes were sent, in the middle of whatever that is.
@@ -337,7 +337,8 @@ static void flood_some(void)
 	memset(text, 'f', sizeof(text));
 	for (size_t i = 79; i < sizeof(text); i += 80)
 		text[i] = '\n';
-	if (guest.flooded && guest.flooded->window >= sizeof(text) && flooded < FLOOD) {
+	if (guest.flooded && guest.flooded->window >= sizeof(text) &&
+	    (guest.is_endless || flooded < FLOOD)) {
 		send_data(guest.flooded, text, sizeof(text));
 		flooded += sizeof(text);
 	}

@@ -62,6 +62,7 @@ struct guest {
 	bool is_deaf;	 /* does not even read */
 	bool is_talking; /* in the middle of a message: what is asked meanwhile waits */
 	struct stream *flooded;
+	bool is_endless; /* the flood */
 	int flooded_fd;
 };
 extern struct guest guest;
