@@ -442,7 +442,7 @@ static int on_stream_frame(struct yamux *s)
 	if (r < 0)
 		return r;
 
-	/* No window is larger, and what is announced for no stream would be passed over for ever. */
+	/* No window is larger; and for no stream, it would be passed over for ever. */
 	if (f->type == FRAME_DATA && f->length > YAMUX_WINDOW)
 		return fail(s, "stream %u exceeds its window", f->id);
 

@@ -68,12 +68,28 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 	return r < 0 ? error_sys(err, r, "tell moat-shim that the hooks have run") : 0;
 }
 
+/* Every later command connects there. A shim that its guest took over has no say in where. */
+static int check_address(const struct container *c, struct error *err)
+{
+	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
+	cleanup_free char *own =
+		xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
+			  c->record.sandbox ? c->record.sandbox : c->id);
+	uint32_t number;
+
+	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
+		return 0;
+	return error_set(err, -EBADMSG, "moat-shim sent '%.200s' as its agent's address", address);
+}
+
 /* Waits until a shim has got as far as @wanted; what happens then is on disk before it goes on. */
 static int await_created(struct container *c, int sync_fd, struct error *err)
 {
 	int r = rendezvous_wait(sync_fd, RENDEZVOUS_CREATED, SHIM_TIMEOUT_MS, "moat-shim",
 				&c->record.agent_address, err);
 
+	if (r == 0)
+		r = check_address(c, err);
 	if (r < 0)
 		return r;
 	if (!c->record.sandbox)

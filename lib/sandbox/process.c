@@ -22,8 +22,8 @@
 /* After the exit its streams end by themselves, but for what a child of it holds open or a guest
  * that means ill; such a stream is given up when nothing has come for this long. */
 #define DRAIN_QUIET_MS 500
-/* What can be on its way at the exit: the buffers of pipe, agent, channel and relay, and more. A guest
- * that goes on sending would keep us for ever. */
+/* What can be on its way at the exit: the buffers of pipe, agent, channel and relay, and more. A
+ * guest that goes on sending would keep us for ever. */
 #define DRAIN_MAX_BYTES (8ull << 20)
 
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };

@@ -85,8 +85,8 @@ int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char
 	struct packet p;
 	ssize_t n;
 
-	/* A message is sent, and arrives, in one piece. Who sends a part of one, as a shim that its guest
-	 * took over may, is not waited for. */
+	/* A message is sent, and arrives, in one piece. Who sends a part of one, as a shim that its
+	 * guest took over may, is not waited for. */
 	do
 		n = recv(fd, &p, sizeof(p), MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);

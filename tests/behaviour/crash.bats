@@ -70,6 +70,75 @@ kill_create_after() {
   moat delete "$ID"
 }
 
+# The command in the background, and one of its helpers killed after each of the delays: an end in time,
+# one message, nothing left. kill_helper_during PATTERN DELAY…
+kill_helper_during() {
+  local pattern=$1 delay pid status
+  shift
+  args sleep 1000
+  for delay in "$@"; do
+    status=0
+    "$MOAT" --root "$ROOT" create --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$ERR" 3>&- &
+    pid=$!
+    eventually 20 pgrep -f "$pattern" >/dev/null || true
+    sleep "$delay"
+    kill -KILL $(pgrep -f "$pattern") 2>/dev/null || true
+    wait $pid || status=$?
+    if ((status == 0)); then
+      # It came too late.
+      expect_truth_and_removal
+      continue
+    fi
+    expect "$status" = 1
+    expect "$(grep -c '^moat: create' "$ERR")" = 1
+    run ! moat state "$ID"
+    expect_match "$output" "does not exist"
+    expect_nothing_left
+  done
+}
+
+@test "the virtual machine monitor, killed in the middle of create, is its error" {
+  only_vm "there is no virtual machine natively"
+  kill_helper_during '^[^ ]*qemu-system-' 0 0.2 0.6
+  [[ $status == 0 ]] || expect_match "$(cat "$ERR")" "signal 9"
+}
+
+@test "the shim, killed in the middle of create, is its error" {
+  only_vm "there is no shim natively"
+  kill_helper_during '^[^ ]*moat-shim create' 0 0.05 0.5
+}
+
+@test "virtiofsd, killed in the middle of create and while the container runs, is its end" {
+  only_vm "nothing is shared natively"
+  [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || skip "no virtiofsd here (./dev setup)"
+  export MOAT_SHARE=virtiofs
+  kill_helper_during '^[^ ]*virtiofsd' 0 0.3
+  script 'echo up; exec sleep 1000'
+  "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$ERR" 3>&- &
+  eventually 60 file_contains "$OUT" up
+  kill -KILL $(pgrep -f '^[^ ]*virtiofsd')
+  expect_end 255 $!
+  expect_match "$(cat "$ERR")" "virtiofsd"
+  expect_truth_and_removal
+}
+
+@test "an exec whose virtual machine or shim is killed ends, and with a status that says so" {
+  only_vm "there is no virtual machine natively"
+  detached_sleep
+  "$MOAT" --root "$ROOT" exec "$ID" sh -c 'echo up; exec sleep 1000' </dev/null >"$OUT" 2>"$ERR" 3>&- &
+  eventually 20 file_contains "$OUT" up
+  kill -KILL $(pgrep -f '^[^ ]*moat-shim exec')
+  expect_end 137 $!
+  expect "$(status_of "$ID")" = running
+  "$MOAT" --root "$ROOT" exec "$ID" sh -c 'echo up again; exec sleep 1000' </dev/null >"$OUT" 2>"$ERR" 3>&- &
+  eventually 20 file_contains "$OUT" "up again"
+  kill -KILL $(vmm_pids)
+  expect_end 255 $!
+  expect_match "$(cat "$ERR")" "its virtual machine ended"
+  wait_status stopped
+  moat delete "$ID"
+}
+
 @test "the virtual machine monitor, killed, ends the container with 255" {
   only_vm "there is no virtual machine natively"
   script 'echo up; exec sleep 1000'

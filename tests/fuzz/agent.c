@@ -38,7 +38,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* For as long as requests are carried out; libFuzzer and the sanitizers have threads of their own. */
+/* Not while requests are carried out; libFuzzer and the sanitizers have threads of their own. */
 static void allow_processes(bool are_allowed)
 {
 	struct rlimit limit;

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What a shim says to moat after its guest took it over; the first byte chooses what moat waits for. */
+/* What a shim says to moat after its guest took it over; the first byte chooses what is awaited. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cleanup_free char *text = NULL;

@@ -7,7 +7,7 @@
 use_fake_guest() {
   local dir=$1
   mkdir -p "$dir/image"
-  cc -std=gnu17 -O1 -g -o "$dir/fake-vmm" "${BASH_SOURCE[0]%/*}/fake-vmm.c" || return
+  cc -std=gnu17 -O1 -g -o "$dir/fake-vmm" "${BASH_SOURCE[0]%/*}"/fake-vmm{,-wire,-deeds}.c || return
   touch "$dir/image/kernel" "$dir/image/initramfs"
   cat >"$dir/image/guest.json" <<'JSON'
 { "kernel": "kernel", "initrd": "initramfs", "elf": true, "9p": true, "mmio": true, "pci": true }
