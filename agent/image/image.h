@@ -27,14 +27,15 @@ struct image_request {
 int image_build(const struct image_request *request, struct error *err);
 
 /* What kconfig_check() finds of the kernel that image_build() would take, and what such a guest
- * could do; no modules are read. *ret_lacks: kernel_lacks_done(), *ret_image: guest_image_done(). */
+ * could do; no modules are read. *ret_lacks: kernel_lacks_done(), *ret_image:
+ * guest_image_done(). */
 struct kernel_lacks;
 int image_check_kernel(const struct image_request *request, struct kernel_lacks *ret_lacks,
 		       struct guest_image *ret_image, struct error *err);
 
 /* Pure: the initramfs of @agent and the modules, which are loaded when they are needed and before
- * that in no case, but for those in the strv @at_boot (agent/server/guest-modules.h). The initramfs is a
- * root that holds nothing but them and the directories to mount on. */
+ * that in no case, but for those in the strv @at_boot (agent/server/guest-modules.h). The initramfs
+ * is a root that holds nothing but them and the directories to mount on. */
 struct image_module {
 	const char *name;
 	const char *data;

@@ -64,7 +64,7 @@ void image_pack(const char *agent, size_t agent_len, const struct image_module *
 }
 
 /* What the agent needs before it has files from the host, devices that a machine may have or get
- * later, and file systems. A module that is not needed costs its size in memory and nothing else. */
+ * later, and file systems. A module that is not needed costs its size in memory, nothing else. */
 static const struct {
 	const char *symbol;
 	const char *module;

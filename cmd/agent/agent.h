@@ -9,8 +9,8 @@ _Noreturn void pid1_main(void);
 /* Before @new_root is entered: the modules for the machine's devices, and what it takes to have
  * others loaded on demand. Does nothing when the initramfs has no modules. */
 int modules_set_up(const char *new_root, struct error *err);
-/* Behind it: modules for devices that are plugged in, by a process of its own, since we may be waiting
- * for that very device. */
+/* Behind it: modules for devices that are plugged in, by a process of its own, since we may be
+ * waiting for that very device. */
 int modules_watch(struct error *err);
 /* The work of modprobe(8) with these words; the exit status. */
 int modules_probe(char *const *words);

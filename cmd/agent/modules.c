@@ -18,8 +18,8 @@
 /*
  * A kernel that has its drivers as modules gets each when it is needed: for the devices that are
  * there at boot, for those that are plugged in later (the kernel tells by uevents), and for file
- * systems, protocols and the like when the kernel asks for them. For that it runs modprobe, which is
- * this program by another name; so the initramfs stays reachable in the new root.
+ * systems, protocols and the like when the kernel asks for them. For that it runs modprobe, which
+ * is this program by another name; so the initramfs stays reachable in the new root.
  */
 #define INITRAMFS "/initramfs"
 #define MODULES "/modules"

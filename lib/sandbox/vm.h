@@ -47,8 +47,8 @@ struct vm {
 };
 
 /* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
- * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and
- * $MOAT_SHARE (9p, virtiofs). */
+ * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto,
+ * kvm, tcg) and $MOAT_SHARE (9p, virtiofs). */
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err);
 
