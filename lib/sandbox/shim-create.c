@@ -129,8 +129,7 @@ static int make_directories(void *ctx, struct error *err)
 static int choose_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	/* No container's id has an '@'. */
-	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->options->root);
+	cleanup_free char *cache_dir = state_cache_dir(c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, err);
