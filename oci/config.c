@@ -430,11 +430,17 @@ char *oci_config_text(const struct oci_config *config, bool pretty)
 	return text_of(&oci_config_fields, config, pretty);
 }
 
+const struct oci_namespace *oci_linux_find_namespace(const struct oci_linux *linux_,
+						     enum oci_namespace_type type)
+{
+	for (size_t i = 0; i < linux_->namespaces_count; i++)
+		if (linux_->namespaces[i].type == (int)type)
+			return &linux_->namespaces[i];
+	return NULL;
+}
+
 const struct oci_namespace *oci_namespace_find(const struct oci_config *config,
 					       enum oci_namespace_type type)
 {
-	for (size_t i = 0; i < config->linux_.namespaces_count; i++)
-		if (config->linux_.namespaces[i].type == (int)type)
-			return &config->linux_.namespaces[i];
-	return NULL;
+	return oci_linux_find_namespace(&config->linux_, type);
 }

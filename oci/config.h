@@ -391,7 +391,7 @@ enum oci_memory_policy_mode {
 	OCI_MPOL_COUNT,
 };
 extern const struct names oci_memory_policy_names;	 /* "MPOL_…" */
-extern const struct names oci_memory_policy_flag_names; /* "MPOL_F_…" */
+extern const struct names oci_memory_policy_flag_names; /* "MPOL_F_…", in the kernel's order */
 
 /* set_mempolicy(2) for the container's first process. */
 struct oci_memory_policy {
@@ -530,6 +530,8 @@ bool oci_seccomp_notifies(const struct oci_seccomp *seccomp);
 /* The entry of @type in linux.namespaces, or NULL when the container shares the runtime's. */
 const struct oci_namespace *oci_namespace_find(const struct oci_config *config,
 					       enum oci_namespace_type type);
+const struct oci_namespace *oci_linux_find_namespace(const struct oci_linux *linux_,
+						     enum oci_namespace_type type);
 
 /* What `spec` writes: a config.json that runs sh in rootfs/ with the defaults of its peers. */
 char *oci_spec_template(bool is_rootless);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <sys/signalfd.h>
 
+#include "lib/base/cleanup.h"
+
 /*
  * One thread's event loop over epoll(7): descriptors, signals and timers. The shim and the agent
  * are each one such thread. Callbacks may add and remove sources, their own included; a removed
@@ -20,6 +22,8 @@ typedef void (*loop_signal_fn)(void *ctx, const struct signalfd_siginfo *info);
 
 int loop_new(struct loop **ret);
 void loop_free(struct loop *loop); /* frees its sources; closes no foreign descriptor */
+DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
+#define cleanup_loop CLEANUP(loop_free_p)
 
 /* Watches @fd, which the caller owns, keeps open, and closes only after loop_remove(). A file
  * that epoll cannot watch (regular files) gives -EPERM. */

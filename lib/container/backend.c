@@ -13,9 +13,6 @@
 #include "lib/engine/cgroup.h"
 #include "oci/config.h"
 
-DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
-#define cleanup_cgroup CLEANUP(cgroup_free_p)
-
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;

@@ -20,10 +20,8 @@ int container_info(const char *root, const char *id, struct container_info *ret,
 {
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open(root, id, &c, err);
+	int r = container_look_up(root, id, &c, &status, err);
 
-	if (r == 0)
-		r = container_status(c, false, &status, err);
 	if (r < 0)
 		return r;
 	*ret = (struct container_info){
@@ -60,10 +58,8 @@ int container_start(const char *root, const char *id, struct error *err)
 	cleanup_container struct container *c = NULL;
 	cleanup_notify struct notify *notify = NULL;
 	enum oci_status status;
-	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
+	int r = container_look_up_locked(root, id, &c, &status, err);
 
-	if (r == 0)
-		r = container_status(c, true, &status, err);
 	if (r < 0)
 		return r;
 	if (start_refusals[status])
@@ -86,10 +82,8 @@ int container_kill(const char *root, const char *id, int sig, bool all, struct e
 	const struct container_backend *backend;
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open(root, id, &c, err);
+	int r = container_look_up(root, id, &c, &status, err);
 
-	if (r == 0)
-		r = container_status(c, false, &status, err);
 	if (r == 0)
 		r = container_find_backend(c->record.isolation, &backend, err);
 	if (r < 0)
@@ -113,10 +107,8 @@ static int delete_gently(const char *root, const char *id, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
+	int r = container_look_up_locked(root, id, &c, &status, err);
 
-	if (r == 0)
-		r = container_status(c, true, &status, err);
 	if (r < 0)
 		return r;
 	if (status != OCI_STATUS_CREATED && status != OCI_STATUS_STOPPED)

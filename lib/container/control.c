@@ -12,10 +12,8 @@ static int open_with_status(const char *root, const char *id, struct container *
 			    enum oci_status *ret_status, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
-	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
+	int r = container_look_up_locked(root, id, &c, ret_status, err);
 
-	if (r == 0)
-		r = container_status(c, true, ret_status, err);
 	if (r == 0)
 		r = container_find_backend(c->record.isolation, ret_backend, err);
 	if (r == 0)

@@ -14,19 +14,14 @@
 #define NS_PER_MS 1000000
 #define ENDING_MS 5000
 
-DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
-#define cleanup_loop CLEANUP(loop_free_p)
-
 /* The words of runc's `events`. */
 static int open_living(const char *root, const char *id, struct container **ret,
 		       const struct container_backend **ret_backend, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open(root, id, &c, err);
+	int r = container_look_up(root, id, &c, &status, err);
 
-	if (r == 0)
-		r = container_status(c, false, &status, err);
 	if (r == 0)
 		r = container_find_backend(c->record.isolation, ret_backend, err);
 	if (r < 0)

@@ -119,15 +119,6 @@ int container_open_record(const char *root, const char *id, struct container **r
 	return open_record(root, id, NO_LOCK, ret, err);
 }
 
-int container_open(const char *root, const char *id, struct container **ret, struct error *err)
-{
-	int r = open_record(root, id, NO_LOCK, ret, err);
-
-	if (r == 0)
-		container_load_config(*ret);
-	return r;
-}
-
 int container_open_locked(const char *root, const char *id, int timeout_ms, struct container **ret,
 			  struct error *err)
 {
@@ -160,4 +151,31 @@ int container_status(const struct container *c, bool is_ours, enum oci_status *r
 		return error_sys(err, pidfd, "open process %u", c->record.pid);
 	r = container_find_backend(c->record.isolation, &backend, err);
 	return r < 0 ? r : backend->status(c, ret, err);
+}
+
+static int look_up(const char *root, const char *id, int timeout_ms, struct container **ret,
+		   enum oci_status *ret_status, struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	int r = open_record(root, id, timeout_ms, &c, err);
+
+	if (r < 0)
+		return r;
+	container_load_config(c);
+	r = container_status(c, timeout_ms != NO_LOCK, ret_status, err);
+	if (r == 0)
+		*ret = steal_ptr(&c);
+	return r;
+}
+
+int container_look_up(const char *root, const char *id, struct container **ret,
+		      enum oci_status *ret_status, struct error *err)
+{
+	return look_up(root, id, NO_LOCK, ret, ret_status, err);
+}
+
+int container_look_up_locked(const char *root, const char *id, struct container **ret,
+			     enum oci_status *ret_status, struct error *err)
+{
+	return look_up(root, id, LOCK_TIMEOUT_MS, ret, ret_status, err);
 }

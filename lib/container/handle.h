@@ -15,13 +15,12 @@ struct hooks_context;
 #define LOCK_TIMEOUT_MS 10000
 
 /* Not locked: what is read may change at once. A directory without a record gives one that has
- * nothing but the id, in phase CREATING. */
-int container_open(const char *root, const char *id, struct container **ret, struct error *err);
-/* Locked, and read after that. -EBUSY: somebody else had the lock all that time. */
-int container_open_locked(const char *root, const char *id, int timeout_ms, struct container **ret,
-			  struct error *err);
-/* As container_open(), but the configuration is left for later. */
+ * nothing but the id, in phase CREATING. The configuration is left for container_load_config(). */
 int container_open_record(const char *root, const char *id, struct container **ret,
+			  struct error *err);
+/* Locked, and read after that, with its configuration. -EBUSY: somebody else had the lock all that
+ * time. */
+int container_open_locked(const char *root, const char *id, int timeout_ms, struct container **ret,
 			  struct error *err);
 void container_load_config(struct container *c);
 void container_close(struct container *c); /* and unlocks */
@@ -35,6 +34,12 @@ int container_find_backend(int isolation, const struct container_backend **ret,
 /* What is true at this moment; @is_ours: we hold the lock, so nobody is creating it. */
 int container_status(const struct container *c, bool is_ours, enum oci_status *ret,
 		     struct error *err);
+
+/* Opens it with its configuration, and looks at its status. */
+int container_look_up(const char *root, const char *id, struct container **ret,
+		      enum oci_status *ret_status, struct error *err);
+int container_look_up_locked(const char *root, const char *id, struct container **ret,
+			     enum oci_status *ret_status, struct error *err);
 
 /* Everything but the state directory: process, cgroup, poststop hooks. */
 int container_destroy(struct container *c, struct error *err);

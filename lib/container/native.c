@@ -29,9 +29,6 @@
  */
 #define FIFO_NAME "exec.fifo"
 
-DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
-#define cleanup_cgroup CLEANUP(cgroup_free_p)
-
 /* For reading and writing, so that neither we nor the init ever waits to open it. */
 static int make_fifo(const struct container *c, int *ret_fd, struct error *err)
 {
@@ -90,7 +87,7 @@ static int give_cgroup(const struct container *c, const struct cgroup *cg, struc
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
-	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->root);
+	cleanup_free char *cache_dir = state_cache_dir(c->root);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int start_fd = -1;
 	CLEANUP(maker_done) struct maker maker = { .c = c };
@@ -243,7 +240,7 @@ static int kill_container(struct container *c, int sig, bool all, struct error *
 static int exec(struct container *c, const struct container_exec_request *request, int console_fd,
 		pid_t *ret_pid, struct error *err)
 {
-	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->root);
+	cleanup_free char *cache_dir = state_cache_dir(c->root);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int pidfd = record_pidfd(&c->record);
 	struct engine_exec engine;

@@ -13,10 +13,8 @@ static int open_for_update(const char *root, const char *id, struct container **
 {
 	cleanup_container struct container *c = NULL;
 	enum oci_status status;
-	int r = container_open_locked(root, id, LOCK_TIMEOUT_MS, &c, err);
+	int r = container_look_up_locked(root, id, &c, &status, err);
 
-	if (r == 0)
-		r = container_status(c, true, &status, err);
 	if (r < 0)
 		return r;
 	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)

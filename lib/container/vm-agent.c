@@ -14,8 +14,6 @@
 
 #define AGENT_TIMEOUT_MS 10000
 
-DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
-#define cleanup_loop CLEANUP(loop_free_p)
 DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
 #define cleanup_agent_client CLEANUP(agent_client_free_p)
 

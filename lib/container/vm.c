@@ -32,9 +32,6 @@
 /* The shim bounds each of its steps itself; this is for a shim that hangs. */
 #define SHIM_TIMEOUT_MS 180000
 
-DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
-#define cleanup_cgroup CLEANUP(cgroup_free_p)
-
 static int enter_cgroup(void *ctx, struct error *err)
 {
 	const struct cgroup *cg = ctx;
@@ -220,7 +217,7 @@ static int create(struct container *c, const struct container_create_request *re
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
 	if (r < 0 && cg)
-		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* as above */
+		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* the first error counts */
 	return r;
 }
 

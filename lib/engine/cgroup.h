@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/base/cleanup.h"
+
 struct error;
 struct oci_config;
 struct oci_resources;
@@ -43,6 +45,8 @@ char *cgroup_plan_path(const char *cgroups_path, const char *id);
 /* Reads what hierarchies this host has (/proc/self/mountinfo). Nothing is made. */
 int cgroup_open(const char *path, struct cgroup **ret, struct error *err);
 void cgroup_free(struct cgroup *cg);
+DEFINE_CLEANUP(cgroup_free_p, struct cgroup *, cgroup_free)
+#define cleanup_cgroup CLEANUP(cgroup_free_p)
 
 /* Whether it exists in any hierarchy. Not so for a lenient caller (see is_lenient) who could make
  * it in none: there is nothing to limit, freeze, list or remove then. */

@@ -132,6 +132,13 @@ int child_record(struct child *child, struct error *err)
 	return r < 0 ? r : sync_send_number(&child->sync, SYNC_RECORDED, child->pid, err);
 }
 
+void child_find_filter(struct child *child, const char *cache_dir)
+{
+	child->filter.seccomp = child->plan->seccomp;
+	child->filter.cache_dir = cache_dir;
+	filter_find(&child->filter);
+}
+
 static int forward_sent(struct child *child, const struct listener *listener, struct error *err)
 {
 	cleanup_fd int fd = -1;

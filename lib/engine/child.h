@@ -44,6 +44,9 @@ struct child_start {
 };
 int child_start(struct child *child, const struct child_start *start, struct error *err);
 
+/* Before child_start(): what the cache in @cache_dir, or NULL, has of its filter. */
+void child_find_filter(struct child *child, const char *cache_dir);
+
 /* Tells its pid to whoever wants to record it, and then to the process itself. */
 int child_record(struct child *child, struct error *err);
 /* Hands the seccomp listener of its filter to the agent. @state: of its container. */

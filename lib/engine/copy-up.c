@@ -335,7 +335,7 @@ static int copy_dir(struct copying *c, int from, int to)
 
 int copy_up(int from_fd, int to_fd, struct error *err)
 {
-	__attribute__((cleanup(copying_done))) struct copying c = { .to_root = to_fd };
+	CLEANUP(copying_done) struct copying c = { .to_root = to_fd };
 	struct stat st;
 	int r;
 

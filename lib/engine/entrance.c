@@ -36,6 +36,13 @@ int entrance_keep_parent(struct error *err)
 	return r < 0 ? error_sys(err, r, "set parent-death signal") : 0;
 }
 
+int entrance_outlive_parent(struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return error_sys(err, errno, "clear parent-death signal");
+	return 0;
+}
+
 int entrance_become_root(struct error *err)
 {
 	int r = ids_become_root();

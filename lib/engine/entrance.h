@@ -18,4 +18,7 @@ int entrance_pass(const struct container_plan *plan, struct sync *sync, struct e
  * did to the parent-death signal. */
 int entrance_hide(struct error *err); /* undumpable */
 int entrance_keep_parent(struct error *err);
+/* Before a filter can refuse it. A caller that dies from now on is noticed by the next message, and
+ * there is nothing else to wait for. */
+int entrance_outlive_parent(struct error *err);
 int entrance_become_root(struct error *err);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,9 +108,9 @@ static int plan(void *ctx, struct error *err)
 	request = (struct process_request){
 		.process = &entry->document,
 		.linux_ = &e->config->linux_,
-		.available = entry->flags & CLONE_NEWUSER ? ~0ull : caps.permitted,
+		.available = has_user(entry) ? ~0ull : caps.permitted,
 		.is_entering = true,
-		.is_in_user_ns = entry->flags & CLONE_NEWUSER,
+		.is_in_user_ns = has_user(entry),
 	};
 	process_inherit(e->process, e->config->process, &entry->document);
 	return process_plan(&request, &entry->plan, err);
@@ -209,12 +208,9 @@ static int enter_cwd(void *ctx, struct error *err)
 	return process_enter_cwd(&((struct entry *)ctx)->process, err);
 }
 
-/* As in init.c. */
 static int outlive_caller(void *ctx, struct error *err)
 {
-	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
-		return error_sys(err, errno, "clear parent-death signal");
-	return 0;
+	return entrance_outlive_parent(err);
 }
 
 static int become(void *ctx, struct error *err)
@@ -313,9 +309,7 @@ static int find_filter(void *ctx, struct error *err)
 {
 	struct entry *entry = ctx;
 
-	entry->child.filter.seccomp = entry->plan.seccomp;
-	entry->child.filter.cache_dir = entry->e->cache_dir;
-	filter_find(&entry->child.filter);
+	child_find_filter(&entry->child, entry->e->cache_dir);
 	return 0;
 }
 

@@ -24,8 +24,8 @@ struct filter_plan {
 /* Pure. Refuses what is not supported or makes no sense. */
 int filter_plan(const struct oci_seccomp *seccomp, struct filter_plan *ret, struct error *err);
 
-/* Release with seccomp_program_done(). */
-/* @is_kept: the program will be used again, so that more work on it pays. */
+/* @is_kept: the program will be used again, so that more work on it pays. Release it with
+ * seccomp_program_done(). */
 int filter_build(const struct oci_seccomp *seccomp, bool is_kept, struct sock_fprog *ret,
 		 struct error *err);
 

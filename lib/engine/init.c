@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -225,13 +224,9 @@ static int seal_root(void *ctx, struct error *err)
 	return r;
 }
 
-/* Before a filter can refuse it. A caller that dies from now on is noticed by the next message, and
- * there is nothing else to wait for. */
 static int outlive_caller(void *ctx, struct error *err)
 {
-	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
-		return error_sys(err, errno, "clear parent-death signal");
-	return 0;
+	return entrance_outlive_parent(err);
 }
 
 static int become_process(void *ctx, struct error *err)

@@ -183,9 +183,7 @@ static int find_filter(void *ctx, struct error *err)
 {
 	struct launch *l = ctx;
 
-	l->child.filter.seccomp = l->plan.process.seccomp;
-	l->child.filter.cache_dir = l->c->cache_dir;
-	filter_find(&l->child.filter);
+	child_find_filter(&l->child, l->c->cache_dir);
 	return 0;
 }
 

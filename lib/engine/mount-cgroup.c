@@ -227,7 +227,7 @@ static int mount_unified(const struct mount_plan *plan, const struct hierarchies
 int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, int target_fd,
 			 struct error *err)
 {
-	__attribute__((cleanup(hierarchies_done))) struct hierarchies h = { NULL, 0 };
+	CLEANUP(hierarchies_done) struct hierarchies h = { NULL, 0 };
 	int r = cgroupfs_read_mounts(&h.mounts, &h.count);
 
 	if (r < 0)

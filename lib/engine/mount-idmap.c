@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/engine/id-map.h"
 #include "lib/linux/mount.h"
 #include "lib/linux/userns.h"
 
@@ -109,18 +110,10 @@ static struct oci_id_mapping *copy(const struct oci_id_mapping *list, size_t cou
 	return count ? xmemdup(list, count * sizeof(*list)) : NULL;
 }
 
-static const struct oci_namespace *find_userns(const struct oci_linux *linux_)
-{
-	for (size_t i = 0; i < linux_->namespaces_count; i++)
-		if (linux_->namespaces[i].type == OCI_NS_USER)
-			return &linux_->namespaces[i];
-	return NULL;
-}
-
 static int take_containers(const struct oci_linux *linux_, size_t index, struct mount_idmap *ret,
 			   struct error *err)
 {
-	const struct oci_namespace *userns = find_userns(linux_);
+	const struct oci_namespace *userns = oci_linux_find_namespace(linux_, OCI_NS_USER);
 
 	if (!userns)
 		return error_set(err, -EINVAL,
@@ -198,19 +191,10 @@ void mount_idmap_done(struct mount_idmap *idmap)
 	*idmap = (struct mount_idmap){ 0 };
 }
 
-static char *map_text(const struct oci_id_mapping *list, size_t count)
-{
-	struct strbuf sb = STRBUF_INIT;
-
-	for (size_t i = 0; i < count; i++)
-		strbuf_addf(&sb, "%u %u %u\n", list[i].container_id, list[i].host_id, list[i].size);
-	return strbuf_steal(&sb);
-}
-
 static int open_userns(const struct mount_idmap *idmap, struct error *err)
 {
-	cleanup_free char *uids = map_text(idmap->uids, idmap->uids_count);
-	cleanup_free char *gids = map_text(idmap->gids, idmap->gids_count);
+	cleanup_free char *uids = id_map_text(idmap->uids, idmap->uids_count);
+	cleanup_free char *gids = id_map_text(idmap->gids, idmap->gids_count);
 	int fd;
 
 	if (idmap->userns_path) {

@@ -317,11 +317,6 @@ static int bind_stand_in(struct rootfs *rootfs, const struct mount_plan *plan, i
 	return r < 0 ? r : mount_attach(fd, target);
 }
 
-static bool is_in_userns(const struct rootfs *rootfs)
-{
-	return rootfs->plan->namespaces.private_flags & CLONE_NEWUSER;
-}
-
 /* A group that the user namespace has no number for cannot own terminals. */
 static int mount_without_gid(struct rootfs *rootfs, const struct mount_plan *plan, int target,
 			     struct error *err)
@@ -342,7 +337,8 @@ static int mount_on(struct rootfs *rootfs, const struct mount_plan *plan, int ta
 
 	if (r == -EPERM && bind_stand_in(rootfs, plan, target) == 0)
 		return 0;
-	if (r == -EINVAL && is_in_userns(rootfs) && streq(plan->mount->type, "devpts"))
+	if (r == -EINVAL && namespaces_have_user(&rootfs->plan->namespaces) &&
+	    streq(plan->mount->type, "devpts"))
 		return mount_without_gid(rootfs, plan, target, err);
 	return r < 0 ? error_set(err, r, "%s", reason.msg) : 0;
 }
@@ -374,7 +370,7 @@ static bool has_key(char *const *options, const char *key)
 
 static bool is_owner(const struct rootfs *rootfs, unsigned int id)
 {
-	return id && !(id == OVERFLOW_ID && is_in_userns(rootfs));
+	return id && !(id == OVERFLOW_ID && namespaces_have_user(&rootfs->plan->namespaces));
 }
 
 static bool is_present(const struct rootfs *rootfs, const char *destination)

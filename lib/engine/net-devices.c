@@ -120,7 +120,7 @@ static int move_one(struct net_devices *devices, const struct homes *homes,
 int net_devices_move(struct net_devices *devices, const struct namespace_plan *namespaces,
 		     pid_t init, struct error *err)
 {
-	__attribute__((cleanup(homes_close))) struct homes homes = HOMES_INIT;
+	CLEANUP(homes_close) struct homes homes = HOMES_INIT;
 	const struct oci_linux *l = devices->linux_;
 	int r;
 
@@ -140,7 +140,7 @@ int net_devices_move(struct net_devices *devices, const struct namespace_plan *n
 
 void net_devices_bring_back(struct net_devices *devices)
 {
-	__attribute__((cleanup(homes_close))) struct homes homes = HOMES_INIT;
+	CLEANUP(homes_close) struct homes homes = HOMES_INIT;
 	struct error err = ERROR_INIT;
 
 	if (!devices->moved_count)

@@ -86,7 +86,7 @@ static int plan_process(const struct oci_config *config, uint64_t available,
 		.process = config->process,
 		.linux_ = &config->linux_,
 		.available = available,
-		.is_in_user_ns = plan->namespaces.private_flags & CLONE_NEWUSER,
+		.is_in_user_ns = namespaces_have_user(&plan->namespaces),
 	};
 
 	return process_plan(&request, &plan->process, err);

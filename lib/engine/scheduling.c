@@ -16,6 +16,8 @@
  * that this may run on.
  */
 
+#define MEMORY_FLAGS_FIRST_BIT 13 /* MPOL_F_NUMA_BALANCING */
+
 /* clang-format off */
 static const uint32_t policies[OCI_SCHED_COUNT] = {
 	[OCI_SCHED_OTHER]    = 0,
@@ -25,23 +27,6 @@ static const uint32_t policies[OCI_SCHED_COUNT] = {
 	[OCI_SCHED_ISO]      = 4, /* reserved: the kernel refuses it */
 	[OCI_SCHED_IDLE]     = 5,
 	[OCI_SCHED_DEADLINE] = 6,
-};
-
-static const struct flag {
-	const char *name;
-	unsigned int value;
-} scheduler_flags[] = {
-	{ "SCHED_FLAG_RESET_ON_FORK",  0x01 },
-	{ "SCHED_FLAG_RECLAIM",        0x02 },
-	{ "SCHED_FLAG_DL_OVERRUN",     0x04 },
-	{ "SCHED_FLAG_KEEP_POLICY",    0x08 },
-	{ "SCHED_FLAG_KEEP_PARAMS",    0x10 },
-	{ "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
-	{ "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 },
-}, memory_flags[] = {
-	{ "MPOL_F_NUMA_BALANCING",     1 << 13 },
-	{ "MPOL_F_RELATIVE_NODES",     1 << 14 },
-	{ "MPOL_F_STATIC_NODES",       1 << 15 },
 };
 
 static const int io_classes[OCI_IO_COUNT] = {
@@ -66,17 +51,16 @@ static const unsigned long personalities[OCI_PERSONALITY_COUNT] = {
 };
 /* clang-format on */
 
-static int collect_flags(const char *where, char *const *names, const struct flag *flags,
-			 size_t count, unsigned int *ret, struct error *err)
+/* The words are in the order of the kernel's bits, of which the first is @first_bit. */
+static int collect_flags(const char *where, char *const *flags, const struct names *words,
+			 unsigned int first_bit, unsigned int *ret, struct error *err)
 {
-	strv_each(name, names) {
-		size_t i = 0;
+	strv_each(flag, flags) {
+		int index = names_find(words, flag);
 
-		while (i < count && !streq(flags[i].name, name))
-			i++;
-		if (i == count)
-			return error_set(err, -EINVAL, "%s.flags: unknown flag '%s'", where, name);
-		*ret |= flags[i].value;
+		if (index < 0)
+			return error_set(err, -EINVAL, "%s.flags: unknown flag '%s'", where, flag);
+		*ret |= 1u << (first_bit + (unsigned int)index);
 	}
 	return 0;
 }
@@ -91,8 +75,7 @@ static int plan_scheduler(const struct oci_scheduler *s, struct scheduling_plan 
 		return 0;
 	if (s->policy < 0 || s->policy >= OCI_SCHED_COUNT)
 		return error_set(err, -EINVAL, "process.scheduler.policy: missing");
-	r = collect_flags("process.scheduler", s->flags, scheduler_flags,
-			  ARRAY_SIZE(scheduler_flags), &flags, err);
+	r = collect_flags("process.scheduler", s->flags, &oci_scheduler_flag_names, 0, &flags, err);
 	if (r < 0)
 		return r;
 	plan->has_scheduler = true;
@@ -152,8 +135,8 @@ static int plan_memory(const struct oci_memory_policy *policy, struct scheduling
 		return 0;
 	if (policy->mode < 0 || policy->mode >= OCI_MPOL_COUNT)
 		return error_set(err, -EINVAL, "linux.memoryPolicy.mode: missing");
-	r = collect_flags("linux.memoryPolicy", policy->flags, memory_flags,
-			  ARRAY_SIZE(memory_flags), &flags, err);
+	r = collect_flags("linux.memoryPolicy", policy->flags, &oci_memory_policy_flag_names,
+			  MEMORY_FLAGS_FIRST_BIT, &flags, err);
 	if (r == 0)
 		r = parse_ids("linux.memoryPolicy.nodes", policy->nodes, &plan->memory_nodes, err);
 	if (r < 0)

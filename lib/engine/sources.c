@@ -126,7 +126,7 @@ static bool is_bound_early(const struct mount_plan *mount, bool has_userns)
 static int open_one(const struct engine_container *c, const struct container_plan *plan,
 		    const struct mount_plan *mount, int *excuse, struct error *err)
 {
-	bool has_userns = plan->namespaces.private_flags & CLONE_NEWUSER;
+	bool has_userns = namespaces_have_user(&plan->namespaces);
 	uint64_t host = plan->propagation.host;
 
 	if (is_bound_early(mount, has_userns)) {

@@ -48,7 +48,7 @@ static int send_master(const struct pty *pty, int console_socket, struct error *
 int terminal_open(int rootfd, const struct oci_process *process, int console_socket, int *ret_slave,
 		  struct error *err)
 {
-	__attribute__((cleanup(pty_close))) struct pty pty = PTY_INIT;
+	CLEANUP(pty_close) struct pty pty = PTY_INIT;
 	int r = open_pty(rootfd, &pty, err);
 
 	if (r == 0)

@@ -178,8 +178,7 @@ static void leave_owner(void *ctx)
 static int choose_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	/* No container's id has an '@'. */
-	cleanup_free char *cache_dir = xasprintf("%s/@cache", c->options->root);
+	cleanup_free char *cache_dir = state_cache_dir(c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);

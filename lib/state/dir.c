@@ -80,6 +80,11 @@ static bool is_id(const char *id)
 	       !streq(id, "..");
 }
 
+char *state_cache_dir(const char *root)
+{
+	return xasprintf("%s/@cache", root);
+}
+
 int state_check_id(const char *id, struct error *err)
 {
 	if (is_id(id))

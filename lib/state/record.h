@@ -82,6 +82,10 @@ bool state_is_rootless(void);
 /* The default root: /run/moat, or rootless $XDG_RUNTIME_DIR/moat. free(3) it. */
 int state_default_root(char **ret, struct error *err);
 
+/* Below a root: what commands remember for each other, which anybody may remove. No container's id
+ * has an '@'. free(3) it. */
+char *state_cache_dir(const char *root);
+
 /* 1–1024 of [A-Za-z0-9_+.-], not "." or "..": else "invalid container ID format: 'x'". */
 int state_check_id(const char *id, struct error *err);
 

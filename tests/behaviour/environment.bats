@@ -121,6 +121,8 @@ activated() {
   args cat /proc/keys
   run foreground
   [ "$status" = 0 ] || skip "this kernel has no /proc/keys"
+  # The kernel collects that container's keyring, which has the same name, when it gets to it.
+  eventually 10 sh -c '! grep -q "_ses\.$0" /proc/keys' "$ID"
   args sh -c 'cat /proc/keys; exec sleep 1000'
   detached --no-new-keyring
   eventually 10 test -s "$OUT"
@@ -136,6 +138,8 @@ activated() {
   args cat /proc/keys
   run foreground
   [ "$status" = 0 ] || skip "this kernel has no /proc/keys"
+  # The kernel collects that container's keyring, which has the same name, when it gets to it.
+  eventually 10 sh -c '! grep -q "_ses\.$0" /proc/keys' "$ID"
   args sh -c 'cat /proc/keys; exec sleep 1000'
   detached
   eventually 10 file_contains "$OUT" "_ses.$ID"

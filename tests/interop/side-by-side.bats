@@ -61,6 +61,8 @@ same() {
   for RUNTIME in runc moat; do
     (
       set +e
+      # conmon leaves a file "oom" where it was started.
+      cd "$BATS_TEST_TMPDIR"
       eval "$script"
     ) </dev/null 2>&1 | normalised >"$BATS_TEST_TMPDIR/$RUNTIME"
     remove_all

@@ -29,9 +29,6 @@
 	}
 #define TIMEOUT_MS 10000
 
-DEFINE_CLEANUP(free_cgroup, struct cgroup *, cgroup_free)
-#define cleanup_cgroup CLEANUP(free_cgroup)
-
 #define LIVE(fn) cmocka_unit_test_setup_teardown(fn, live_make_cgroup, live_remove_cgroup)
 int live_make_cgroup(void **state);
 int live_remove_cgroup(void **state);

@@ -21,9 +21,6 @@
 		.value = (v), .is_set = true                                                       \
 	}
 
-DEFINE_CLEANUP(free_cgroup, struct cgroup *, cgroup_free)
-#define cleanup_cgroup CLEANUP(free_cgroup)
-
 static struct fake_tree tree;
 
 static int make_tree(void **state)

@@ -15,9 +15,6 @@
 #include "lib/engine/cgroup.h"
 #include "tests/unit/engine/fake-tree.h"
 
-DEFINE_CLEANUP(free_cgroup, struct cgroup *, cgroup_free)
-#define cleanup_cgroup CLEANUP(free_cgroup)
-
 static struct fake_tree tree;
 
 static int make_tree(void **state)

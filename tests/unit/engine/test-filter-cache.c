@@ -19,23 +19,11 @@
 #include "lib/engine/filter.h"
 #include "lib/linux/seccomp-program.h"
 #include "oci/config.h"
-
-static struct oci_config *parse(const char *seccomp)
-{
-	cleanup_free char *text = xasprintf("{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"/\"},"
-					    "\"linux\":{\"seccomp\":%s}}",
-					    seccomp);
-	struct oci_config *config = NULL;
-	struct error err = ERROR_INIT;
-
-	if (oci_config_parse("config.json", text, strlen(text), &config, &err) < 0)
-		fail_msg("%s", err.msg);
-	return config;
-}
+#include "tests/unit/engine/profile.h"
 
 static void key_of(const char *seccomp, struct strbuf *ret)
 {
-	cleanup_oci_config struct oci_config *config = parse(seccomp);
+	cleanup_oci_config struct oci_config *config = profile_parse(seccomp);
 
 	filter_cache_key(config->linux_.seccomp, ret);
 }
@@ -186,7 +174,7 @@ static void keys_are_equal_only_for_equal_profiles(void **state)
 	srand(2);
 	for (size_t i = 0; i < COUNT; i++) {
 		cleanup_free char *text = random_profile();
-		cleanup_oci_config struct oci_config *config = parse(text);
+		cleanup_oci_config struct oci_config *config = profile_parse(text);
 
 		texts[i] = canonical(config);
 		filter_cache_key(config->linux_.seccomp, &keys[i]);

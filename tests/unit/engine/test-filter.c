@@ -20,6 +20,7 @@
 #include "lib/linux/seccomp.h"
 #include "oci/config.h"
 #include "tests/unit/engine/bpf.h"
+#include "tests/unit/engine/profile.h"
 
 /* Programs for x86_64, which they are built on; elsewhere these tests have nothing to look at. */
 #if !defined(__x86_64__)
@@ -34,23 +35,9 @@
 /* More than any kernel has. */
 #define FUTURE 900
 
-/* linux.seccomp as it stands in a configuration. */
-static struct oci_config *parse(const char *seccomp)
-{
-	cleanup_free char *text = xasprintf("{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"/\"},"
-					    "\"linux\":{\"seccomp\":%s}}",
-					    seccomp);
-	struct oci_config *config = NULL;
-	struct error err = ERROR_INIT;
-
-	if (oci_config_parse("config.json", text, strlen(text), &config, &err) < 0)
-		fail_msg("%s", err.msg);
-	return config;
-}
-
 static void build(const char *seccomp, struct sock_fprog *ret)
 {
-	cleanup_oci_config struct oci_config *config = parse(seccomp);
+	cleanup_oci_config struct oci_config *config = profile_parse(seccomp);
 	struct error err = ERROR_INIT;
 
 	if (filter_build(config->linux_.seccomp, false, ret, &err) < 0)
@@ -274,7 +261,7 @@ static void unknown_calls_are_left_out(void **state)
 
 static void contradictions_are_an_error_that_names_the_rule(void **state)
 {
-	cleanup_oci_config struct oci_config *config = parse(
+	cleanup_oci_config struct oci_config *config = profile_parse(
 		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"mkdir\"],"
 		"\"action\":\"SCMP_ACT_ERRNO\",\"args\":[{\"index\":0,\"op\":\"SCMP_CMP_EQ\","
 		"\"value\":1}]},{\"names\":[\"mkdir\"],\"action\":\"SCMP_ACT_KILL\",\"args\":["
@@ -379,7 +366,7 @@ static void each_architecture_has_its_own_newest_call(void **state)
  * only the ranges can be looked at. */
 static void on_s390_a_call_of_the_future_is_number_0(void **state)
 {
-	cleanup_oci_config struct oci_config *config = parse(ALLOWLIST(""));
+	cleanup_oci_config struct oci_config *config = profile_parse(ALLOWLIST(""));
 	struct enosys_range ranges[ENOSYS_RANGES_PER_ARCH];
 	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	cleanup_seccomp_program struct sock_fprog program = { 0 };
@@ -427,7 +414,7 @@ static void defaults_that_allow_or_say_so_themselves_stay_as_they_are(void **sta
 static void a_default_of_enosys_needs_no_more(void **state)
 {
 	cleanup_oci_config struct oci_config *config =
-		parse("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":38}");
+		profile_parse("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":38}");
 
 	assert_false(enosys_is_wanted(config->linux_.seccomp));
 }
@@ -738,7 +725,7 @@ static void what_is_kept_means_the_same(void **state)
 	srand(3);
 	for (int n = 0; n < 20; n++) {
 		cleanup_free char *text = random_giant();
-		cleanup_oci_config struct oci_config *config = parse(text);
+		cleanup_oci_config struct oci_config *config = profile_parse(text);
 		cleanup_seccomp_program struct sock_fprog once = { 0 };
 		cleanup_seccomp_program struct sock_fprog kept = { 0 };
 

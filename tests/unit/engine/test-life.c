@@ -24,26 +24,11 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
-#include "tests/unit/engine/fixture.h"
+#include "tests/unit/engine/boxed.h"
 
 /* The start gate, terminals, a caller that dies, and processes that enter a running container. */
 
 #define TIMEOUT_MS 10000
-
-static struct box *box;
-
-static int set_up(void **state)
-{
-	box = box_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	box_free(box);
-	box = NULL;
-	return 0;
-}
 
 /* A container that sleeps behind its start gate or runs already, and what it prints. */
 struct live {
@@ -692,8 +677,6 @@ static void a_pid_namespace_can_be_joined_by_path(void **state)
 	live_end(&second);
 	live_end(&first);
 }
-
-#define BOXED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

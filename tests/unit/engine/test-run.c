@@ -15,24 +15,9 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
-#include "tests/unit/engine/fixture.h"
+#include "tests/unit/engine/boxed.h"
 
 /* Containers run to their end: what their processes see, and what the host sees of them. */
-
-static struct box *box;
-
-static int set_up(void **state)
-{
-	box = box_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	box_free(box);
-	box = NULL;
-	return 0;
-}
 
 static struct outcome got;
 
@@ -657,8 +642,6 @@ static void a_hook_past_its_time_is_killed(void **state)
 		   "\"60\"],\"timeout\":1}]}");
 	expect_error(-ETIMEDOUT, "hook ran past specified timeout of 1.0s");
 }
-
-#define BOXED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

@@ -13,24 +13,9 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
-#include "tests/unit/engine/fixture.h"
+#include "tests/unit/engine/boxed.h"
 
 /* Containers with user and time namespaces, run to their end. */
-
-static struct box *box;
-
-static int set_up(void **state)
-{
-	box = box_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	box_free(box);
-	box = NULL;
-	return 0;
-}
 
 static struct outcome got;
 
@@ -293,27 +278,18 @@ static void its_own_user_namespace_is_nothing_to_join(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(its_root_is_somebody_else_outside, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(what_it_makes_belongs_to_its_ids_outside, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(file_systems_it_mounts_belong_to_its_root, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(a_source_in_a_private_directory_is_bound, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(mounts_made_in_a_bound_tree_stay_inside, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(the_oom_score_is_set, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_user_without_a_mapping_is_named, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(the_clocks_are_offset, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(both_kinds_go_together, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_user_namespace_can_be_joined_with_what_it_owns,
-						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_network_of_the_hosts_is_joined_from_outside,
-						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(its_own_user_namespace_is_nothing_to_join, set_up,
-						tear_down),
+		BOXED(its_root_is_somebody_else_outside),
+		BOXED(what_it_makes_belongs_to_its_ids_outside),
+		BOXED(file_systems_it_mounts_belong_to_its_root),
+		BOXED(a_source_in_a_private_directory_is_bound),
+		BOXED(mounts_made_in_a_bound_tree_stay_inside),
+		BOXED(the_oom_score_is_set),
+		BOXED(a_user_without_a_mapping_is_named),
+		BOXED(the_clocks_are_offset),
+		BOXED(both_kinds_go_together),
+		BOXED(a_user_namespace_can_be_joined_with_what_it_owns),
+		BOXED(a_network_of_the_hosts_is_joined_from_outside),
+		BOXED(its_own_user_namespace_is_nothing_to_join),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
