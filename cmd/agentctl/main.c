@@ -25,8 +25,6 @@
 #define DIAL_TIMEOUT_MS 5000
 #define CALL_TIMEOUT_MS 30000
 
-DEFINE_CLEANUP(loop_free_p, struct loop *, loop_free)
-#define cleanup_loop CLEANUP(loop_free_p)
 DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
 #define cleanup_agent_client CLEANUP(agent_client_free_p)
 
