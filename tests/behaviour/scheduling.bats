@@ -82,6 +82,7 @@ processors() {
   config '.process.execCPUAffinity = {initial: "0", final: "1"}'
   args sh -c 'awk "/^Cpus_allowed_list/ { print \$2 }" /proc/self/status; exec sleep 1000'
   detached
+  eventually 10 test -s "$OUT"
   expect "$(cat "$OUT")" = "$(processors /proc/self/status)"
   run -0 moat exec "$ID" awk '/^Cpus_allowed_list/ { print $2 }' /proc/self/status </dev/null
   expect "$output" = 1
