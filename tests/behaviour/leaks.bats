@@ -2,6 +2,7 @@
 # Container after container, and the machine is as it was. MOAT_LEAK_CYCLES=1000 makes more of them.
 
 load helpers
+load ../lib/census
 
 cycles() {
   if is_vm; then
@@ -11,40 +12,16 @@ cycles() {
   fi
 }
 
-# The kernel's own counts, of the whole machine. What a container had is freed a moment after it.
-census() {
-  awk '!/^#/ { print "cgroups:" $1, $3 }' /proc/cgroups 2>/dev/null
-  awk '$1 == "nr_dying_descendants" { print "cgroups:dying", $2 }' /sys/fs/cgroup/cgroup.stat 2>/dev/null
-  awk '$1 ~ /^(net|pid)_namespace$|^mem_cgroup$/ { print "objects:" $1, $2 }' /proc/slabinfo 2>/dev/null
-  echo "keys $(wc -l </proc/keys)"
-  echo "mounts $(wc -l </proc/self/mountinfo)"
-  echo "files $(cut -f 1 /proc/sys/fs/file-nr)"
-  echo "processes $(awk '{ print $4 }' /proc/loadavg | cut -d / -f 2)"
-}
-
-# Others work on the machine too, but a leak is one a cycle.
-grown_by() {
-  census | sort | join "$BATS_TEST_TMPDIR/census" - | awk -v most="$1" '$3 - $2 > most'
-}
-
-has_grown_by_less() {
-  [ -z "$(grown_by "$1")" ]
-}
-
 expect_no_growth() {
   local most=$(($(cycles) / 2))
-  if ! is_vm && ! eventually 30 has_grown_by_less "$most"; then
-    echo "more than $most in $(cycles) cycles (before, after):"
-    grown_by "$most"
-    return 1
-  fi
+  is_vm || expect_growth_below "$most"
   expect_nothing_left
 }
 
 # Each with a name of its own: what is left of one is not overwritten by the next.
 each_cycle() {
   local cycle
-  census | sort >"$BATS_TEST_TMPDIR/census"
+  census_begin
   for ((cycle = 1; cycle <= $(cycles); cycle++)); do
     "$@" "$ID-$cycle" </dev/null >"$OUT" 2>"$ERR" 3>&- || return
   done
