@@ -78,6 +78,8 @@ static const char *const channel_params[HV_CHANNEL_COUNT] = {
  * reboot=t panic=-1: a guest ends by reset, which is the one way that also works on a machine
  * without ACPI; the VMM is told to exit on it. noreplace-smp: on one CPU a kernel rewrites its lock
  * prefixes at boot, which costs an emulator the code it had translated (a fifth of the boot).
+ * no_timer_check: on a busy host an emulated timer is too late for a test whose failure is a panic
+ * (with KVM the kernel leaves it out by itself).
  */
 char *hv_kernel_command_line_for(enum hv_arch arch, const struct hv_config *config)
 {
@@ -85,7 +87,7 @@ char *hv_kernel_command_line_for(enum hv_arch arch, const struct hv_config *conf
 
 	strbuf_addf(&line, "console=%s quiet panic=-1 ", consoles[arch]);
 	if (arch == HV_ARCH_X86_64)
-		strbuf_addstr(&line, "reboot=t noreplace-smp ");
+		strbuf_addstr(&line, "reboot=t noreplace-smp no_timer_check ");
 	strbuf_addf(&line, "cgroup_no_v1=all %s", channel_params[config->channel]);
 	if (config->kernel_params && *config->kernel_params)
 		strbuf_addf(&line, " %s", config->kernel_params);

@@ -345,6 +345,14 @@ bool strv_has(char *const *v, const char *wanted)
 	return false;
 }
 
+bool strv_has_prefix(char *const *v, const char *prefix)
+{
+	strv_each(s, v)
+		if (str_after(s, prefix))
+			return true;
+	return false;
+}
+
 void strv_free(char **v)
 {
 	for (size_t i = 0; v && v[i]; i++)

@@ -74,6 +74,7 @@ void strv_push(char ***v, char *owned);           /* takes @owned */
 void strv_pushf(char ***v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char **strv_copy(char *const *v);
 bool strv_has(char *const *v, const char *s);
+bool strv_has_prefix(char *const *v, const char *prefix);
 void strv_free(char **v);
 char **strv_split(const char *s, char sep); /* empty pieces are kept */
 char *strv_join(char *const *v, const char *sep);

@@ -357,14 +357,6 @@ static int mount_kernel(struct rootfs *rootfs, const struct mount_plan *plan, st
 	return target < 0 ? target : mount_on(rootfs, plan, target, err);
 }
 
-static bool has_key(char *const *options, const char *key)
-{
-	strv_each(option, options)
-		if (str_after(option, key))
-			return true;
-	return false;
-}
-
 /* What a user namespace has no number for is shown as this one (proc_sys_kernel(5)). */
 #define OVERFLOW_ID 65534
 
@@ -384,7 +376,7 @@ static bool is_present(const struct rootfs *rootfs, const char *destination)
  * that of one which is made for it. */
 static int mount_tmpfs(struct rootfs *rootfs, const struct mount_plan *plan, struct error *err)
 {
-	bool needs_mode = !has_key(plan->data, "mode=");
+	bool needs_mode = !strv_has_prefix(plan->data, "mode=");
 	bool covers = needs_mode && is_present(rootfs, plan->mount->destination);
 	cleanup_fd int target = open_target_dir(rootfs, plan, err);
 	cleanup_strv char **options = NULL;
@@ -398,9 +390,9 @@ static int mount_tmpfs(struct rootfs *rootfs, const struct mount_plan *plan, str
 		return error_sys(err, errno, "stat '%s'", plan->mount->destination);
 	options = strv_copy(plan->data);
 	strv_pushf(&options, "mode=%o", st.st_mode & 07777);
-	if (!has_key(plan->data, "uid=") && is_owner(rootfs, st.st_uid))
+	if (!strv_has_prefix(plan->data, "uid=") && is_owner(rootfs, st.st_uid))
 		strv_pushf(&options, "uid=%u", st.st_uid);
-	if (!has_key(plan->data, "gid=") && is_owner(rootfs, st.st_gid))
+	if (!strv_has_prefix(plan->data, "gid=") && is_owner(rootfs, st.st_gid))
 		strv_pushf(&options, "gid=%u", st.st_gid);
 	return mount_fs_on(rootfs, plan, options, target, err);
 }

@@ -44,7 +44,7 @@
  */
 
 /* A cold guest under emulation on a busy host. */
-#define BOOT_TIMEOUT_MS 30000
+#define BOOT_TIMEOUT_S 60
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
@@ -350,10 +350,12 @@ static int meet_agent(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	const grpc_CheckRequest request = grpc_CheckRequest_init_zero;
 	grpc_HealthCheckResponse response;
+	const struct opt_u32 *timeout = &c->settings.vm.boot_timeout_s;
+	int timeout_s = timeout->is_set ? (int)timeout->value : BOOT_TIMEOUT_S;
 	int fd, r;
 
 	c->address = channel_local_address(agent_address(c));
-	r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, BOOT_TIMEOUT_MS, &fd, NULL, err);
+	r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_s * 1000, &fd, NULL, err);
 	if (r < 0)
 		return r;
 	r = agent_client_new(c->loop, fd, &c->client);

@@ -96,23 +96,40 @@ static int cover(struct view *view, const char *destination)
 	return r;
 }
 
-static int show_mount(struct view *view, const struct oci_mount *m)
+static bool is_present(const struct view *view, const char *path)
+{
+	cleanup_fd int fd = beneath_open(view->root, path, O_PATH, 0);
+
+	return fd >= 0;
+}
+
+/* A tmpfs has the mode of the directory that it covers, but the guest cannot tell that this one was
+ * made for it here. */
+static void set_mode(const struct view *view, struct oci_mount *m)
+{
+	if (m->type && streq(m->type, "tmpfs") && !strv_has_prefix(m->options, "mode=") &&
+	    !is_present(view, m->destination))
+		strv_pushf(&m->options, "mode=1777");
+}
+
+static int show_mount(struct view *view, struct oci_mount *m)
 {
 	const char *name = m->source ? str_after(m->source, SANDBOX_SHARE_GUEST_DIR "/") : NULL;
 
 	if (strv_has(m->options, "remount"))
 		return 0;
+	set_mode(view, m);
 	return name ? show_share(view, name, m->destination) : cover(view, m->destination);
 }
 
 /* What cannot be shown, as a mount point that is missing on a read-only root, the guest can hardly
  * have; callers see no place there, or an empty one, never another file. */
-static void show_mounts(struct view *view, const struct oci_config *config)
+static void show_mounts(struct view *view, struct oci_config *config)
 {
 	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };
 
 	for (size_t i = 0; i < config->mounts_count; i++) {
-		const struct oci_mount *m = &config->mounts[i];
+		struct oci_mount *m = &config->mounts[i];
 		int r = show_mount(view, m);
 
 		if (r < 0)
@@ -162,7 +179,7 @@ static int change_root(int root, struct error *err)
 
 /* A slave of the namespace that the guest's files are served from, so that unmounting all of it
  * here does nothing to it there. */
-int view_make(const char *shared_dir, const char *place, const struct sandbox_plan *plan,
+int view_make(const char *shared_dir, const char *place, struct sandbox_plan *plan,
 	      struct error *err)
 {
 	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };

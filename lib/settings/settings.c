@@ -24,6 +24,7 @@ const struct names settings_log_level_names = NAMES(log_level_words);
 static const struct field vm_table[] = {
 	FIELD(struct settings_vm, "memory_mib", OPT_U32, memory_mib),
 	FIELD(struct settings_vm, "vcpus", OPT_U32, vcpus),
+	FIELD(struct settings_vm, "boot_timeout", OPT_U32, boot_timeout_s),
 	FIELD(struct settings_vm, "image", STRING, image),
 	FIELD(struct settings_vm, "kernel", STRING, kernel),
 	FIELD(struct settings_vm, "initrd", STRING, initrd),
@@ -107,6 +108,10 @@ static int check(const char *name, const struct settings *settings, struct error
 		return error_set(err, -EINVAL, "%s: vm.vcpus: must not be 0", name);
 	if (vm->memory_mib.is_set && !vm->memory_mib.value)
 		return error_set(err, -EINVAL, "%s: vm.memory_mib: must not be 0", name);
+	if (vm->boot_timeout_s.is_set &&
+	    (!vm->boot_timeout_s.value || vm->boot_timeout_s.value > SETTINGS_BOOT_TIMEOUT_MAX_S))
+		return error_set(err, -EINVAL, "%s: vm.boot_timeout: must be 1 to %d seconds: %u",
+				 name, SETTINGS_BOOT_TIMEOUT_MAX_S, vm->boot_timeout_s.value);
 	return 0;
 }
 

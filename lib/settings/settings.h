@@ -26,16 +26,19 @@ extern const struct names settings_accelerator_names;
 extern const struct names settings_share_names;
 extern const struct names settings_log_level_names; /* enum log_level */
 
+#define SETTINGS_BOOT_TIMEOUT_MAX_S 86400
+
 struct settings_vm {
-	struct opt_u32 memory_mib;    /* of a VM whose container has no limit */
-	struct opt_u32 vcpus;	      /* of one without a quota */
-	char *image;		      /* directory of a guest image */
-	char *kernel;		      /* another kernel for it */
-	char *initrd;		      /* another initramfs for it */
-	char **kernel_parameters;     /* after ours */
-	char *hypervisor;	      /* program */
-	char **hypervisor_parameters; /* after ours */
-	int accelerator;	      /* index into the names, -1: not said */
+	struct opt_u32 memory_mib;     /* of a VM whose container has no limit */
+	struct opt_u32 vcpus;	       /* of one without a quota */
+	struct opt_u32 boot_timeout_s; /* until its agent answers */
+	char *image;		       /* directory of a guest image */
+	char *kernel;		       /* another kernel for it */
+	char *initrd;		       /* another initramfs for it */
+	char **kernel_parameters;      /* after ours */
+	char *hypervisor;	       /* program */
+	char **hypervisor_parameters;  /* after ours */
+	int accelerator;	       /* index into the names, -1: not said */
 	int share;
 };
 

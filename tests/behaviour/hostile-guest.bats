@@ -224,7 +224,7 @@ live_beside() {
   local guest=$1 dir=$BATS_TEST_TMPDIR/silent-${1/:/-}
   mkdir "$dir"
   ID=$ID-${guest/:/-} OUT=$dir/out ERR=$dir/err PID_FILE=$dir/pid FAKE_GUEST=$guest
-  BATS_TEST_TMPDIR=$dir FAKE_REPORT=$dir/report LIMIT=75
+  BATS_TEST_TMPDIR=$dir FAKE_REPORT=$dir/report LIMIT=100
   export FAKE_GUEST FAKE_REPORT
   : >"$ERR"
   if [[ $guest == SignalProcess:* ]]; then

@@ -133,6 +133,7 @@ remove_all() {
 }
 
 teardown() {
+  [ -n "${WORK-}" ] || return 0 # skipped
   [ -n "$BATS_TEST_COMPLETED" ] || echo "last output: ${output-}"
   remove_all
   if ! eventually 5 has_no_leftovers; then

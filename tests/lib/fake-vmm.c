@@ -102,15 +102,21 @@ static void exec_process(struct stream *st, uint32_t call, const uint8_t *messag
 	finish_stream(ports[1]);
 }
 
-/* An exec's process has always ended already. */
-static void wait_process(struct stream *st, uint32_t call, const uint8_t *message, size_t len)
+/* Of the container itself, which Kata's agent knows by either name. */
+static bool is_first_process(const uint8_t *message, size_t len)
 {
 	struct buffer container, process;
 
 	(void)find_field(message, len, 1, &container);
 	(void)find_field(message, len, 2, &process);
-	if (container.len != process.len ||
-	    memcmp(container.data, process.data, container.len) != 0)
+	return process.len == 0 || (container.len == process.len &&
+				    memcmp(container.data, process.data, container.len) == 0);
+}
+
+/* An exec's process has always ended already. */
+static void wait_process(struct stream *st, uint32_t call, const uint8_t *message, size_t len)
+{
+	if (!is_first_process(message, len))
 		answer_number(st, call, 0);
 	else if (guest.has_ended)
 		answer_number(st, call, (uint64_t)guest.status);
@@ -124,7 +130,7 @@ static void signal_process(struct stream *st, uint32_t call, const uint8_t *mess
 	int sig = (int)find_field(message, len, 3, &none);
 
 	answer(st, call, NULL);
-	if (sig == SIGKILL || sig == SIGTERM)
+	if (is_first_process(message, len) && (sig == SIGKILL || sig == SIGTERM))
 		end_container(128 + sig);
 }
 

@@ -91,7 +91,9 @@ static void check_refused(const struct hv_config *config, int code, const char *
 	"-nodefaults\n-no-user-config\n-display\nnone\n-no-reboot\n-sandbox\n"                     \
 	"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny\n"
 #define IMAGE "-kernel\n/g/kernel\n-initrd\n/g/initramfs\n-append\n"
-#define PARAMS "console=ttyS0 quiet panic=-1 reboot=t noreplace-smp cgroup_no_v1=all agent.channel="
+#define PARAMS                                                                                     \
+	"console=ttyS0 quiet panic=-1 reboot=t noreplace-smp no_timer_check cgroup_no_v1=all "     \
+	"agent.channel="
 #define CONTROL                                                                                    \
 	"-chardev\nsocket,id=watch,fd=10\n-mon\nchardev=watch,mode=control\n"                      \
 	"-chardev\nsocket,id=control,fd=14,server=on,wait=off\n-mon\n"                             \
