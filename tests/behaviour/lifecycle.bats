@@ -169,7 +169,7 @@ EOF
 @test "two containers live beside one another" {
   args sleep 1000
   create
-  moat create --bundle "$BUNDLE" "$ID-second" </dev/null >/dev/null 2>&1
+  moat create --bundle "$BUNDLE" "$ID-second" </dev/null >/dev/null 2>>"$ERR"
   expect "$(moat list --quiet | wc -l)" = 2
   moat delete --force "$ID"
   expect "$(status_of "$ID-second")" = created
