@@ -30,23 +30,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	log_setup(&(struct log_options){ .program = "fuzz", .level = LOG_LEVEL_ERROR, .fd = -1 });
-	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0))
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0))
 		abort();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		abort();
 	return 0;
 }
 
-/* Not while requests are carried out; libFuzzer and the sanitizers have threads of their own. */
-static void allow_processes(bool are_allowed)
+/* Not while requests are carried out: libFuzzer and the sanitizers have threads of their own, and
+ * the corpus may be where nobody can read it. */
+static void allow_everything(bool is_allowed)
 {
+	uid_t real, effective, saved;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NPROC, &limit) < 0)
+	if (getrlimit(RLIMIT_NPROC, &limit) < 0 || getresuid(&real, &effective, &saved) < 0)
 		abort();
-	limit.rlim_cur = are_allowed ? limit.rlim_max : 0;
+	limit.rlim_cur = is_allowed ? limit.rlim_max : 0;
 	if (setrlimit(RLIMIT_NPROC, &limit) < 0)
+		abort();
+	/* By the real one too, since root's processes are not counted. */
+	if (saved == 0 &&
+	    setresuid(is_allowed ? 0 : NOBODY, is_allowed ? 0 : NOBODY, (uid_t)-1) < 0)
 		abort();
 }
 
@@ -82,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size || loop_new(&loop) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return 0;
-	allow_processes(false);
+	allow_everything(false);
 	if (agent_server_new(loop, &options, &server, &err) < 0 ||
 	    agent_server_listen_pipe(server, pair[0], &err) < 0)
 		abort();
@@ -92,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)!send(pair[1], data + 1, size - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)loop_run_until(loop, &never, 2);
 	agent_server_free(server);
-	allow_processes(true);
+	allow_everything(true);
 	close(pair[1]);
 	loop_free(loop);
 	return 0;
