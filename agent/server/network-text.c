@@ -228,6 +228,30 @@ static char *read_address(const struct nlmsghdr *message, const struct rtmsg *he
 	return has_prefix ? xasprintf("%s/%u", text, head->rtm_dst_len) : steal_ptr(&text);
 }
 
+static uint32_t read_mtu(const struct nlmsghdr *message, const struct rtmsg *head)
+{
+	size_t left;
+	const char *p = netlink_attribute(message, sizeof(*head), RTA_METRICS, &left);
+
+	while (p && left >= sizeof(struct rtattr)) {
+		struct rtattr item;
+		uint32_t mtu;
+		size_t size;
+
+		memcpy(&item, p, sizeof(item));
+		size = RTA_ALIGN(item.rta_len);
+		if (item.rta_len < sizeof(item) || size > left)
+			return 0;
+		if (item.rta_type == RTAX_MTU && item.rta_len == RTA_LENGTH(sizeof(mtu))) {
+			memcpy(&mtu, p + sizeof(item), sizeof(mtu));
+			return mtu;
+		}
+		p += size;
+		left -= size;
+	}
+	return 0;
+}
+
 bool network_route_read(const struct nlmsghdr *message, types_Route *ret, unsigned int *ret_index)
 {
 	const struct rtmsg *head = NLMSG_DATA(message);
@@ -244,6 +268,7 @@ bool network_route_read(const struct nlmsghdr *message, types_Route *ret, unsign
 		.scope = head->rtm_scope,
 		.family = head->rtm_family == AF_INET6 ? types_IPFamily_v6 : types_IPFamily_v4,
 		.flags = head->rtm_flags,
+		.mtu = read_mtu(message, head),
 	};
 	return true;
 }

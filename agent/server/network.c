@@ -151,6 +151,22 @@ static int find_link(void *ctx)
 	return link != NULL;
 }
 
+/* The card of a machine that was saved has the address it had there: its name is all that says
+ * which one it is, when none with the wanted address has come. */
+static int wait_for_link(struct search *s, int timeout_ms)
+{
+	int r = uevent_wait(find_link, s, timeout_ms);
+	const struct network_link *link;
+
+	if (r != -ETIMEDOUT)
+		return r;
+	link = find_by_name(s->network, s->wanted->name);
+	if (!link)
+		return r;
+	s->link = *link;
+	return 0;
+}
+
 static int change_link(const struct network *n, unsigned int index, unsigned int set,
 		       unsigned int mask, const char *name, uint32_t mtu)
 {
@@ -188,6 +204,27 @@ static int rename_link(const struct network *n, const struct network_link *link,
 	if (r == 0 && holder)
 		r = change_link(n, holder->index, holder->flags & IFF_UP, IFF_UP, link->name, 0);
 	return r < 0 ? error_sys(err, r, "rename link '%s' to '%s'", link->name, name) : 0;
+}
+
+static int set_hw(const struct network *n, const struct network_link *link, const char *text,
+		  struct error *err)
+{
+	const struct ifinfomsg info = { .ifi_index = (int)link->index };
+	char old[NETWORK_HW_TEXT];
+	struct netlink_request request;
+	struct network_hw hw;
+	int r;
+
+	network_hw_text(&link->hw, old);
+	if (!text || !*text || strcasecmp(old, text) == 0)
+		return 0;
+	r = network_hw_parse(text, &hw, err);
+	if (r < 0)
+		return r;
+	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	netlink_add(&request, IFLA_ADDRESS, hw.bytes, hw.size);
+	r = netlink_ask(n->fd, &request, NULL);
+	return r < 0 ? error_sys(err, r, "link '%s': set address '%s'", link->name, text) : 0;
 }
 
 static int change_address(const struct network *n, unsigned int index, uint16_t type,
@@ -261,7 +298,9 @@ static int update_link(struct network *n, const struct network_link *link,
 
 	if (r < 0)
 		return error_sys(err, r, "link '%s': take down", link->name);
-	r = set_addresses(n, link, wanted, err);
+	r = set_hw(n, link, wanted->hw_addr, err);
+	if (r == 0)
+		r = set_addresses(n, link, wanted, err);
 	if (r == 0 && wanted->name && *wanted->name)
 		r = rename_link(n, link, wanted->name, err);
 	if (r < 0)
@@ -289,8 +328,8 @@ static int update_interface(const struct agent_server_options *options,
 	}
 	if (r < 0)
 		return r;
-	r = uevent_wait(find_link, &search,
-			options->device_timeout_ms ? options->device_timeout_ms : LINK_TIMEOUT_MS);
+	r = wait_for_link(&search, options->device_timeout_ms ? options->device_timeout_ms
+							      : LINK_TIMEOUT_MS);
 	if (r == -ETIMEDOUT)
 		return error_set(err, -ENODEV, "link '%.100s' (%.32s): there is none",
 				 wanted->name ? wanted->name : "",
@@ -473,7 +512,8 @@ int network_update_routes(struct rpc_call *call, const void *request, void *resp
 {
 	const grpc_UpdateRoutesRequest *req = request;
 	cleanup_network struct network network = NETWORK_INIT;
-	int r = read_network(&network, err);
+	int r = req->has_routes ? read_network(&network, err)
+				: error_set(err, -EINVAL, "routes are missing");
 
 	/* A gateway can only be named once it is reachable itself. */
 	for (int has_gateway = 0; has_gateway < 2; has_gateway++)
@@ -524,7 +564,8 @@ int network_add_neighbors(struct rpc_call *call, const void *request, void *resp
 {
 	const grpc_AddARPNeighborsRequest *req = request;
 	cleanup_network struct network network = NETWORK_INIT;
-	int r = read_network(&network, err);
+	int r = req->has_neighbors ? read_network(&network, err)
+				   : error_set(err, -EINVAL, "neighbors are missing");
 
 	for (size_t i = 0; i < req->neighbors.neighbors_count && r == 0; i++)
 		r = add_neighbor(&network, &req->neighbors.neighbors[i], err);

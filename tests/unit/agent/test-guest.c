@@ -59,6 +59,7 @@ static void prepare(const struct scene *s, struct agent_server_options *options)
 	options->sys_dir = xasprintf("%s/sys", s->dir);
 	options->dev_dir = xasprintf("%s/dev", s->dir);
 	options->run_dir = xasprintf("%s/run", s->dir);
+	options->image_dir = xasprintf("%s/image", s->dir);
 	options->device_timeout_ms = 300;
 	options->log_port = LOG_PORT;
 	options->console_port = CONSOLE_PORT;
@@ -171,6 +172,19 @@ static void a_name_that_is_taken_changes_its_owner(void **state)
 	agent_response_release(AGENT_LIST_INTERFACES, &resp);
 }
 
+static void a_link_with_another_address_is_taken_by_its_name(void **state)
+{
+	struct scene *s = *state;
+	const grpc_ListInterfacesRequest list = { 0 };
+	grpc_Interfaces resp;
+
+	need_containers(s);
+	assert_int_equal(update(s, "link7", "02:00:00:00:00:42", "10.9.0.2"), 0);
+	assert_int_equal(call(s, AGENT_LIST_INTERFACES, &list, &resp), 0);
+	assert_string_equal(find_interface(&resp, "link7")->hw_addr, "02:00:00:00:00:42");
+	agent_response_release(AGENT_LIST_INTERFACES, &resp);
+}
+
 static void a_link_that_does_not_come_is_missed(void **state)
 {
 	struct scene *s = *state;
@@ -220,6 +234,11 @@ static void routes_and_neighbours_are_set(void **state)
 	assert_true(has_default && has_other);
 	agent_response_release(AGENT_UPDATE_ROUTES, &resp);
 	assert_int_equal(call(s, AGENT_ADD_ARP_NEIGHBORS, &arp, &empty), 0);
+	arp.has_neighbors = false;
+	assert_int_equal(call(s, AGENT_ADD_ARP_NEIGHBORS, &arp, &empty), -EINVAL);
+	assert_int_equal(call(s, AGENT_UPDATE_ROUTES, &(grpc_UpdateRoutesRequest){ 0 }, &resp),
+			 -EINVAL);
+	arp.has_neighbors = true;
 	neighbor.device = (char *)"eth9";
 	assert_true(call(s, AGENT_ADD_ARP_NEIGHBORS, &arp, &empty) < 0);
 }
@@ -315,6 +334,7 @@ static void directories_and_links_are_copied_too(void **state)
 	struct scene *s = *state;
 	cleanup_free char *link = xasprintf("%s/run/shared/containers/link", s->dir);
 	cleanup_free char *dir = xasprintf("%s/run/shared/containers/dir", s->dir);
+	cleanup_free char *file = xasprintf("%s/file", dir);
 	char to[16] = "";
 	struct stat st;
 
@@ -326,6 +346,13 @@ static void directories_and_links_are_copied_too(void **state)
 	assert_int_equal(copy(s, "link", S_IFLNK | 0777, 0, 0, "/usr"), 0);
 	assert_int_equal(readlink(link, to, sizeof(to) - 1), 4);
 	assert_string_equal(to, "/usr");
+	/* One in the place of another; what is in a directory stays. */
+	assert_int_equal(copy(s, "dir/file", S_IFREG | 0600, 0, 1, "x"), 0);
+	assert_int_equal(copy(s, "link", S_IFDIR | 0700, 0, 0, ""), 0);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(copy(s, "dir", S_IFDIR | 0700, 0, 0, ""), 0);
+	assert_int_equal(access(file, F_OK), 0);
 }
 
 static void nothing_is_copied_outside_of_what_is_shared(void **state)
@@ -396,16 +423,64 @@ static void what_belongs_to_the_machine_is_refused_outside_of_one(void **state)
 	assert_int_equal(call(s, AGENT_SET_GUEST_DATE_TIME, &time, &empty), -EACCES);
 }
 
+static void write_program(const struct scene *s, const char *path, const char *text)
+{
+	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
+
+	write_in(s, path, text);
+	assert_int_equal(chmod(whole, 0755), 0);
+}
+
+static int set_tables(struct scene *s, bool is_ipv6, const char *text, struct agent_bytes *ret)
+{
+	const grpc_SetIPTablesRequest req = {
+		.is_ipv6 = is_ipv6,
+		.data = { (const uint8_t *)text, strlen(text) },
+	};
+	grpc_SetIPTablesResponse resp;
+	int r = call(s, AGENT_SET_IP_TABLES, &req, &resp);
+
+	if (r == 0)
+		*ret = resp.data;
+	return r;
+}
+
+static void packet_filters_are_read_and_written_by_the_images_programs(void **state)
+{
+	struct scene *s = *state;
+	const grpc_GetIPTablesRequest get = { 0 }, get6 = { .is_ipv6 = true };
+	cleanup_free char *restored = NULL;
+	grpc_GetIPTablesResponse resp;
+	struct agent_bytes data = { 0 };
+
+	need_containers(s);
+	assert_int_equal(call(s, AGENT_GET_IP_TABLES, &get, &resp), -ENOSYS);
+	assert_int_equal(set_tables(s, false, "*filter\n", &data), -ENOSYS);
+	write_program(s, "image/usr/sbin/iptables-save",
+		      "#!/bin/sh\necho '*filter'; echo warning >&2\n");
+	write_program(s, "image/sbin/ip6tables-save", "#!/bin/sh\necho no table >&2; exit 3\n");
+	write_program(s, "image/sbin/ip6tables-restore",
+		      "#!/bin/sh\ncat > ${0%/*}/restored; echo $@\n");
+	assert_int_equal(call(s, AGENT_GET_IP_TABLES, &get, &resp), 0);
+	assert_int_equal(resp.data.size, 8);
+	assert_memory_equal(resp.data.data, "*filter\n", 8);
+	agent_response_release(AGENT_GET_IP_TABLES, &resp);
+	assert_int_equal(call(s, AGENT_GET_IP_TABLES, &get6, &resp), -EIO);
+	assert_int_equal(set_tables(s, true, "*nat\nCOMMIT\n", &data), 0);
+	assert_int_equal(data.size, 9);
+	assert_memory_equal(data.data, "--wait 5\n", 9);
+	free((void *)data.data);
+	restored = read_in(s, "image/sbin/restored");
+	assert_string_equal(restored, "*nat\nCOMMIT\n");
+}
+
 static void methods_that_are_not_built_say_so(void **state)
 {
 	struct scene *s = *state;
-	const grpc_SetIPTablesRequest tables = { 0 };
 	const grpc_ResizeVolumeRequest resize = { 0 };
-	grpc_SetIPTablesResponse resp;
 	grpc_Empty empty;
 
 	need_containers(s);
-	assert_int_equal(call(s, AGENT_SET_IP_TABLES, &tables, &resp), -ENOSYS);
 	assert_int_equal(call(s, AGENT_RESIZE_VOLUME, &resize, &empty), -ENOSYS);
 }
 
@@ -461,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_link_gets_its_name_address_and_mtu),
 		TEST(a_name_that_is_taken_changes_its_owner),
+		TEST(a_link_with_another_address_is_taken_by_its_name),
 		TEST(a_link_that_does_not_come_is_missed),
 		TEST(routes_and_neighbours_are_set),
 		TEST(processors_and_memory_are_brought_up),
@@ -470,6 +546,7 @@ int main(void)
 		TEST(metrics_are_prometheus_text),
 		TEST(a_volume_says_how_full_it_is),
 		TEST(what_belongs_to_the_machine_is_refused_outside_of_one),
+		TEST(packet_filters_are_read_and_written_by_the_images_programs),
 		TEST(methods_that_are_not_built_say_so),
 		TEST(the_log_can_be_read_on_a_port_of_its_own),
 		TEST(the_debug_console_is_a_shell_on_a_terminal),

@@ -141,6 +141,7 @@ static void a_route_that_was_asked_for_reads_back(void **state)
 		.dest = (char *)"2001:db8::/32",
 		.gateway = (char *)"fe80::1",
 		.family = types_IPFamily_v6,
+		.mtu = 1400,
 	};
 	struct netlink_request request;
 	types_Route back;
@@ -153,6 +154,7 @@ static void a_route_that_was_asked_for_reads_back(void **state)
 	assert_string_equal(back.gateway, "fe80::1");
 	assert_null(back.source);
 	assert_int_equal(back.family, types_IPFamily_v6);
+	assert_int_equal(back.mtu, 1400);
 	free(back.dest);
 	free(back.gateway);
 }
