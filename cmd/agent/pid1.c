@@ -129,6 +129,7 @@ static int read_options(void *ctx, struct error *err)
 		.level = boot->options.log_level,
 		.fd = -1,
 	});
+	log_keep_stderr();
 	return 0;
 }
 

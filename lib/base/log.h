@@ -25,7 +25,10 @@ struct log_options {
 };
 
 void log_setup(const struct log_options *options);
-int log_fd(void); /* the log file's descriptor, or -1 */
+/* Standard error is from now on what it is now: for who makes processes whose own standard error
+ * the log is not to be found in. */
+void log_keep_stderr(void);
+int log_fd(void); /* what the log has open: its file, or the standard error that was kept; or -1 */
 enum log_format log_file_format(void);
 bool log_wants(enum log_level level);
 

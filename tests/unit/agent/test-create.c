@@ -18,6 +18,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "tests/unit/agent/scene.h"
 
@@ -135,6 +136,39 @@ static void a_spec_of_katas_runs_in_the_sandboxs_namespaces(void **state)
 	assert_int_equal(wait_status(s, ""), 3);
 	assert_int_equal(remove_container(s), 0);
 	free(k.root);
+}
+
+static void prepare_talkative(const struct scene *s, struct agent_server_options *options)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	prepare(s, options);
+	(void)dup2(null, STDERR_FILENO);
+	log_setup(&(struct log_options){
+		.program = "moat-agent", .level = LOG_LEVEL_DEBUG, .fd = -1 });
+	log_keep_stderr();
+}
+
+static int make_talkative(void **state)
+{
+	return make_prepared_scene(state, prepare_talkative);
+}
+
+static void the_agents_log_is_not_in_a_containers_output(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *of_init = NULL;
+	cleanup_free char *of_exec = NULL;
+
+	need_containers(s);
+	assert_int_equal(create(s, false, "echo init >&2; exec sleep 100 2>/bin/x", NULL), 0);
+	assert_int_equal(start(s), 0);
+	of_init = read_all(s, AGENT_READ_STDERR, "");
+	assert_string_equal(of_init, "init\n");
+	assert_int_equal(run_exec(s, "e", "echo exec >&2", NULL), 0);
+	of_exec = read_all(s, AGENT_READ_STDERR, "e");
+	assert_string_equal(of_exec, "exec\n");
+	assert_int_equal(remove_container(s), 0);
 }
 
 static void a_process_of_katas_joins_it_and_its_limits_change(void **state)
@@ -762,6 +796,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_spec_of_katas_runs_in_the_sandboxs_namespaces),
+		cmocka_unit_test_setup_teardown(the_agents_log_is_not_in_a_containers_output,
+						make_talkative, drop_scene),
 		TEST(a_process_of_katas_joins_it_and_its_limits_change),
 		TEST(containers_share_the_first_ones_processes_when_asked),
 		TEST(a_storage_is_there_as_long_as_its_container),
