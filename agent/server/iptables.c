@@ -14,8 +14,8 @@
 #include "lib/linux/signals.h"
 
 /*
- * GetIPTables, SetIPTables: the image's own iptables programs, in a worker. What they read and write
- * is in memory files, which both the worker and the agent have.
+ * GetIPTables, SetIPTables: the image's own iptables programs, in a worker. What they read and
+ * write is in memory files, which both the worker and the agent have.
  */
 #define TABLES_MAX (3u << 20) /* has to fit into an answer */
 #define MESSAGE_MAX 512

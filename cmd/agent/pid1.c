@@ -135,7 +135,7 @@ static int read_options(void *ctx, struct error *err)
 
 static bool is_of_image(const char *name)
 {
-	return name[0] != '.' && !streq(name, NEW_ROOT + 1);
+	return name[0] != '.' && !streq(name, &NEW_ROOT[1]);
 }
 
 /* What the image has besides the agent (programs and their libraries, hooks, /etc) stays where it
@@ -146,11 +146,11 @@ static int keep_image(void *ctx, struct error *err)
 	cleanup_fd int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 
-	if (!dir || root < 0 || mkdirat(root, INITRAMFS + 1, 0700) < 0 ||
+	if (!dir || root < 0 || mkdirat(root, &INITRAMFS[1], 0700) < 0 ||
 	    mount("/", NEW_ROOT INITRAMFS, NULL, MS_BIND, NULL) < 0)
 		return error_sys(err, errno, "keep the image in '%s'", INITRAMFS);
 	while ((entry = readdir(dir))) {
-		cleanup_free char *to = xasprintf("%s/%s", INITRAMFS + 1, entry->d_name);
+		cleanup_free char *to = xasprintf("%s/%s", &INITRAMFS[1], entry->d_name);
 
 		if (is_of_image(entry->d_name) && symlinkat(to, root, entry->d_name) < 0 &&
 		    errno != EEXIST)
