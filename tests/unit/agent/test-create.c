@@ -633,17 +633,10 @@ static void a_container_can_be_removed_while_it_is_being_made(void **state)
 
 static void write_hook(const struct scene *s, const char *path, const char *script)
 {
-	cleanup_free char *whole = xasprintf("%s/hooks/%s", s->dir, path);
-	cleanup_free char *dir = xstrdup(whole);
-	FILE *file;
+	cleanup_free char *hook = xasprintf("hooks/%s", path);
+	cleanup_free char *text = xasprintf("#!/bin/sh\nexec >> %s/said\n%s\n", s->dir, script);
 
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(mkdir_parents(dir, 0755), 0);
-	file = fopen(whole, "we");
-	assert_non_null(file);
-	fprintf(file, "#!/bin/sh\nexec >> %s/said\n%s\n", s->dir, script);
-	fclose(file);
-	assert_int_equal(chmod(whole, 0755), 0);
+	write_program(s, hook, text);
 }
 
 static char *hooks_said(const struct scene *s)

@@ -75,20 +75,6 @@ static int make(void **state)
 	return make_prepared_scene(state, prepare);
 }
 
-static void write_in(const struct scene *s, const char *path, const char *text)
-{
-	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
-	cleanup_free char *dir = xstrdup(whole);
-	FILE *file;
-
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(mkdir_parents(dir, 0755), 0);
-	file = fopen(whole, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-}
-
 static char *read_in(const struct scene *s, const char *path)
 {
 	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
@@ -421,14 +407,6 @@ static void what_belongs_to_the_machine_is_refused_outside_of_one(void **state)
 	need_containers(s);
 	assert_int_equal(call(s, AGENT_ADD_SWAP_PATH, &swap, &empty), -EACCES);
 	assert_int_equal(call(s, AGENT_SET_GUEST_DATE_TIME, &time, &empty), -EACCES);
-}
-
-static void write_program(const struct scene *s, const char *path, const char *text)
-{
-	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
-
-	write_in(s, path, text);
-	assert_int_equal(chmod(whole, 0755), 0);
 }
 
 static int set_tables(struct scene *s, bool is_ipv6, const char *text, struct agent_bytes *ret)
