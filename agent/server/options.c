@@ -108,7 +108,7 @@ static const struct {
 } options[] = {
 	{ "agent.log=", "log_level", parse_log },
 	{ "agent.server_addr=", "server_addr", parse_address },
-	{ "agent.channel=", "channel", parse_channel },
+	{ "agent.channel=", NULL, parse_channel },
 	{ "agent.log_vport=", "log_vport", parse_log_port },
 	{ "agent.debug_console_vport=", "debug_console_vport", parse_console_port },
 	{ "agent.debug_console", "debug_console", parse_console }, /* alone, or with a truth */
@@ -170,6 +170,8 @@ void agent_boot_options_parse_file(const char *text, struct agent_boot_options *
 	cleanup_free char *copy = xstrdup(text);
 	char *rest = copy, *line, *key;
 
+	o.channel = ret->channel; /* what the machine has is not a matter of taste */
+	memcpy(o.channel_name, ret->channel_name, sizeof(o.channel_name));
 	while ((line = strsep(&rest, "\n"))) {
 		const char *value;
 

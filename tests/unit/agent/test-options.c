@@ -126,6 +126,7 @@ static void a_file_says_the_same_in_its_own_words(void **state)
 				   "hotplug_timeout = 9\n";
 	struct agent_boot_options o;
 
+	agent_boot_options_parse("agent.channel=vsock agent.log=error", &o);
 	agent_boot_options_parse_file(text, &o);
 	assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(o.channel, AGENT_CHANNEL_UNIX);
@@ -145,9 +146,11 @@ static void the_command_line_names_the_file(void **state)
 	assert_string_equal(o.config_file, "/etc/agent.toml");
 	agent_boot_options_parse("agent.config_file=agent.toml", &o);
 	assert_string_equal(o.config_file, "");
-	agent_boot_options_parse_file("", &o);
+	agent_boot_options_parse("agent.log=debug agent.channel=serial:other", &o);
+	agent_boot_options_parse_file("channel = \"vsock\"", &o);
 	assert_int_equal(o.log_level, LOG_LEVEL_WARNING);
-	assert_string_equal(o.channel_name, "agent");
+	assert_int_equal(o.channel, AGENT_CHANNEL_SERIAL);
+	assert_string_equal(o.channel_name, "other");
 }
 
 int main(void)
