@@ -97,6 +97,19 @@ static const struct step prepare_steps[] = {
 };
 /* clang-format on */
 
+/* There is no systemd in here: "slice:prefix:name" is a directory like others, as it is to Kata's
+ * agent. */
+static char *plan_cgroup(const struct container *container)
+{
+	const char *wanted = container->config->linux_.cgroups_path;
+	cleanup_free char *path = xstrdup(wanted ? wanted : "");
+
+	if (*path != '/')
+		for (char *p = path; (p = strchr(p, ':'));)
+			*p = '/';
+	return cgroup_plan_path(path, container->id);
+}
+
 static int begin(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -115,7 +128,7 @@ static int begin(void *ctx, struct error *err)
 	if (r < 0)
 		return r;
 	guest_hooks_add(container);
-	c->cgroup_path = cgroup_plan_path(container->config->linux_.cgroups_path, container->id);
+	c->cgroup_path = plan_cgroup(container);
 	return 0;
 }
 

@@ -138,6 +138,25 @@ static void a_spec_of_katas_runs_in_the_sandboxs_namespaces(void **state)
 	free(k.root);
 }
 
+static void a_unit_of_systemds_is_a_directory_in_here(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *unit = xasprintf("::%s", s->cgroup + 1);
+	cleanup_free char *out = NULL;
+	struct kata k;
+	grpc_Empty empty;
+
+	need_containers(s);
+	make_kata(&k, s, "cat /proc/self/cgroup");
+	k.spec.linux_.cgroups_path = unit;
+	assert_int_equal(call(s, AGENT_CREATE_CONTAINER, &k.req, &empty), 0);
+	assert_int_equal(start(s), 0);
+	out = read_all(s, AGENT_READ_STDOUT, "");
+	assert_non_null(strstr(out, s->cgroup));
+	assert_int_equal(remove_container(s), 0);
+	free(k.root);
+}
+
 static void prepare_talkative(const struct scene *s, struct agent_server_options *options)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -789,6 +808,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_spec_of_katas_runs_in_the_sandboxs_namespaces),
+		TEST(a_unit_of_systemds_is_a_directory_in_here),
 		cmocka_unit_test_setup_teardown(the_agents_log_is_not_in_a_containers_output,
 						make_talkative, drop_scene),
 		TEST(a_process_of_katas_joins_it_and_its_limits_change),
