@@ -490,6 +490,7 @@ struct agent_server {
 	struct logs logs;
 	struct shell *shells;
 	struct sandbox sandbox;
+	uint64_t scrapes; /* of the metrics */
 	bool is_ending; /* DestroySandbox: over when the last container is */
 	struct rpc_call *destroyers;
 	struct loop_source *goodbye;
