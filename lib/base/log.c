@@ -18,6 +18,7 @@ static struct log_options options = { "moat", LOG_LEVEL_WARNING, LOG_FORMAT_TEXT
 static int kept_stderr = -1;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const char *const kata_level_names[] = { "ERRO", "WARN", "INFO", "DEBG" };
 
 void log_setup(const struct log_options *wanted)
 {
@@ -51,9 +52,10 @@ static void write_record(enum log_level level, const char *msg)
 	char when[RFC3339_SIZE];
 
 	rfc3339_format(time(NULL), -1, when);
-	if (options.format == LOG_FORMAT_JSON) {
+	if (options.format != LOG_FORMAT_TEXT) {
 		strbuf_addstr(&line, "{\"level\":");
-		json_quote(&line, level_names[level]);
+		json_quote(&line, options.format == LOG_FORMAT_KATA ? kata_level_names[level]
+								    : level_names[level]);
 		strbuf_addstr(&line, ",\"msg\":");
 		json_quote(&line, msg);
 		strbuf_addstr(&line, ",\"time\":");

@@ -15,7 +15,11 @@ struct error;
  * standard output, so a success stays silent on both.
  */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum log_format {
+	LOG_FORMAT_TEXT,
+	LOG_FORMAT_JSON,
+	LOG_FORMAT_KATA /* JSON with levels as hosts of Kata's agent read them: "ERRO", "WARN" … */
+};
 
 struct log_options {
 	const char *program;    /* prefix of text lines, e.g. "moat" */

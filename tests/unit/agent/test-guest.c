@@ -499,7 +499,7 @@ static void the_log_can_be_read_on_a_port_of_its_own(void **state)
 	n = recv(fd, text, sizeof(text) - 1, 0);
 	assert_true(n > 0);
 	text[n] = '\0';
-	assert_non_null(strstr(text, "{\"level\":\"debug\",\"msg\":\"StartContainer: container "
+	assert_non_null(strstr(text, "{\"level\":\"DEBG\",\"msg\":\"StartContainer: container "
 				     "'nobody' does not exist\",\"time\":\""));
 	close(fd);
 	/* Who comes later gets what was before. */
