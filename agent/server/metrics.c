@@ -136,13 +136,15 @@ static char *name_memory(const char *key)
 	if (streq(key, "Percpu"))
 		return xstrdup("per_cpu");
 	for (size_t i = 0; key[i]; i++) {
-		bool is_huge = i >= 4 && str_after(key + i - 4, "HugePages");
+		bool is_huge = i >= 4 && str_after(key + i - 4, "HugePages"), is_unit;
 
 		if (key[i] == ')')
 			continue;
 		if (begins_word(key, i) && !is_huge)
 			strbuf_addch(&name, '_');
-		strbuf_addch(&name, key[i] == '(' ? '_' : lower(key[i]));
+		/* The unit in "DirectMap2M" stays what it is. */
+		is_unit = i > 0 && key[i - 1] >= '0' && key[i - 1] <= '9';
+		strbuf_addch(&name, key[i] == '(' ? '_' : is_unit ? key[i] : lower(key[i]));
 	}
 	return strbuf_steal(&name);
 }
