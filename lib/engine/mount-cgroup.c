@@ -111,20 +111,40 @@ static int make_v1(const struct mount_plan *plan, const struct cgroupfs_mount *m
 	return r < 0 ? r : steal_fd(&fd);
 }
 
+/* The container's own directory in the hierarchy. It has none where a user may not make any (see
+ * is_lenient): *ret_is_own is false then, and it is all of the hierarchy. */
+static int clone_own(const struct rootfs *rootfs, const struct cgroupfs_mount *mount,
+		     char **ret_path, bool *ret_is_own)
+{
+	const struct cgroup *cg = rootfs->c->cgroup;
+	int fd = -ENOENT;
+
+	*ret_is_own = cg;
+	*ret_path = xasprintf("%s%s", mount->mount_point, cg ? cg->path : "");
+	if (cg)
+		fd = mount_clone(AT_FDCWD, *ret_path, false);
+	if (fd != -ENOENT || (cg && !cg->is_lenient))
+		return fd;
+	*ret_is_own = false;
+	free(*ret_path);
+	*ret_path = xstrdup(mount->mount_point);
+	return mount_clone(AT_FDCWD, *ret_path, false);
+}
+
 /* A container without a cgroup of its own may look at the host's, and no more. */
 static int bind_own(const struct rootfs *rootfs, const struct mount_plan *plan,
 		    const struct cgroupfs_mount *mount, struct error *err)
 {
-	const struct mount_change change = { .set = rootfs->c->cgroup ? 0 : MOUNT_ATTR_RDONLY };
-	const char *own = rootfs->c->cgroup ? rootfs->c->cgroup->path : "";
-	cleanup_free char *path = xasprintf("%s%s", mount->mount_point, own);
-	cleanup_fd int fd = mount_clone(AT_FDCWD, path, false);
+	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };
+	cleanup_free char *path = NULL;
+	bool is_own;
+	cleanup_fd int fd = clone_own(rootfs, mount, &path, &is_own);
 	int r = fd;
 
 	if (r >= 0)
 		r = set_flags(fd, plan, false, err);
-	if (r >= 0)
-		r = mount_change(fd, &change, false);
+	if (r >= 0 && !is_own)
+		r = mount_change(fd, &readonly, false);
 	return r < 0 ? error_sys(err, r, "bind '%s'", path) : steal_fd(&fd);
 }
 

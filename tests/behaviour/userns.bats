@@ -257,6 +257,15 @@ is_nobodys_stopped() {
   expect_match "$output" "cannot set any additional groups in a rootless container"
 }
 
+@test "a user's container without a cgroup of its own may look at the host's" {
+  rootless_bundle
+  config '.linux.namespaces |= map(select(.type != "cgroup"))'
+  script 'grep -c "/sys/fs/cgroup" /proc/self/mounts && for dir in /sys/fs/cgroup /sys/fs/cgroup/*; do
+    ! mkdir "$dir/made" 2>/dev/null || echo "made in $dir"; done'
+  run -0 as_nobody run --bundle "$BUNDLE" "$ID" </dev/null
+  [[ "$output" != *made* ]]
+}
+
 # subordinate_ids [LINE]: /etc/subuid and /etc/subgid as this test wants them.
 subordinate_ids() {
   command -v newuidmap >/dev/null || skip "there is no newuidmap: the package uidmap"
