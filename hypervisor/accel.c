@@ -16,6 +16,7 @@
 #include "lib/base/str.h"
 
 #define VERDICT_NAME "kvm-verdict"
+#define DENIAL_NAME "kvm-denied" /* the boot in which the user was told */
 #define PROBE_TIMEOUT_MS 2000
 
 char *kvm_verdict_format(const char *boot_id, const struct kvm_fitness *fitness)
@@ -90,31 +91,45 @@ static void probe_in_child(struct kvm_fitness *ret)
 }
 
 /* Whether there is a device for us. Cheap to find out and, unlike the rest, different for each
- * user: never cached. */
-static bool can_open_device(struct kvm_fitness *ret)
+ * user: never cached. 0 or -errno. */
+static int open_device(struct kvm_fitness *ret)
 {
 	cleanup_fd int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	int errnum = errno;
 
 	if (fd >= 0)
-		return true;
+		return 0;
 	*ret = (struct kvm_fitness){ 0 };
 	if (errnum == ENOENT)
 		snprintf(ret->reason, sizeof(ret->reason), "no /dev/kvm");
 	else
-		snprintf(ret->reason, sizeof(ret->reason), "open /dev/kvm: %s", strerror(errnum));
-	return false;
+		snprintf(ret->reason, sizeof(ret->reason), "open /dev/kvm: %s%s", strerror(errnum),
+			 errnum == EACCES ? "; is this user in the group kvm?" : "");
+	return -errnum;
 }
 
-/* *ret_is_new: the guest was run for this answer. */
+/* The caches are a user's own, and so is this. */
+static bool is_told_first(int dirfd, const char *boot_id)
+{
+	cleanup_free char *text = NULL;
+
+	if (dirfd < 0 || !boot_id)
+		return false;
+	if (read_file_at(dirfd, DENIAL_NAME, 4096, &text, NULL) == 0 && streq(text, boot_id))
+		return false;
+	return write_atomic_at(dirfd, DENIAL_NAME, boot_id, strlen(boot_id), 0644) == 0;
+}
+
+/* *ret_is_new: the answer was not told in this boot. */
 static void probe(const char *cache_dir, struct kvm_fitness *ret, bool *ret_is_new)
 {
 	cleanup_fd int dirfd = hv_cache_open(cache_dir);
 	cleanup_free char *boot_id = hv_boot_id();
 	cleanup_free char *text = NULL;
+	int r = open_device(ret);
 
-	*ret_is_new = false;
-	if (!can_open_device(ret))
+	*ret_is_new = r == -EACCES && is_told_first(dirfd, boot_id);
+	if (r < 0)
 		return;
 	if (dirfd >= 0 && boot_id && read_verdict(dirfd, boot_id, ret) == 0)
 		return;

@@ -534,4 +534,8 @@ const struct oci_namespace *oci_linux_find_namespace(const struct oci_linux *lin
 						     enum oci_namespace_type type);
 
 /* What `spec` writes: a config.json that runs sh in rootfs/ with the defaults of its peers. */
-char *oci_spec_template(bool is_rootless);
+struct oci_template {
+	bool is_rootless; /* for an ordinary user */
+	bool is_machine;  /* for a virtual machine */
+};
+char *oci_spec_template(const struct oci_template *t);

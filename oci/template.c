@@ -7,9 +7,9 @@
 
 /*
  * What `spec` writes, from tables. It is meant to be edited, so that it spells out what its peers'
- * does, in their order. The rootless one gives up what an ordinary user may not do: a network
- * namespace would have no link to use, gid 5 is not mapped, and a fresh sysfs belongs to the owner
- * of the network namespace.
+ * does, in their order. The rootless one gives up what an ordinary user may not do: gid 5 is not
+ * mapped, a fresh sysfs belongs to the owner of the network namespace, and one of those would have
+ * no link to use. A machine of its own has no other network than its own.
  */
 
 enum whom { EVERYBODY, ROOTFUL, ROOTLESS };
@@ -214,11 +214,13 @@ static void put_resources(struct json_writer *w)
 	json_close_map(w);
 }
 
-static void put_namespaces(struct json_writer *w, bool is_rootless)
+static void put_namespaces(struct json_writer *w, const struct oci_template *t)
 {
 	put_array(w, "namespaces");
 	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
-		if (!is_for(namespaces[i].whom, is_rootless))
+		bool is_machines = t->is_machine && namespaces[i].type == OCI_NS_NETWORK;
+
+		if (!is_machines && !is_for(namespaces[i].whom, t->is_rootless))
 			continue;
 		json_open_map(w);
 		put_string(w, "type", names_get(&oci_namespace_names, namespaces[i].type));
@@ -227,22 +229,22 @@ static void put_namespaces(struct json_writer *w, bool is_rootless)
 	json_close_array(w);
 }
 
-static void put_linux(struct json_writer *w, bool is_rootless)
+static void put_linux(struct json_writer *w, const struct oci_template *t)
 {
 	put_map(w, "linux");
-	if (is_rootless) {
+	if (t->is_rootless) {
 		put_mapping(w, "uidMappings", geteuid());
 		put_mapping(w, "gidMappings", getegid());
 	} else {
 		put_resources(w);
 	}
-	put_namespaces(w, is_rootless);
+	put_namespaces(w, t);
 	put_strings(w, "maskedPaths", masked_paths, ARRAY_SIZE(masked_paths));
 	put_strings(w, "readonlyPaths", readonly_paths, ARRAY_SIZE(readonly_paths));
 	json_close_map(w);
 }
 
-char *oci_spec_template(bool is_rootless)
+char *oci_spec_template(const struct oci_template *t)
 {
 	struct json_writer *w = json_writer_new(true);
 
@@ -251,8 +253,8 @@ char *oci_spec_template(bool is_rootless)
 	put_process(w);
 	put_root(w);
 	put_string(w, "hostname", "moat");
-	put_mounts(w, is_rootless);
-	put_linux(w, is_rootless);
+	put_mounts(w, t->is_rootless);
+	put_linux(w, t);
 	json_close_map(w);
 	return json_finish(w);
 }

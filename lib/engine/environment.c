@@ -66,7 +66,7 @@ const char *environment_get(char *const *env, const char *name)
 	return NULL;
 }
 
-char *environment_find_home(const char *passwd, uid_t uid)
+static char *find_field(const char *passwd, uid_t uid, size_t index)
 {
 	cleanup_strv char **lines = strv_split(passwd, '\n');
 
@@ -74,11 +74,22 @@ char *environment_find_home(const char *passwd, uid_t uid)
 		cleanup_strv char **fields = strv_split(line, ':');
 		uint32_t number;
 
-		if (strv_len(fields) != 7 || parse_u32(fields[2], &number) < 0 || number != uid)
-			continue;
-		return *fields[5] == '/' ? xstrdup(fields[5]) : NULL;
+		if (strv_len(fields) == 7 && parse_u32(fields[2], &number) == 0 && number == uid)
+			return xstrdup(fields[index]);
 	}
 	return NULL;
+}
+
+char *environment_find_home(const char *passwd, uid_t uid)
+{
+	cleanup_free char *home = find_field(passwd, uid, 5);
+
+	return home && *home == '/' ? steal_ptr(&home) : NULL;
+}
+
+char *environment_find_name(const char *passwd, uid_t uid)
+{
+	return find_field(passwd, uid, 0);
 }
 
 /* It may be a FIFO or a device, which must neither block nor do anything when opened. */

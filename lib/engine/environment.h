@@ -16,6 +16,9 @@ const char *environment_get(char *const *env, const char *name);
 /* Home directory of @uid by the text of a passwd(5) file, or NULL. free(3) it. */
 char *environment_find_home(const char *passwd, uid_t uid);
 
+/* The login name, likewise. */
+char *environment_find_name(const char *passwd, uid_t uid);
+
 /* Adds HOME if it is missing or empty: from /etc/passwd of the root this process is in, which is
  * the container's and not trusted, else "/". */
 void environment_add_home(char ***env, uid_t uid);

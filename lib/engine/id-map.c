@@ -130,6 +130,14 @@ static char *find_program(const char *name)
 	return NULL;
 }
 
+bool id_map_has_programs(void)
+{
+	cleanup_free char *uids = find_program("newuidmap");
+	cleanup_free char *gids = find_program("newgidmap");
+
+	return uids && gids;
+}
+
 __attribute__((noreturn)) static void become(char *const *args, int output)
 {
 	static char *const no_env[] = { NULL };

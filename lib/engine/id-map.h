@@ -48,5 +48,8 @@ char *id_map_text(const struct oci_id_mapping *items, size_t count);
 /* Arguments of newuidmap and newgidmap; strv_free() them. */
 char **id_map_args(const char *program, pid_t pid, const struct id_map *map);
 
+/* Whether there are both of them. */
+bool id_map_has_programs(void);
+
 /* By the caller, for a process that just made its user namespace and is still dumpable. */
 int id_map_write(const struct id_map_plan *plan, pid_t pid, struct error *err);

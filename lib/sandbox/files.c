@@ -15,6 +15,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/linux/mount.h"
+#include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
 
 void files_done(struct files *files)
@@ -204,6 +205,10 @@ static int unmount_all(const struct files *files, const char *id)
 
 static int detach_here(const struct files *files, const char *id)
 {
+	int r = rights_enter_by_fd(files->ns, NULL);
+
+	if (r < 0)
+		return r;
 	if (setns(files->ns, CLONE_NEWNS) < 0 || fchdir(files->dir) < 0)
 		return -errno;
 	return unmount_all(files, id);

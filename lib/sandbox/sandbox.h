@@ -80,6 +80,10 @@ int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err);
 /* The shared namespace of @type (enum oci_namespace_type) is that of the guest's process @pid. */
 void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid);
+/* Makes the mappings of the container's user namespace, if it has one, from ids of the caller's
+ * into those of the user namespace whose /proc/PID/uid_map and gid_map are given. Pure. */
+int sandbox_plan_translate_ids(struct sandbox_plan *plan, const char *uid_map, const char *gid_map,
+			       struct error *err);
 void sandbox_plan_free(struct sandbox_plan *plan);
 DEFINE_CLEANUP(sandbox_plan_free_p, struct sandbox_plan *, sandbox_plan_free)
 #define cleanup_sandbox_plan CLEANUP(sandbox_plan_free_p)

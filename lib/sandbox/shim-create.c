@@ -22,6 +22,7 @@
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/process.h"
+#include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
 #include "lib/sandbox/storage.h"
@@ -39,8 +40,9 @@
  * before, and owns it; any other's is a member, and finds the owner by the record.
  *
  * Namespaces: the sandbox's network namespace; a mount namespace that shows the container (view.h),
- * and before it the one of the sandbox's files; else the caller's. Rights: all of root's until
- * these are made, none when the guest is first spoken to.
+ * and before it the one of the sandbox's files; else the caller's, or for a user without rights a
+ * user namespace (rights.h). Rights: all of root's there until these are made, none when the guest
+ * is first spoken to.
  */
 
 /* A cold guest under emulation on a busy host. */
@@ -182,6 +184,46 @@ static int choose_vm(void *ctx, struct error *err)
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
+}
+
+#define ID_MAP_MAX_BYTES (64u << 10)
+
+/* What the guest's files belong to is seen through the new mappings. */
+static int translate_ids(struct creation *c, struct error *err)
+{
+	cleanup_free char *uids = NULL;
+	cleanup_free char *gids = NULL;
+	int r = read_file_at(AT_FDCWD, "/proc/self/uid_map", ID_MAP_MAX_BYTES, &uids, NULL);
+
+	if (r == 0)
+		r = read_file_at(AT_FDCWD, "/proc/self/gid_map", ID_MAP_MAX_BYTES, &gids, NULL);
+	if (r < 0)
+		return error_sys(err, r, "read own id mappings");
+	return sandbox_plan_translate_ids(c->plan, uids, gids, err);
+}
+
+/* The one that owns the network, if that is there already: nobody else may join it. */
+static int take_rights(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const char *network = oci_namespace_find(c->config, OCI_NS_NETWORK)->path;
+	int r;
+
+	if (!rights_are_missing())
+		return 0;
+	r = network ? rights_enter(network, err) : 0;
+	if (r == 0)
+		r = rights_make(err);
+	return r < 0 ? r : translate_ids(c, err);
+}
+
+static int share_rights(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	cleanup_free char *path = xasprintf("/proc/%u/ns/mnt", c->member.sandbox.pid);
+	int r = rights_enter(path, err);
+
+	return r > 0 ? translate_ids(c, err) : r;
 }
 
 static int enter_network(void *ctx, struct error *err)
@@ -565,6 +607,7 @@ static const struct step owner_steps[] = {
 	{ NULL, plan },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
+	{ NULL, take_rights },
 	{ "network namespace", enter_network },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },
@@ -591,6 +634,7 @@ static const struct step owner_steps[] = {
 static const struct step member_steps[] = {
 	{ NULL, plan },
 	{ "sandbox", meet_owner, leave_owner },
+	{ "sandbox", share_rights },
 	{ "network namespace", join_network },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },

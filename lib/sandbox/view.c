@@ -17,6 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/linux/mount.h"
 #include "lib/sandbox/files.h"
+#include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
 #include "oci/config.h"
 
@@ -206,7 +207,9 @@ int view_make(const char *shared_dir, const char *place, struct sandbox_plan *pl
 
 int view_join(int pidfd, struct error *err)
 {
-	return setns(pidfd, CLONE_NEWNS) < 0
+	int flags = CLONE_NEWNS | (rights_are_missing() ? CLONE_NEWUSER : 0);
+
+	return setns(pidfd, flags) < 0
 		       ? error_sys(err, errno, "join the container's mount namespace")
 		       : 0;
 }

@@ -56,15 +56,30 @@ bool state_is_rootless(void)
 	return !(user && streq(user, "root")) && is_in_user_namespace();
 }
 
+/* The usual place of $XDG_RUNTIME_DIR, which a session makes, and su(1) and cron(8) do not tell of. */
+static char *find_runtime_dir(void)
+{
+	const char *given = getenv("XDG_RUNTIME_DIR");
+	cleanup_free char *usual = xasprintf("/run/user/%u", (unsigned int)geteuid());
+	struct stat st;
+
+	if (given)
+		return *given == '/' ? xstrdup(given) : NULL;
+	if (lstat(usual, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return NULL;
+	return steal_ptr(&usual);
+}
+
 int state_default_root(char **ret, struct error *err)
 {
-	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+	cleanup_free char *runtime_dir = NULL;
 
-	if (!state_is_rootless() || (geteuid() == 0 && !runtime_dir)) {
+	if (!state_is_rootless() || (geteuid() == 0 && !getenv("XDG_RUNTIME_DIR"))) {
 		*ret = xstrdup("/run/moat");
 		return 0;
 	}
-	if (!runtime_dir || *runtime_dir != '/')
+	runtime_dir = find_runtime_dir();
+	if (!runtime_dir)
 		return error_set(err, -ENOENT, "no place for state: XDG_RUNTIME_DIR is not set");
 	*ret = xasprintf("%s/moat", runtime_dir);
 	return 0;

@@ -79,7 +79,8 @@ struct state_dir;
  * namespace ($USER says who it really is, as runc has it). */
 bool state_is_rootless(void);
 
-/* The default root: /run/moat, or rootless $XDG_RUNTIME_DIR/moat. free(3) it. */
+/* The default root: /run/moat, or rootless $XDG_RUNTIME_DIR/moat, where that is not set below
+ * /run/user/UID. free(3) it. */
 int state_default_root(char **ret, struct error *err);
 
 /* Below a root: what commands remember for each other, which anybody may remove. No container's id

@@ -73,6 +73,15 @@ mount_at() {
     '.mounts += [{destination: $d, type: $t, source: $s, options: $o}]'
 }
 
+# Everybody may search the way to the test's files.
+open_way() {
+  local dir=$BUNDLE
+  while [ -n "$dir" ] && [ "$dir" != /tmp ]; do
+    chmod go+x "$dir"
+    dir=${dir%/*}
+  done
+}
+
 # --- waiting ------------------------------------------------------------------------------------
 
 # eventually SECONDS COMMAND…: until it succeeds.

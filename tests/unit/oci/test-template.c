@@ -9,9 +9,13 @@
 #include "lib/base/error.h"
 #include "oci/config.h"
 
-static struct oci_config *make(bool is_rootless)
+static const struct oci_template rootful = { 0 };
+static const struct oci_template rootless = { .is_rootless = true };
+static const struct oci_template rootless_machine = { .is_rootless = true, .is_machine = true };
+
+static struct oci_config *make(const struct oci_template *t)
 {
-	cleanup_free char *text = oci_spec_template(is_rootless);
+	cleanup_free char *text = oci_spec_template(t);
 	struct oci_config *config = NULL;
 	struct error err = ERROR_INIT;
 
@@ -31,7 +35,7 @@ static const struct oci_mount *find_mount(const struct oci_config *config, const
 
 static void the_template_runs_a_shell_with_little_power(void **state)
 {
-	cleanup_oci_config struct oci_config *config = make(false);
+	cleanup_oci_config struct oci_config *config = make(&rootful);
 	const struct oci_process *p = config->process;
 
 	assert_string_equal(p->args[0], "sh");
@@ -51,7 +55,7 @@ static void the_template_runs_a_shell_with_little_power(void **state)
 
 static void a_rootful_template_has_its_own_network(void **state)
 {
-	cleanup_oci_config struct oci_config *config = make(false);
+	cleanup_oci_config struct oci_config *config = make(&rootful);
 
 	assert_non_null(oci_namespace_find(config, OCI_NS_NETWORK));
 	assert_non_null(oci_namespace_find(config, OCI_NS_CGROUP));
@@ -63,7 +67,7 @@ static void a_rootful_template_has_its_own_network(void **state)
 
 static void a_rootless_template_asks_for_nothing_a_user_may_not_do(void **state)
 {
-	cleanup_oci_config struct oci_config *config = make(true);
+	cleanup_oci_config struct oci_config *config = make(&rootless);
 
 	assert_null(oci_namespace_find(config, OCI_NS_NETWORK));
 	assert_non_null(oci_namespace_find(config, OCI_NS_USER));
@@ -75,9 +79,17 @@ static void a_rootless_template_asks_for_nothing_a_user_may_not_do(void **state)
 	assert_int_equal(config->linux_.resources.devices_count, 0);
 }
 
+static void a_rootless_template_of_a_machine_has_a_network_of_its_own(void **state)
+{
+	cleanup_oci_config struct oci_config *config = make(&rootless_machine);
+
+	assert_non_null(oci_namespace_find(config, OCI_NS_NETWORK));
+	assert_non_null(oci_namespace_find(config, OCI_NS_USER));
+}
+
 static void the_text_is_pretty_and_ends_in_a_newline(void **state)
 {
-	cleanup_free char *text = oci_spec_template(false);
+	cleanup_free char *text = oci_spec_template(&rootful);
 
 	assert_non_null(str_after(text, "{\n  \"ociVersion\": \"1.3.0\",\n  \"process\": {\n"));
 	assert_true(str_ends_with(text, "\n}\n"));
@@ -89,6 +101,7 @@ int main(void)
 		cmocka_unit_test(the_template_runs_a_shell_with_little_power),
 		cmocka_unit_test(a_rootful_template_has_its_own_network),
 		cmocka_unit_test(a_rootless_template_asks_for_nothing_a_user_may_not_do),
+		cmocka_unit_test(a_rootless_template_of_a_machine_has_a_network_of_its_own),
 		cmocka_unit_test(the_text_is_pretty_and_ends_in_a_newline),
 	};
 
