@@ -19,6 +19,7 @@
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
 #include "lib/sandbox/rendezvous.h"
+#include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/shim.h"
 #include "oci/config.h"
@@ -126,6 +127,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 		.console_fd = console_fd,
 		.process_fd = -1,
 		.runs_at_once = request->runs_at_once,
+		.has_own_pids = rights_want_pid_namespace(),
 		.enter = enter_cgroup,
 		.ctx = cg,
 	};

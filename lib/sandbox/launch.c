@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/linux/clone.h"
 #include "lib/linux/signals.h"
 #include "lib/sandbox/rendezvous.h"
 
@@ -117,6 +119,10 @@ int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, stru
 	cleanup_free char *program = find_shim();
 	cleanup_fd int ours = -1, theirs = -1;
 	cleanup_strv char **argv = NULL;
+	struct clone_request clone = {
+		.flags = l->has_own_pids ? CLONE_NEWPID : 0,
+		.cgroup_fd = -1,
+	};
 	struct error failure = ERROR_INIT;
 	int r = rendezvous_pair(&ours, &theirs);
 	pid_t pid;
@@ -124,9 +130,9 @@ int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, stru
 	if (r < 0)
 		return error_sys(err, r, "make the rendezvous");
 	argv = plan(l, program, theirs);
-	pid = fork();
+	pid = clone_process(&clone);
 	if (pid < 0)
-		return error_sys(err, errno, "fork");
+		return error_sys(err, pid, "fork");
 	if (pid == 0) {
 		(void)become_shim(l, argv, theirs, &failure);	 /* only returns to say why not */
 		(void)rendezvous_send_failure(theirs, &failure); /* without a reader nobody cares */

@@ -32,6 +32,22 @@ bool rights_are_missing(void)
 	return !has_capability(CAP_SYS_ADMIN);
 }
 
+/* -EPERM: the owner is above ours (ioctl_ns(2)). */
+static int open_owner(int fd)
+{
+	int owner = ioctl(fd, NS_GET_USERNS);
+
+	return owner < 0 ? -errno : owner;
+}
+
+bool rights_want_pid_namespace(void)
+{
+	cleanup_fd int fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int owner = fd < 0 ? fd : open_owner(fd);
+
+	return owner == -EPERM && !rights_are_missing();
+}
+
 static int plan_ids(const struct user_ids *ids, struct id_map_plan *ret, struct error *err)
 {
 	const struct id_map_rights rights = {
@@ -115,11 +131,11 @@ int rights_enter_by_fd(int fd, struct error *err)
 
 	if (!rights_are_missing())
 		return 0;
-	owner = ioctl(fd, NS_GET_USERNS);
-	if (owner < 0 && errno == EPERM) /* it is above ours */
+	owner = open_owner(fd);
+	if (owner == -EPERM)
 		return 0;
 	if (owner < 0)
-		return error_sys(err, errno, "find the user namespace");
+		return error_sys(err, owner, "find the user namespace");
 	if (is_own(owner))
 		return 0;
 	return setns(owner, CLONE_NEWUSER) < 0 ? error_sys(err, errno, "join the user namespace")

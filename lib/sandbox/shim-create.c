@@ -255,6 +255,17 @@ static int await_hooks(void *ctx, struct error *err)
 	return r < 0 ? r : moat_link_await(&c->moat, RENDEZVOUS_HOOKED, err);
 }
 
+/* As the host has it: we may be the first of a pid namespace. */
+static pid_t own_pid(void)
+{
+	char text[16] = "";
+	uint32_t pid;
+
+	if (readlink("/proc/self", text, sizeof(text) - 1) < 0 || parse_u32(text, &pid) < 0)
+		return getpid();
+	return (pid_t)pid;
+}
+
 static int run_container_hooks(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -264,7 +275,7 @@ static int run_container_hooks(void *ctx, struct error *err)
 		.id = c->record.id,
 		.bundle = c->record.bundle,
 		.annotations = &c->config->annotations,
-		.pid = getpid(),
+		.pid = own_pid(),
 		.status = OCI_STATUS_CREATED,
 		.keeps_cwd = true,
 	};
