@@ -113,6 +113,8 @@ static const struct {
 	  "name a parent in linux.cgroupsPath that this user was given, or ask for no limits with --rootless=true" },
 	{ "has processes itself",
 	  "move them into a cgroup of their own, or choose another linux.cgroupsPath" },
+	{ "cannot be enabled for what is in",
+	  "its owner has to delegate the controller: for systemd's users, Delegate= of user@.service" },
 	{ "cgroup is not empty", "another container uses it; choose another linux.cgroupsPath" },
 	{ "set rlimit",
 	  "the caller may not raise this limit (CAP_SYS_RESOURCE); lower process.rlimits" },

@@ -40,10 +40,25 @@ static int check_unused(const struct cgroup *cg, struct error *err)
 			 count);
 }
 
+/* A container that names none has one where its user may make it. */
+static char *plan_path(const struct container *c)
+{
+	const char *wanted = c->config->linux_.cgroups_path;
+	char *path = cgroup_plan_path(wanted, c->id), *delegated = NULL;
+	cleanup_cgroup struct cgroup *cg = NULL;
+
+	if (c->is_lenient && !(wanted && *wanted) && cgroup_open(path, &cg, NULL) == 0)
+		delegated = cgroup_find_delegated(cg, c->id);
+	if (!delegated)
+		return path;
+	free(path);
+	return delegated;
+}
+
 int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
 			struct cgroup **ret, struct error *err)
 {
-	cleanup_free char *path = cgroup_plan_path(c->config->linux_.cgroups_path, c->id);
+	cleanup_free char *path = plan_path(c);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = cgroup_open(path, &cg, err);
 

@@ -60,6 +60,9 @@ int cgroup_make_path(int root_fd, const char *path);
  * it has none there. free(3) it. */
 char *cgroup_find_v2_path(const char *proc_cgroup, const char *root);
 
+/* This process's path below the root of the v2 hierarchy @h, or NULL. free(3) it. */
+char *cgroup_own_v2_path(const struct cgroup_hierarchy *h);
+
 /* Whether @code (-errno) says that the caller has no rights here. */
 bool cgroup_is_about_rights(int code);
 

@@ -95,6 +95,26 @@ char *cgroup_find_v2_path(const char *proc_cgroup, const char *root)
 	return path && !str_after(path, "/..") ? path_clean(path) : NULL;
 }
 
+static int read_v2_path(const struct cgroup_hierarchy *h, const char *file, char **ret)
+{
+	cleanup_free char *text = NULL;
+	cleanup_free char *root = NULL;
+	int r = read_file_at(AT_FDCWD, file, PROC_CGROUP_MAX_BYTES, &text, NULL);
+
+	if (r < 0)
+		return r;
+	root = mounted_root(h);
+	*ret = cgroup_find_v2_path(text, root);
+	return 0;
+}
+
+char *cgroup_own_v2_path(const struct cgroup_hierarchy *h)
+{
+	char *path = NULL;
+
+	return read_v2_path(h, "/proc/self/cgroup", &path) < 0 ? NULL : path;
+}
+
 static bool is_within(const char *path, const char *parent)
 {
 	const char *rest = str_after(path, parent);
@@ -119,8 +139,6 @@ static int follow_init(struct cgroup *cg, pid_t init_pid, struct error *err)
 	struct cgroup_hierarchy *h = cgroup_v2(cg);
 	cleanup_free char *file = xasprintf("/proc/%d/cgroup", (int)init_pid);
 	cleanup_free char *enabled = NULL;
-	cleanup_free char *text = NULL;
-	cleanup_free char *root = NULL;
 	cleanup_free char *path = NULL;
 	int r;
 
@@ -129,11 +147,9 @@ static int follow_init(struct cgroup *cg, pid_t init_pid, struct error *err)
 		    0 ||
 	    !*enabled)
 		return 0;
-	r = read_file_at(AT_FDCWD, file, PROC_CGROUP_MAX_BYTES, &text, NULL);
+	r = read_v2_path(h, file, &path);
 	if (r < 0)
 		return error_sys(err, r, "cgroup: read '%s'", file);
-	root = mounted_root(h);
-	path = cgroup_find_v2_path(text, root);
 	if (path && is_within(path, cg->path))
 		aim(cg, h, path);
 	return 0;

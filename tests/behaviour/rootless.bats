@@ -227,6 +227,98 @@ teardown() {
   [[ "$output" != *made* ]]
 }
 
+# --- cgroups that a user was given ----------------------------------------------------------------
+
+# delegated none|own|parent SCRIPT: in a cgroup of which nobody was given so much, on a host with
+# cgroup v2 alone, which a mount namespace has.
+delegated() {
+  unshare --mount --propagation private bash -c '
+    umount -R /sys/fs/cgroup
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    parent=/sys/fs/cgroup/moat-$ID/user own=/sys/fs/cgroup/moat-$ID/user/own given=()
+    mkdir -p "$own"
+    for dir in /sys/fs/cgroup "${parent%/*}" "$parent"; do
+      echo +pids >"$dir/cgroup.subtree_control"
+    done 2>/dev/null
+    [ "$1" = none ] || given+=("$own" "$own/cgroup.procs" "$own/cgroup.subtree_control")
+    [ "$1" != parent ] || given+=("$parent" "$parent/cgroup.procs" "$parent/cgroup.subtree_control")
+    ((!${#given[@]})) || chown 65534 "${given[@]}"
+    echo $$ >"$own/cgroup.procs"
+    (eval "$2")
+    status=$?
+    echo $$ >/sys/fs/cgroup/cgroup.procs
+    # A VMM ends a little after its shim.
+    eventually 10 rmdir "$own" 2>/dev/null && rmdir "$parent" "${parent%/*}" || status=1
+    exit $status' delegated "$@"
+}
+
+# The cgroup that a container is in, below the test's own.
+cgroup_of() {
+  sed -n "s,^0::/moat-$ID,,p" "/proc/$(as_nobody state "$ID" | jq .pid)/cgroup"
+}
+
+pause_and_resume() {
+  as_nobody pause "$ID" && is_nobodys paused && as_nobody resume "$ID"
+}
+
+export_functions() {
+  export ROOT ID BUNDLE PID_FILE OUT ERR
+  export -f eventually as_nobody nobody create_nobodys cgroup_of pause_and_resume is_nobodys expect
+}
+
+# bats test_tags=kvm-host
+@test "a user's container is beside the cgroup that it was made in, where that was delegated" {
+  rootless_bundle
+  args sleep 1000
+  export_functions
+  run -0 delegated parent 'create_nobodys && as_nobody start "$ID" && cgroup_of && pause_and_resume &&
+    as_nobody exec "$ID" true && as_nobody delete --force "$ID"'
+  expect "$output" = "/user/$ID"
+  expect_nobody_has_nothing
+}
+
+@test "a user's container is below the cgroup that it was made in, where no more was delegated" {
+  rootless_bundle
+  args sleep 1000
+  export_functions
+  run -0 delegated own 'create_nobodys && cgroup_of && as_nobody delete --force "$ID"'
+  expect "$output" = "/user/own/$ID"
+}
+
+@test "where nothing was delegated, a user's container stays in the cgroup that it was made in" {
+  rootless_bundle
+  args sleep 1000
+  export_functions
+  run -0 delegated none 'create_nobodys && as_nobody start "$ID" && cgroup_of &&
+    as_nobody exec "$ID" true && as_nobody delete --force "$ID"'
+  expect "$output" = /user/own
+  expect_nobody_has_nothing
+}
+
+# bats test_tags=kvm-host
+@test "a user's container has the limits of a delegated cgroup" {
+  only_native "the guest has limits of its own"
+  rootless_bundle
+  script 'cat /sys/fs/cgroup/pids.max'
+  config '.linux.resources.pids.limit = 77'
+  export_functions
+  run delegated parent 'grep -qw pids /sys/fs/cgroup/cgroup.controllers || exit 77
+    as_nobody run --bundle "$BUNDLE" "$ID" </dev/null'
+  [ "$status" != 77 ] || skip "this host has its pids controller on cgroup v1"
+  expect "$status $output" = "0 77"
+}
+
+@test "a limit where nothing was delegated is refused, and what would help is said" {
+  only_native "the guest has limits of its own"
+  rootless_bundle
+  args true
+  config '.linux.resources.pids.limit = 77'
+  export_functions
+  run -1 delegated none 'as_nobody run --bundle "$BUNDLE" "$ID" </dev/null'
+  expect_match "$output" "cgroup: no rights to make"
+  expect_match "$output" "hint: "
+}
+
 # --- ids of /etc/subuid ---------------------------------------------------------------------------
 
 # subordinate_ids [LINE]: /etc/subuid and /etc/subgid as this test wants them.
