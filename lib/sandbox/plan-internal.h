@@ -22,6 +22,7 @@ struct planning {
 	const struct oci_config *host;
 	struct oci_config *guest; /* the plan's */
 	struct sandbox_plan *plan;
+	size_t left_out_devices; /* that were to be bound */
 };
 
 /* RAM of the guest: as vm.hwConfig has it, or what fits the container and, as far as the engine

@@ -137,14 +137,22 @@ static void free_mount(struct oci_mount *m)
 	*m = (struct oci_mount){ 0 };
 }
 
-/* Rootless callers bind device nodes because they may not make them. The guest's engine may. */
+/* Rootless callers bind device nodes because they may not make them. The guest's engine may. In /dev
+ * they stand for linux.devices, of which the host's are left out, too. */
 static int take_device(struct planning *p, struct oci_mount *m, const struct stat *st, size_t index,
 		       struct error *err)
 {
 	char type = S_ISCHR(st->st_mode) ? 'c' : 'b';
 	struct oci_linux *linux_ = &p->guest->linux_;
+	bool is_universal = is_universal_device(type, major(st->st_rdev), minor(st->st_rdev));
 
-	if (!is_universal_device(type, major(st->st_rdev), minor(st->st_rdev)))
+	if (!is_universal && is_beneath(m->destination, "/dev")) {
+		p->left_out_devices++;
+		log_debug("mounts[%zu].source: '%s' is left out", index, m->source);
+		free_mount(m);
+		return 0;
+	}
+	if (!is_universal)
 		return error_set(err, -ENOTSUP, "mounts[%zu].source: '%s' is a device " NOT_IN_VM,
 				 index, m->source);
 
@@ -249,5 +257,8 @@ int plan_mounts(struct planning *p, struct error *err)
 		if (guest->mounts[i].destination)
 			guest->mounts[kept++] = guest->mounts[i];
 	guest->mounts_count = kept;
+	if (p->left_out_devices)
+		log_warning("mounts: left out %zu of the host's devices in /dev",
+			    p->left_out_devices);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -251,6 +252,39 @@ static void bound_device_nodes_become_devices(void **state)
 	assert_string_equal(guest->linux_.devices[0].path, "/dev/null");
 	assert_int_equal(guest->linux_.devices[0].major, 1);
 	assert_int_equal(guest->linux_.devices[0].minor, 3);
+}
+
+/* As rootless engines have those that they may not make. */
+static void
+devices_of_the_host_that_are_bound_are_left_out_of_dev_and_refused_elsewhere(void **state)
+{
+	char dir[] = "/tmp/moat-plan-XXXXXX";
+	cleanup_free char *node = NULL;
+	cleanup_free char *mounts = NULL;
+	struct sample sample = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	node = xasprintf("%s/sda", dir);
+	if (mknod(node, S_IFBLK | 0600, makedev(8, 0)) < 0) {
+		rmdir(dir);
+		skip(); /* no rights to make one */
+	}
+	mounts = xasprintf("{\"destination\":\"/dev/sda\",\"type\":\"bind\",\"source\":\"%s\"}",
+			   node);
+	sample.mounts = mounts;
+	{
+		cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+
+		assert_int_equal(plan->guest_config->mounts_count, 0);
+		assert_int_equal(plan->guest_config->linux_.devices_count, 0);
+		assert_int_equal(plan->shares_count, 1); /* the root */
+	}
+	free(mounts);
+	mounts = xasprintf("{\"destination\":\"/disk\",\"type\":\"bind\",\"source\":\"%s\"}", node);
+	sample.mounts = mounts;
+	assert_refused(&sample, "is a device of the host");
+	unlink(node);
+	rmdir(dir);
 }
 
 static void devices_of_the_host_are_left_out(void **state)
@@ -712,6 +746,8 @@ int main(void)
 		cmocka_unit_test(parts_of_the_hosts_kernel_are_refused),
 		cmocka_unit_test(a_bind_of_the_whole_kernel_tree_becomes_the_guests),
 		cmocka_unit_test(bound_device_nodes_become_devices),
+		cmocka_unit_test(
+			devices_of_the_host_that_are_bound_are_left_out_of_dev_and_refused_elsewhere),
 		cmocka_unit_test(devices_of_the_host_are_left_out),
 		cmocka_unit_test(shared_memory_is_the_guests_in_the_hosts_size),
 		cmocka_unit_test(seccomp_listeners_are_refused),
