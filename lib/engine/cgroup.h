@@ -43,7 +43,8 @@ struct cgroup {
 char *cgroup_plan_path(const char *cgroups_path, const char *id);
 
 /* For a user without rights over the hierarchies' roots: where the v2 hierarchy of @cg has room for
- * @id, beside the caller's own cgroup or below it. NULL: nowhere, nothing was delegated. free(3) it. */
+ * @id, beside the caller's own cgroup or below it. NULL: nowhere, nothing was delegated. free(3)
+ * it. */
 char *cgroup_find_delegated(const struct cgroup *cg, const char *id);
 
 /* Reads what hierarchies this host has (/proc/self/mountinfo). Nothing is made. */

@@ -137,8 +137,8 @@ static void free_mount(struct oci_mount *m)
 	*m = (struct oci_mount){ 0 };
 }
 
-/* Rootless callers bind device nodes because they may not make them. The guest's engine may. In /dev
- * they stand for linux.devices, of which the host's are left out, too. */
+/* Rootless callers bind device nodes because they may not make them. The guest's engine may. In
+ * /dev they stand for linux.devices, of which the host's are left out, too. */
 static int take_device(struct planning *p, struct oci_mount *m, const struct stat *st, size_t index,
 		       struct error *err)
 {

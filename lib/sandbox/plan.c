@@ -114,6 +114,15 @@ static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
 	}
 }
 
+/* Natively the container's user namespace owns its network, whose ports are all its root's
+ * (CAP_NET_BIND_SERVICE). The guest's network is the guest's own. */
+static void open_low_ports(struct sandbox_machine *machine)
+{
+	plan_replace(&machine->kernel_params,
+		     xasprintf("%s sysctl.net.ipv4.ip_unprivileged_port_start=0",
+			       machine->kernel_params ? machine->kernel_params : ""));
+}
+
 /* The shim has entered the network namespace by now, and the guest's network is what was found
  * there; inside the guest nothing is left to separate. */
 static int plan_namespaces(struct planning *p, struct error *err)
@@ -138,6 +147,8 @@ static int plan_namespaces(struct planning *p, struct error *err)
 			time->path);
 		plan_replace(&time->path, NULL);
 	}
+	if (user)
+		open_low_ports(&p->plan->machine);
 	if (net)
 		remove_namespace(&p->guest->linux_, net);
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)

@@ -56,7 +56,7 @@ bool state_is_rootless(void)
 	return !(user && streq(user, "root")) && is_in_user_namespace();
 }
 
-/* The usual place of $XDG_RUNTIME_DIR, which a session makes, and su(1) and cron(8) do not tell of. */
+/* The usual place of $XDG_RUNTIME_DIR, which a session makes, and su(1) and cron(8) do not tell. */
 static char *find_runtime_dir(void)
 {
 	const char *given = getenv("XDG_RUNTIME_DIR");

@@ -82,6 +82,13 @@ user_namespace() {
   expect "$output" = $'4\n4\nthere'
 }
 
+@test "its root may listen on any port" {
+  user_namespace 100000 100000 65536
+  script 'mkdir /tmp/w && echo page >/tmp/w/file && httpd -h /tmp/w -p 80 && wget -q -O - http://127.0.0.1/file'
+  run -0 foreground
+  expect "$output" = page
+}
+
 @test "exec is in it too" {
   user_namespace 100000 200000 65536
   detached_sleep

@@ -91,6 +91,15 @@ static void a_container_without_mappings_stays_without(void **state)
 	assert_int_equal(plan->guest_config->linux_.uid_mappings_count, 0);
 }
 
+static void its_root_may_listen_on_any_port_of_the_machine(void **state)
+{
+	cleanup_sandbox_plan struct sandbox_plan *with =
+		plan_with(USERNS(MAPPING(0, 1000, 1), MAPPING(0, 100, 1)));
+
+	assert_string_equal(with->machine.kernel_params,
+			    " sysctl.net.ipv4.ip_unprivileged_port_start=0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +108,7 @@ int main(void)
 		cmocka_unit_test(a_range_over_two_of_the_users_becomes_two),
 		cmocka_unit_test(ids_that_are_somebody_elses_are_refused),
 		cmocka_unit_test(a_container_without_mappings_stays_without),
+		cmocka_unit_test(its_root_may_listen_on_any_port_of_the_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,8 +255,7 @@ static void bound_device_nodes_become_devices(void **state)
 }
 
 /* As rootless engines have those that they may not make. */
-static void
-devices_of_the_host_that_are_bound_are_left_out_of_dev_and_refused_elsewhere(void **state)
+static void bound_devices_of_the_host_are_left_out_of_dev_and_refused_elsewhere(void **state)
 {
 	char dir[] = "/tmp/moat-plan-XXXXXX";
 	cleanup_free char *node = NULL;
@@ -747,7 +746,7 @@ int main(void)
 		cmocka_unit_test(a_bind_of_the_whole_kernel_tree_becomes_the_guests),
 		cmocka_unit_test(bound_device_nodes_become_devices),
 		cmocka_unit_test(
-			devices_of_the_host_that_are_bound_are_left_out_of_dev_and_refused_elsewhere),
+			bound_devices_of_the_host_are_left_out_of_dev_and_refused_elsewhere),
 		cmocka_unit_test(devices_of_the_host_are_left_out),
 		cmocka_unit_test(shared_memory_is_the_guests_in_the_hosts_size),
 		cmocka_unit_test(seccomp_listeners_are_refused),
