@@ -16,8 +16,8 @@ struct error;
 bool rights_are_missing(void);
 
 /* Whether this process has rights, and not those over its pid namespace: an engine's user
- * namespace. Engines enter the mount and pid namespaces of the pid that they know, as podman does to
- * copy files, and there they could enter a shim's only if it has a pid namespace of its own. */
+ * namespace. Engines enter the mount and pid namespaces of the pid that they know, as podman does
+ * to copy files, and there they could enter a shim's only if it has a pid namespace of its own. */
 bool rights_want_pid_namespace(void);
 
 /* Makes the user namespace and enters it. For a process of one thread. */
