@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
 #include "lib/container/vm-stats.h"
+#include "lib/sandbox/network.h"
 #include "oci/config.h"
 
 #define AGENT_TIMEOUT_MS 10000
@@ -184,6 +185,19 @@ int vm_agent_list(const struct container *c, const char *format, char **ret, str
 	*ret = response.process_list.size ? copy_printable(&response.process_list) : xstrdup("");
 	agent_response_release(AGENT_LIST_PROCESSES, &response);
 	return 0;
+}
+
+int vm_agent_tell_network(const struct container *c, const struct sandbox_network *network,
+			  struct error *err)
+{
+	cleanup_loop struct loop *loop = NULL;
+	cleanup_agent_client struct agent_client *client = NULL;
+	int r = loop_new(&loop);
+
+	if (r < 0)
+		return error_sys(err, r, "make the event loop");
+	r = connect_agent(c, loop, &client, err);
+	return r < 0 ? r : sandbox_network_tell(network, client, err);
 }
 
 int vm_agent_remove(const struct container *c, struct error *err)

@@ -13,11 +13,13 @@
 #include "lib/container/vm-agent.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
+#include "lib/linux/netlink.h"
 #include "lib/linux/process-table.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
+#include "lib/sandbox/network.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/shim.h"
@@ -69,9 +71,8 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 static int check_address(const struct container *c, struct error *err)
 {
 	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
-	cleanup_free char *own =
-		xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
-			  c->record.sandbox ? c->record.sandbox : c->id);
+	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
+					   c->record.sandbox ? c->record.sandbox : c->id);
 	uint32_t number;
 
 	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
@@ -226,6 +227,34 @@ static char *start_socket(const struct container *c)
 	return xasprintf("%s/" SHIM_START_SOCKET, state_dir_path(c->dir));
 }
 
+static int update_network(const struct container *c, int fd, struct error *err)
+{
+	cleanup_sandbox_network struct sandbox_network network = { 0 };
+	int r = sandbox_network_rescan(fd, &network, err);
+
+	if (r < 0 || network.is_known)
+		return r;
+	log_debug("the network has changed since the virtual machine was made");
+	r = vm_agent_tell_network(c, &network, err);
+	return r < 0 ? r : sandbox_network_settle(fd, &network, err);
+}
+
+/* Some engines give the namespace its links between `create` and `start`. A pod's is the affair of
+ * its sandbox's container; and where the caller has no rights, nobody can have changed it. */
+static int rescan_network(const struct container *c, struct error *err)
+{
+	cleanup_fd int pidfd = is_member(c) ? -ESRCH : record_pidfd(&c->record);
+	cleanup_fd int fd = pidfd < 0 ? pidfd : netlink_open_in(pidfd);
+	int r;
+
+	if (fd < 0) {
+		log_debug("network: not looked at again: %s", strerrordesc_np(-fd));
+		return 0;
+	}
+	r = update_network(c, fd, err);
+	return r < 0 ? error_wrap(err, r, "network") : 0;
+}
+
 static int start(struct container *c, struct error *err)
 {
 	cleanup_free char *path = start_socket(c);
@@ -238,6 +267,9 @@ static int start(struct container *c, struct error *err)
 		return error_set(err, -ESRCH, "cannot start a container that has stopped");
 	if (fd < 0)
 		return error_sys(err, fd, "connect to '%s'", path);
+	r = rescan_network(c, err);
+	if (r < 0)
+		return r;
 	r = rendezvous_send(fd, RENDEZVOUS_START, NULL);
 	if (r < 0)
 		return error_sys(err, r, "ask moat-shim to start the container");

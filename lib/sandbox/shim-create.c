@@ -21,6 +21,7 @@
 #include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
+#include "lib/sandbox/network.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
@@ -64,7 +65,8 @@ struct creation {
 	int vm_fd;
 	struct files files;
 	struct files_trees trees;
-	struct vm vm; /* the owner's */
+	struct vm vm; /* the owner's, like the network */
+	struct sandbox_network network;
 	struct member member;
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
@@ -307,11 +309,24 @@ static int make_view(void *ctx, struct error *err)
 	return r;
 }
 
+/* After the last hook that may change it. */
+static int make_network(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const struct oci_namespace *ns = oci_namespace_find(c->config, OCI_NS_NETWORK);
+	const bool can_grow = !ns->path && !c->options->runs_at_once;
+
+	return sandbox_network_make(&c->network, can_grow ? SANDBOX_SPARE_NICS : 0,
+				    c->vm.accel == HV_ACCEL_KVM, err);
+}
+
 static int launch_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
+	int r = vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, &c->network, err);
 
-	return vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, err);
+	sandbox_network_close_taps(&c->network);
+	return r;
 }
 
 /* The guest's own answers explain themselves; silence and a broken channel do not. */
@@ -415,6 +430,16 @@ static grpc_Storage share_storage(const struct vm *vm)
 		.options = is_9p ? options_9p : NULL,
 		.options_count = is_9p ? ARRAY_SIZE(options_9p) : 0,
 	};
+}
+
+static int tell_network(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	/* Those that are spare are left until `start` knows what for. */
+	if (!c->network.plan.endpoints_count)
+		return 0;
+	return sandbox_network_tell(&c->network, c->client, err);
 }
 
 static int create_sandbox(void *ctx, struct error *err)
@@ -573,11 +598,13 @@ static const struct step owner_steps[] = {
 	{ NULL, run_container_hooks },
 	{ "shared files", clone_files },
 	{ "shared files", share_files, take_files_back },
+	{ "network", make_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
+	{ "network", tell_network },
 	{ "sandbox", create_sandbox },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", create_container },
@@ -664,6 +691,7 @@ static void release(struct creation *c)
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);
 	files_trees_done(&c->trees);
+	sandbox_network_done(&c->network);
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
 	settings_done(&c->settings);
