@@ -432,44 +432,57 @@ int network_list_routes(struct rpc_call *call, const void *request, void *respon
 	return list_routes(&network, response, err);
 }
 
-static int add_route(const struct guest_network *n, const types_Route *route, struct error *err)
+static int parse_route(const struct guest_network *n, const types_Route *route,
+		       struct network_route *ret, struct error *err)
 {
 	const struct network_link *link = find_by_name(n, route->device);
-	struct netlink_request request;
-	struct network_route parsed;
-	int r;
 
 	if (route->device && *route->device && !link)
 		return error_set(err, -ENODEV, "route: there is no link '%.100s'", route->device);
-	r = network_route_parse(route, link ? link->index : 0, &parsed, err);
-	if (r < 0)
-		return r;
-	network_route_request(&parsed, &request);
+	return network_route_parse(route, link ? link->index : 0, ret, err);
+}
+
+static int add_route(const struct guest_network *n, const types_Route *route,
+		     const struct network_route *parsed, bool is_another, struct error *err)
+{
+	struct netlink_request request;
+	int r;
+
+	network_route_request(parsed, is_another, &request);
 	r = netlink_ask(n->fd, &request, NULL);
-	if (r < 0 && parsed.family == AF_INET6 && has_no_ipv6(r))
+	if (r == 0 || r == -EEXIST || (parsed->family == AF_INET6 && has_no_ipv6(r)))
 		return 0;
-	if (r < 0 && r != -EEXIST)
-		return error_sys(
-			err, r, "add route '%.100s' by '%.100s'", route->dest ? route->dest : "",
-			route->gateway && *route->gateway ? route->gateway : route->device);
-	return 0;
+	return error_sys(err, r, "add route '%.100s' by '%.100s'", route->dest ? route->dest : "",
+			 route->gateway && *route->gateway ? route->gateway : route->device);
+}
+
+/* One of the same request is not what a later one is meant to replace. */
+static bool is_another(const struct network_route *routes, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (routes[k].family == routes[i].family && routes[k].metric == routes[i].metric &&
+		    network_address_equal(&routes[k].dest, &routes[i].dest))
+			return true;
+	return false;
 }
 
 int network_update_routes(struct rpc_call *call, const void *request, void *response,
 			  struct error *err)
 {
 	const grpc_UpdateRoutesRequest *req = request;
+	const size_t count = req->routes.routes_count;
+	cleanup_free struct network_route *routes = xcalloc(count, sizeof(*routes));
 	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
 	int r = read_network(&network, err);
 
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = parse_route(&network, &req->routes.routes[i], &routes[i], err);
 	/* A gateway can only be named once it is reachable itself. */
 	for (int has_gateway = 0; has_gateway < 2; has_gateway++)
-		for (size_t i = 0; i < req->routes.routes_count && r == 0; i++) {
-			const types_Route *route = &req->routes.routes[i];
-
-			if ((route->gateway && *route->gateway) == has_gateway)
-				r = add_route(&network, route, err);
-		}
+		for (size_t i = 0; i < count && r == 0; i++)
+			if (!!routes[i].gateway.family == has_gateway)
+				r = add_route(&network, &req->routes.routes[i], &routes[i],
+					      is_another(routes, i), err);
 	return r < 0 ? r : list_routes(&network, response, err);
 }
 

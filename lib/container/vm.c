@@ -19,6 +19,7 @@
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
+#include "lib/sandbox/member.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
@@ -151,7 +152,9 @@ static int launch_sandbox(struct container *c, const struct container_create_req
  * is the engine's own affair: podman's pods without an infra container have such names. */
 static int find_sandbox(struct container *c, struct error *err)
 {
-	const char *wanted = sandbox_wanted(c->id, c->config);
+	cleanup_free char *by_network = member_find_sandbox(c->root, c->config);
+	const char *by_name = sandbox_wanted(c->id, c->config);
+	const char *wanted = by_name ? by_name : by_network;
 	cleanup_record struct record record = { 0 };
 	cleanup_state_dir struct state_dir *dir = NULL;
 	cleanup_fd int pidfd = -1;
@@ -449,6 +452,19 @@ static int ps(const struct container *c, char *const *args, char **ret, struct e
 	return vm_agent_list(c, "table", ret, err);
 }
 
+/* A namespace that the container was given may be another one's next. One that it made ended with it. */
+static void leave_network(const struct container *c)
+{
+	const struct oci_namespace *ns =
+		c->config ? oci_namespace_find(c->config, OCI_NS_NETWORK) : NULL;
+	cleanup_fd int ns_fd = ns && ns->path ? open(ns->path, O_RDONLY | O_CLOEXEC) : -1;
+	cleanup_fd int fd = ns_fd < 0 ? -1 : netlink_open_in(ns_fd);
+	struct error err = ERROR_INIT;
+
+	if (fd >= 0 && net_part(fd, &err) < 0)
+		log_debug("network: %s", err.msg);
+}
+
 /* The VMM and all the rest die with the shim, and what does not is in the cgroup. */
 static int destroy(struct container *c, struct error *err)
 {
@@ -461,6 +477,8 @@ static int destroy(struct container *c, struct error *err)
 		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
 	if (r == 0 && is_member(c))
 		r = leave_sandbox(c, err);
+	else if (r == 0)
+		leave_network(c);
 	if (r < 0)
 		return r;
 	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);

@@ -96,8 +96,9 @@ void net_tap_close(struct net_tap *tap)
 
 /* --- traffic ------------------------------------------------------------------------------ */
 
-/* What another tool put at the ingress of a link comes after this. */
-#define PRIORITY 1u
+/* Nobody else's, so that it can be removed without a look. What another tool puts at the ingress of a
+ * link goes before it with a priority that was chosen, after it with one of the kernel's choice. */
+#define PRIORITY 0x6d6fu
 
 /* Both kinds of qdisc that stand there, "ingress" and "clsact", know it by this name. */
 #define AT_INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
@@ -238,4 +239,17 @@ int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index
 	if (r == 0)
 		r = redirect(fd, endpoint->index, tap_index);
 	return r < 0 ? error_sys(err, r, "link '%s': redirect its traffic", endpoint->name) : 0;
+}
+
+int net_part(int fd, struct error *err)
+{
+	cleanup_network struct network found = { 0 };
+	int r = network_read(fd, NETWORK_LINKS, &found);
+
+	if (r < 0)
+		return error_sys(err, r, "read the network");
+	for (size_t i = 0; i < found.links_count; i++)
+		if (!(found.links[i].flags & IFF_LOOPBACK))
+			remove_filter(fd, found.links[i].index);
+	return 0;
 }

@@ -27,4 +27,7 @@ void net_tap_close(struct net_tap *tap);
 int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index,
 	     struct error *err);
 
+/* Gives every link of the namespace back to its own kernel, once the taps are gone. */
+int net_part(int fd, struct error *err);
+
 int net_mark(int fd, unsigned int tap_index, const struct net_mark *mark, struct error *err);

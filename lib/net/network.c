@@ -120,6 +120,18 @@ static bool read_address(const struct nlmsghdr *message, void *item)
 	       copy_attribute(message, sizeof(*head), IFA_ADDRESS, a->bytes, size);
 }
 
+/* A whole one. */
+static void set_address(struct network_address *ret, uint8_t family, const void *data, size_t size)
+{
+	struct network_address a = { .family = family };
+
+	if (size != network_address_size(&a))
+		return;
+	a.prefix = (uint8_t)(size * 8);
+	memcpy(a.bytes, data, size);
+	*ret = a;
+}
+
 /* Leaves @ret of family 0 when there is none. */
 static void read_route_address(const struct nlmsghdr *message, const struct rtmsg *head,
 			       uint16_t type, uint8_t prefix, struct network_address *ret)
@@ -238,16 +250,56 @@ static int append(struct network *network, const struct part *part, const void *
 	return 0;
 }
 
+/* A route by several gateways is as many routes. */
+static int append_hops(struct network *network, const struct part *part,
+		       const struct network_route *route, const char *hops, size_t size)
+{
+	int r = 0;
+
+	while (r == 0 && size >= sizeof(struct rtnexthop)) {
+		struct network_route one = *route;
+		struct rtnexthop hop;
+		const void *gateway;
+		size_t got;
+
+		memcpy(&hop, hops, sizeof(hop));
+		if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > size)
+			return -EPROTO;
+		one.index = (unsigned int)hop.rtnh_ifindex;
+		one.flags |= hop.rtnh_flags;
+		gateway = netlink_inner_attribute(hops + sizeof(hop), hop.rtnh_len - sizeof(hop),
+						  RTA_GATEWAY, &got);
+		if (gateway)
+			set_address(&one.gateway, route->family, gateway, got);
+		r = append(network, part, &one);
+		hops += RTNH_ALIGN(hop.rtnh_len);
+		size -= RTNH_ALIGN(hop.rtnh_len) < size ? RTNH_ALIGN(hop.rtnh_len) : size;
+	}
+	return r;
+}
+
+static int add(struct network *network, const struct part *part, const struct nlmsghdr *message)
+{
+	const void *hops = NULL;
+	union item item;
+	size_t size;
+
+	if (!part->read(message, &item))
+		return 0;
+	if (part->part == NETWORK_ROUTES)
+		hops = netlink_attribute(message, part->family_size, RTA_MULTIPATH, &size);
+	return hops ? append_hops(network, part, &item.route, hops, size)
+		    : append(network, part, &item);
+}
+
 int network_add_message(struct network *network, const struct nlmsghdr *message)
 {
-	union item item;
-
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (message->nlmsg_type != parts[i].answer)
 			continue;
 		if (message->nlmsg_len < NLMSG_LENGTH(parts[i].family_size))
 			return -EPROTO;
-		return parts[i].read(message, &item) ? append(network, &parts[i], &item) : 0;
+		return add(network, &parts[i], message);
 	}
 	return 0;
 }
@@ -424,8 +476,10 @@ static bool is_source_prefix(const struct network_address *source)
 	       source->prefix < network_address_size(source) * 8;
 }
 
-void network_route_request(const struct network_route *route, struct netlink_request *ret)
+void network_route_request(const struct network_route *route, bool is_another,
+			   struct netlink_request *ret)
 {
+	const uint16_t flags = NLM_F_CREATE | (is_another ? NLM_F_APPEND : NLM_F_REPLACE);
 	const bool has_prefix = is_source_prefix(&route->source);
 	const struct rtmsg head = {
 		.rtm_family = route->family,
@@ -438,7 +492,7 @@ void network_route_request(const struct network_route *route, struct netlink_req
 		.rtm_flags = route->flags,
 	};
 
-	netlink_begin(ret, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof(head));
+	netlink_begin(ret, RTM_NEWROUTE, flags, &head, sizeof(head));
 	if (route->dest.prefix)
 		add_address(ret, RTA_DST, &route->dest);
 	add_address(ret, RTA_GATEWAY, &route->gateway);

@@ -109,5 +109,7 @@ char *network_address_text(const struct network_address *a); /* without its pref
 size_t network_address_size(const struct network_address *a);
 bool network_address_equal(const struct network_address *a, const struct network_address *b);
 
-/* RTM_NEWROUTE of the main table. */
-void network_route_request(const struct network_route *route, struct netlink_request *ret);
+/* RTM_NEWROUTE of the main table. One to the same place with the same metric is replaced, or
+ * (@is_another) goes before it. */
+void network_route_request(const struct network_route *route, bool is_another,
+			   struct netlink_request *ret);

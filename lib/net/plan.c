@@ -265,3 +265,13 @@ bool net_mark_read(const struct network_link *tap, struct net_mark *ret)
 	memcpy(ret->link, colon + 1, strlen(colon + 1));
 	return true;
 }
+
+bool net_is_taken(const struct network *network, const char *link)
+{
+	struct net_mark mark;
+
+	for (size_t i = 0; i < network->links_count; i++)
+		if (net_mark_read(&network->links[i], &mark) && streq(mark.link, link))
+			return true;
+	return false;
+}

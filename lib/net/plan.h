@@ -49,6 +49,9 @@ bool net_plan_is_twin(const struct net_plan *plan, const struct net_endpoint *en
 char *net_plan_text(const struct net_plan *plan);
 uint64_t net_plan_hash(const struct net_plan *plan);
 
+/* Whether a tap of @network says that it is joined with @link by now. */
+bool net_is_taken(const struct network *network, const char *link);
+
 /* What is written on a tap, for whoever looks at the namespace later: the link that it is joined
  * with, and what the guest was last told of the whole network; "" and 0 while it is spare. */
 struct net_mark {

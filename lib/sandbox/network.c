@@ -82,12 +82,23 @@ static int add_nic(struct sandbox_network *n, int fd, const struct net_endpoint 
 	return endpoint ? net_join(fd, endpoint, tap->index, err) : 0;
 }
 
+/* What it receives can go to one of them only. */
+static int refuse_taken(const struct network *found, const struct net_endpoint *endpoint,
+			struct error *err)
+{
+	if (!net_is_taken(found, endpoint->name))
+		return 0;
+	return error_set(err, -EBUSY, "link '%s': another virtual machine has it", endpoint->name);
+}
+
 static int make(struct sandbox_network *n, int fd, size_t spares, bool has_vhost, struct error *err)
 {
 	cleanup_network struct network found = { 0 };
 	int r = read_plan(fd, &found, &n->plan, err);
 	const size_t joined = n->plan.endpoints_count;
 
+	for (size_t i = 0; i < joined && r == 0; i++)
+		r = refuse_taken(&found, &n->plan.endpoints[i], err);
 	for (size_t i = 0; i < joined && r == 0; i++)
 		r = add_nic(n, fd, &n->plan.endpoints[i], has_vhost, err);
 	for (size_t i = 0; !joined && i < spares && r == 0; i++)

@@ -21,7 +21,7 @@ static int request_for(const types_Route *route, unsigned int index,
 	int r = network_route_parse(route, index, &parsed, NULL);
 
 	if (r == 0)
-		network_route_request(&parsed, ret);
+		network_route_request(&parsed, false, ret);
 	return r;
 }
 
