@@ -19,7 +19,6 @@
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
-#include "lib/sandbox/member.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/sandbox.h"
@@ -152,9 +151,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
  * is the engine's own affair: podman's pods without an infra container have such names. */
 static int find_sandbox(struct container *c, struct error *err)
 {
-	cleanup_free char *by_network = member_find_sandbox(c->root, c->config);
-	const char *by_name = sandbox_wanted(c->id, c->config);
-	const char *wanted = by_name ? by_name : by_network;
+	const char *wanted = sandbox_wanted(c->id, c->config);
 	cleanup_record struct record record = { 0 };
 	cleanup_state_dir struct state_dir *dir = NULL;
 	cleanup_fd int pidfd = -1;
@@ -452,7 +449,8 @@ static int ps(const struct container *c, char *const *args, char **ret, struct e
 	return vm_agent_list(c, "table", ret, err);
 }
 
-/* A namespace that the container was given may be another one's next. One that it made ended with it. */
+/* A namespace that the container was given may be another one's next. One that it made ended with
+ * it. */
 static void leave_network(const struct container *c)
 {
 	const struct oci_namespace *ns =

@@ -96,8 +96,9 @@ void net_tap_close(struct net_tap *tap)
 
 /* --- traffic ------------------------------------------------------------------------------ */
 
-/* Nobody else's, so that it can be removed without a look. What another tool puts at the ingress of a
- * link goes before it with a priority that was chosen, after it with one of the kernel's choice. */
+/* Nobody else's, so that it can be removed without a look. What another tool puts at the ingress
+ * of a link goes before it with a priority that was chosen, after it with one of the kernel's
+ * choice. */
 #define PRIORITY 0x6d6fu
 
 /* Both kinds of qdisc that stand there, "ingress" and "clsact", know it by this name. */
@@ -131,12 +132,12 @@ static const struct classifier {
 
 static void add_selector(struct netlink_request *request)
 {
-	const struct {
-		struct tc_u32_sel head;
-		struct tc_u32_key key; /* nothing has to be equal to nothing */
-	} selector = { .head = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	const struct tc_u32_sel head = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	/* Behind it a key: nothing has to be equal to nothing. */
+	char selector[sizeof(head) + sizeof(struct tc_u32_key)] = "";
 
-	netlink_add(request, TCA_U32_SEL, &selector, sizeof(selector));
+	memcpy(selector, &head, sizeof(head));
+	netlink_add(request, TCA_U32_SEL, selector, sizeof(selector));
 }
 
 static void add_redirect(struct netlink_request *request, unsigned int to)
@@ -206,7 +207,8 @@ static int redirect(int fd, unsigned int from, unsigned int to)
 	return r;
 }
 
-/* Else the host's kernel would talk to the guest of itself. One without IPv6 refuses, and does not. */
+/* Else the host's kernel would talk to the guest of itself. One without IPv6 refuses, and does
+ * not. */
 static void silence(int fd, unsigned int index)
 {
 	const struct ifinfomsg info = { .ifi_index = (int)index };

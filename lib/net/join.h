@@ -6,9 +6,10 @@
 struct error;
 
 /*
- * A link of the sandbox's network namespace and an interface of its guest, joined: whatever the link
- * receives goes to a tap, which the VMM reads, and the other way. The link keeps its addresses, so
- * that whoever made it finds it as it was; its own kernel hears nothing by it any more.
+ * A link of the sandbox's network namespace and an interface of its guest, joined: whatever the
+ * link receives goes to a tap, which the VMM reads, and the other way. The link keeps its
+ * addresses, so that whoever made it finds it as it was; its own kernel hears nothing by it any
+ * more.
  *
  * @fd is a netlink socket of the namespace, over which the caller needs CAP_NET_ADMIN.
  */

@@ -155,8 +155,8 @@ static uint32_t read_mtu(const struct nlmsghdr *message)
 	return mtu;
 }
 
-/* Unicast routes of the main table. Others are the kernel's own, or part of a policy that a guest is
- * not given. */
+/* Unicast routes of the main table. Others are the kernel's own, or part of a policy that a guest
+ * is not given. */
 static bool read_route(const struct nlmsghdr *message, void *item)
 {
 	const struct rtmsg *head = NLMSG_DATA(message);

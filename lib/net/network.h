@@ -13,8 +13,8 @@ struct error;
 
 /*
  * What a network namespace holds, as rtnetlink(7) tells it: links, their addresses, the routes of
- * the main table, and the neighbours that somebody set. Read on the host, to give it to a guest, and
- * in the guest.
+ * the main table, and the neighbours that somebody set. Read on the host, to give it to a guest,
+ * and in the guest.
  */
 struct network_hw {
 	unsigned char bytes[32];
@@ -87,7 +87,8 @@ enum network_part {
  * -E2BIG: no configuration, but a mistake. Leaf. */
 #define NETWORK_ITEMS_MAX 4096
 int network_read(int fd, unsigned int parts, struct network *ret);
-/* One message of such an answer; what is none of the above is skipped. For network_read(), and tests. */
+/* One message of such an answer; what is none of the above is skipped. For network_read(), and
+ * tests. */
 int network_add_message(struct network *network, const struct nlmsghdr *message);
 void network_done(struct network *network); /* safe on a zeroed one */
 #define cleanup_network CLEANUP(network_done)

@@ -28,7 +28,7 @@ struct net_endpoint {
 struct net_plan {
 	struct net_endpoint endpoints[NET_ENDPOINTS_MAX];
 	size_t endpoints_count;
-	/* Of these endpoints, by their index; but for those that the kernel makes from addresses. */
+	/* Of these endpoints, by their index; but for those that a kernel makes from addresses. */
 	struct network_route *routes;
 	size_t routes_count;
 	struct network_neighbor *neighbors;

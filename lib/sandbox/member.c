@@ -58,26 +58,6 @@ static bool is_held_by(const char *root, const char *id, const char *sandbox, ui
 	       record.pid == pid && streq_null(record.sandbox, sandbox);
 }
 
-/* Two machines cannot have one network: whatever a link receives goes to one of them. */
-char *member_find_sandbox(const char *root, const struct oci_config *config)
-{
-	const struct oci_namespace *ns = oci_namespace_find(config, OCI_NS_NETWORK);
-	uint32_t pid = ns && ns->path ? pid_in(ns->path) : 0;
-	cleanup_strv char **ids = NULL;
-
-	if (!pid || state_list(root, &ids, NULL) < 0)
-		return NULL;
-	strv_each(id, ids) {
-		cleanup_record struct record record = { 0 };
-		cleanup_state_dir struct state_dir *dir = NULL;
-
-		if (state_dir_open(root, id, &dir, NULL) == 0 &&
-		    record_read(dir, &record, NULL) == 0 && record.pid == pid && record.sandbox)
-			return xstrdup(record.sandbox);
-	}
-	return NULL;
-}
-
 /* Whose shim's pid stands in the path, or else, for a path that says nothing of a process, the
  * sandbox's own. */
 static char *find_holder(const char *root, const struct record *sandbox, const char *path)

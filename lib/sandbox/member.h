@@ -9,10 +9,6 @@ struct agent_client;
 struct error;
 struct sandbox_plan;
 
-/* The sandbox whose network @config joins by a process of its, as engines do for a container that
- * shares another one's ("--network container:NAME"); NULL: none. free(3) it. */
-char *member_find_sandbox(const char *root, const struct oci_config *config);
-
 /* What the shim of a pod's further container knows of the VM that it joins: the owner, as its
  * record has it, and a connection to its shim. */
 struct member {
