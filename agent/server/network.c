@@ -109,14 +109,9 @@ static int find_link(void *ctx)
 static int change_link(const struct guest_network *n, unsigned int index, unsigned int set,
 		       unsigned int mask, const char *name, uint32_t mtu)
 {
-	const struct ifinfomsg info = {
-		.ifi_index = (int)index,
-		.ifi_flags = set,
-		.ifi_change = mask,
-	};
 	struct netlink_request request;
 
-	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	network_link_request(index, set, mask, &request);
 	if (name)
 		netlink_add(&request, IFLA_IFNAME, name, strlen(name) + 1);
 	if (mtu)
@@ -212,14 +207,13 @@ static int set_addresses(const struct guest_network *n, const struct network_lin
 static int set_hw(const struct guest_network *n, const struct network_link *link, const char *text,
 		  struct error *err)
 {
-	const struct ifinfomsg info = { .ifi_index = (int)link->index };
 	struct netlink_request request;
 	struct network_hw hw;
 	int r = network_hw_parse(text, &hw, err);
 
 	if (r < 0 || network_hw_equal(&hw, &link->hw))
 		return r;
-	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	network_link_request(link->index, 0, 0, &request);
 	netlink_add(&request, IFLA_ADDRESS, hw.bytes, hw.size);
 	r = netlink_ask(n->fd, &request, NULL);
 	return r < 0 ? error_sys(err, r, "link '%s': set address '%.100s'", link->name, text) : 0;

@@ -25,14 +25,9 @@
 static int change_link(int fd, unsigned int index, unsigned int set, const char *alias,
 		       uint32_t mtu)
 {
-	const struct ifinfomsg info = {
-		.ifi_index = (int)index,
-		.ifi_flags = set,
-		.ifi_change = set,
-	};
 	struct netlink_request request;
 
-	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	network_link_request(index, set, set, &request);
 	if (alias)
 		netlink_add(&request, IFLA_IFALIAS, alias, strlen(alias));
 	if (mtu)
@@ -211,12 +206,11 @@ static int redirect(int fd, unsigned int from, unsigned int to)
  * not. */
 static void silence(int fd, unsigned int index)
 {
-	const struct ifinfomsg info = { .ifi_index = (int)index };
 	const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
 	struct netlink_request request;
 	size_t spec, inet6;
 
-	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	network_link_request(index, 0, 0, &request);
 	spec = netlink_open_nest(&request, IFLA_AF_SPEC);
 	inet6 = netlink_open_nest(&request, AF_INET6);
 	netlink_add(&request, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));

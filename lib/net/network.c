@@ -452,6 +452,18 @@ bool network_address_equal(const struct network_address *a, const struct network
 
 /* --- requests ----------------------------------------------------------------------------- */
 
+void network_link_request(unsigned int index, unsigned int set, unsigned int mask,
+			  struct netlink_request *ret)
+{
+	const struct ifinfomsg info = {
+		.ifi_index = (int)index,
+		.ifi_flags = set,
+		.ifi_change = mask,
+	};
+
+	netlink_begin(ret, RTM_NEWLINK, 0, &info, sizeof(info));
+}
+
 static void add_mtu(struct netlink_request *request, uint32_t mtu)
 {
 	struct {

@@ -110,6 +110,9 @@ char *network_address_text(const struct network_address *a); /* without its pref
 size_t network_address_size(const struct network_address *a);
 bool network_address_equal(const struct network_address *a, const struct network_address *b);
 
+/* RTM_NEWLINK of one that is there, whose flags in @mask become @set. */
+void network_link_request(unsigned int index, unsigned int set, unsigned int mask,
+			  struct netlink_request *ret);
 /* RTM_NEWROUTE of the main table. One to the same place with the same metric is replaced, or
  * (@is_another) goes before it. */
 void network_route_request(const struct network_route *route, bool is_another,
