@@ -8,6 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "oci/config.h"
 
 #define VHOST_DEVICE "/dev/vhost-net"
 #define CALL_TIMEOUT_MS 60000
@@ -42,6 +43,18 @@ static int read_plan(int fd, struct network *found, struct net_plan *plan, struc
 	if (r < 0)
 		return error_sys(err, r, "read the network");
 	return net_plan_make(found, plan, err);
+}
+
+/* podman sets up what it has networks for before `create`, and says where; but where there is a user
+ * namespace, that has to be there first. */
+bool sandbox_network_may_grow(const struct oci_config *config)
+{
+	const char *manager = string_map_get(&config->annotations, "io.container.manager");
+	const struct oci_namespace *ns = oci_namespace_find(config, OCI_NS_NETWORK);
+
+	if (!ns || ns->path)
+		return false;
+	return !streq_null(manager, "libpod") || oci_namespace_find(config, OCI_NS_USER);
 }
 
 /* --- making ------------------------------------------------------------------------------- */

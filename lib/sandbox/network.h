@@ -7,6 +7,7 @@
 
 struct agent_client;
 struct error;
+struct oci_config;
 
 /*
  * The network of a sandbox's virtual machine: what its network namespace holds (lib/net/plan.h), an
@@ -44,6 +45,9 @@ void sandbox_network_done(struct sandbox_network *network); /* safe on a zeroed 
 /* A namespace that nobody else has a name for may be given links until `start`. A machine cannot be
  * given interfaces by then, so it has these from the beginning. */
 #define SANDBOX_SPARE_NICS 2
+/* Whether it may be: of a container that waits for `start`. Taking spare interfaces away costs each
+ * start some milliseconds, so not for those of which it is known that nothing will come. Pure. */
+bool sandbox_network_may_grow(const struct oci_config *config);
 
 /* In the sandbox's namespace: makes taps for all of its links, or, when it has none, @spares; and
  * joins them. @has_vhost: where the host can, its kernel carries the packets. */

@@ -313,10 +313,9 @@ static int make_view(void *ctx, struct error *err)
 static int make_network(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	const struct oci_namespace *ns = oci_namespace_find(c->config, OCI_NS_NETWORK);
-	const bool can_grow = !ns->path && !c->options->runs_at_once;
+	const bool may_grow = !c->options->runs_at_once && sandbox_network_may_grow(c->config);
 
-	return sandbox_network_make(&c->network, can_grow ? SANDBOX_SPARE_NICS : 0,
+	return sandbox_network_make(&c->network, may_grow ? SANDBOX_SPARE_NICS : 0,
 				    c->vm.accel == HV_ACCEL_KVM, err);
 }
 

@@ -14,6 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/network.h"
+#include "oci/config.h"
 
 /* A namespace with links that have an address each, and taps; and who sits where at `start`. */
 struct scene {
@@ -164,6 +165,33 @@ static void nothing_is_told_of_a_link_that_left(void **state)
 	assert_int_equal(s.network.nics_count, 0);
 }
 
+static void only_a_namespace_that_somebody_may_fill_has_room_to_grow(void **state)
+{
+	static const struct {
+		const char *annotations, *namespaces;
+		bool may_grow;
+	} cases[] = {
+		{ "", "{\"type\":\"network\"}", true },
+		{ "", "{\"type\":\"network\",\"path\":\"/run/netns/a\"}", false },
+		{ "\"io.container.manager\":\"libpod\"", "{\"type\":\"network\"}", false },
+		{ "\"io.container.manager\":\"libpod\"",
+		  "{\"type\":\"network\"},{\"type\":\"user\",\"path\":\"/u\"}", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_oci_config struct oci_config *config = NULL;
+		struct error err = ERROR_INIT;
+		cleanup_free char *text = xasprintf(
+			"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/r\"},\"annotations\":{%s},"
+			"\"linux\":{\"namespaces\":[%s]}}",
+			cases[i].annotations, cases[i].namespaces);
+
+		if (oci_config_parse("config.json", text, strlen(text), &config, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_int_equal(sandbox_network_may_grow(config), cases[i].may_grow);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +202,7 @@ int main(void)
 		cmocka_unit_test(a_start_that_was_killed_between_joining_and_telling_is_made_good),
 		cmocka_unit_test(an_interface_that_was_taken_away_is_not_offered),
 		cmocka_unit_test(nothing_is_told_of_a_link_that_left),
+		cmocka_unit_test(only_a_namespace_that_somebody_may_fill_has_room_to_grow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
