@@ -26,8 +26,8 @@ enum hv_channel { HV_CHANNEL_SERIAL, HV_CHANNEL_VSOCK, HV_CHANNEL_COUNT };
 /* The guest: a kernel and its initramfs, and what that kernel can do. From DIR/guest.json, which
  * moat-image writes. */
 struct guest_image {
-	char *kernel; /* absolute paths */
-	char *initrd; /* NULL: the kernel boots into a disk */
+	char *kernel;  /* absolute paths */
+	char *initrd;  /* NULL: the kernel boots into a disk */
 	char *release; /* uname -r */
 	bool is_elf;   /* uncompressed ELF with a PVH entry, else bzImage */
 	bool has_9p, has_virtiofs, has_vsock, has_mmio, has_pci, has_acpi;
@@ -54,6 +54,14 @@ struct hv_disk {
 };
 #define HV_DISK_ID_MAX 20
 #define HV_DISKS_MAX 8
+
+/* A network interface of the guest's, whose other side is a tap of the host's. */
+struct hv_nic {
+	int fd;	      /* of the tap (/dev/net/tun), with IFF_VNET_HDR */
+	int vhost_fd; /* /dev/vhost-net, which carries the packets by itself; -1: the VMM does */
+	unsigned char mac[6];
+};
+#define HV_NICS_MAX 8
 
 /* Code that an emulating VMM has translated, which it keeps at most so much of. */
 #define HV_TRANSLATION_MIB 256
@@ -90,6 +98,9 @@ struct hv_config {
 	size_t disks_count;
 	bool has_disk_slots; /* plug() can add more */
 
+	const struct hv_nic *nics; /* in any order: a guest knows them by their address */
+	size_t nics_count;
+
 	/* Where others reach the VMM: a listening socket, whose path is what the functions that act
 	 * on a running VM are given; inherited. -1: nobody can. */
 	int control_fd;
@@ -122,6 +133,7 @@ enum hv_feature {
 	HV_FEATURE_RESIZE_MEMORY = 1 << 10,
 	HV_FEATURE_SAVE = 1 << 11,
 	HV_FEATURE_METRICS = 1 << 12,
+	HV_FEATURE_NICS = 1 << 13,
 };
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };

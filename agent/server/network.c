@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -24,104 +24,56 @@
  * protocol's words. There is one network namespace in a guest, the agent's.
  */
 #define LINK_TIMEOUT_MS 3000
-#define ITEMS_MAX 4096 /* links or addresses that are remembered */
 
-struct address_entry {
-	unsigned int index; /* of the link */
-	struct network_address address;
-};
+/* An addition of ours, for where there are no slots: the address that it has by now. */
+#define HW_PATH "hw:"
 
-struct network {
+struct guest_network {
 	int fd; /* of netlink */
-	struct network_link *links;
-	size_t links_count;
-	struct address_entry *addresses;
-	size_t addresses_count;
+	struct network found;
 };
 
-static void network_done(struct network *n)
+static void guest_network_done(struct guest_network *n)
 {
-	if (n->fd >= 0)
-		close(n->fd);
-	free(n->links);
-	free(n->addresses);
+	close_fdp(&n->fd);
+	network_done(&n->found);
 }
-#define cleanup_network CLEANUP(network_done)
-#define NETWORK_INIT                                                                               \
+#define cleanup_guest_network CLEANUP(guest_network_done)
+#define GUEST_NETWORK_INIT                                                                         \
 	{                                                                                          \
 		.fd = -1                                                                           \
 	}
 
-/* reading */
-
-static int on_link(void *ctx, const struct nlmsghdr *message)
+static int read_parts(struct guest_network *n, unsigned int parts, struct error *err)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(message);
-	struct network *n = ctx;
-
-	if (message->nlmsg_type != RTM_NEWLINK)
-		return 0;
-	if (n->links_count == ITEMS_MAX)
-		return -E2BIG;
-	n->links = xrealloc(n->links, n->links_count + 1, sizeof(*n->links));
-	network_link_read(message, info, &n->links[n->links_count++]);
-	return 0;
-}
-
-static int on_address(void *ctx, const struct nlmsghdr *message)
-{
-	const struct ifaddrmsg *head = NLMSG_DATA(message);
-	struct network *n = ctx;
-	struct address_entry entry = { .index = head->ifa_index };
-
-	if (message->nlmsg_type != RTM_NEWADDR || !network_address_read(message, &entry.address))
-		return 0;
-	if (n->addresses_count == ITEMS_MAX)
-		return -E2BIG;
-	n->addresses = xrealloc(n->addresses, n->addresses_count + 1, sizeof(*n->addresses));
-	n->addresses[n->addresses_count++] = entry;
-	return 0;
-}
-
-static int read_network(struct network *n, struct error *err)
-{
-	const struct netlink_reader links = { sizeof(struct ifinfomsg), on_link, n };
-	const struct netlink_reader addresses = { sizeof(struct ifaddrmsg), on_address, n };
-	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
-	const struct ifaddrmsg head = { .ifa_family = AF_UNSPEC };
-	struct netlink_request request;
 	int r = 0;
 
-	n->links_count = n->addresses_count = 0;
+	network_done(&n->found);
 	if (n->fd < 0)
 		r = n->fd = netlink_open();
-	if (r >= 0) {
-		netlink_begin(&request, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info));
-		r = netlink_ask(n->fd, &request, &links);
-	}
-	if (r >= 0) {
-		netlink_begin(&request, RTM_GETADDR, NLM_F_DUMP, &head, sizeof(head));
-		r = netlink_ask(n->fd, &request, &addresses);
-	}
+	if (r >= 0)
+		r = network_read(n->fd, parts, &n->found);
 	return r < 0 ? error_sys(err, r, "read the network") : 0;
 }
 
-static const struct network_link *find_by_name(const struct network *n, const char *name)
+static int read_network(struct guest_network *n, struct error *err)
 {
-	for (size_t i = 0; i < n->links_count; i++)
-		if (name && streq(n->links[i].name, name))
-			return &n->links[i];
-	return NULL;
+	return read_parts(n, NETWORK_LINKS | NETWORK_ADDRESSES, err);
 }
 
-static const struct network_link *find_by_hw(const struct network *n, const char *hw)
+static const struct network_link *find_by_name(const struct guest_network *n, const char *name)
 {
-	for (size_t i = 0; i < n->links_count; i++) {
+	return network_find_name(&n->found, name);
+}
+
+static const struct network_link *find_by_hw(const struct guest_network *n, const char *hw)
+{
+	for (size_t i = 0; i < n->found.links_count; i++) {
 		char text[NETWORK_HW_TEXT];
 
-		network_hw_text(&n->links[i].hw, text);
+		network_hw_text(&n->found.links[i].hw, text);
 		if (hw && *hw && strcasecmp(text, hw) == 0)
-			return &n->links[i];
+			return &n->found.links[i];
 	}
 	return NULL;
 }
@@ -129,8 +81,9 @@ static const struct network_link *find_by_hw(const struct network *n, const char
 /* UpdateInterface, in a worker: the link may not be there yet */
 
 struct search {
-	struct network *network;
+	struct guest_network *network;
 	const types_Interface *wanted;
+	const char *told_hw;	  /* what it has if this is not the first time; or NULL */
 	struct network_link link; /* found */
 	struct error err;
 };
@@ -144,6 +97,8 @@ static int find_link(void *ctx)
 	if (r < 0)
 		return r;
 	link = find_by_hw(s->network, s->wanted->hw_addr);
+	if (!link && s->told_hw)
+		link = find_by_hw(s->network, s->told_hw);
 	if (!link && (!s->wanted->hw_addr || !*s->wanted->hw_addr))
 		link = find_by_name(s->network, s->wanted->name);
 	if (link)
@@ -151,33 +106,12 @@ static int find_link(void *ctx)
 	return link != NULL;
 }
 
-/* The card of a machine that was saved has the address it had there: its name is all that says
- * which one it is, when none with the wanted address has come. */
-static int wait_for_link(struct search *s, int timeout_ms)
-{
-	int r = uevent_wait(find_link, s, timeout_ms);
-	const struct network_link *link;
-
-	if (r != -ETIMEDOUT)
-		return r;
-	link = find_by_name(s->network, s->wanted->name);
-	if (!link)
-		return r;
-	s->link = *link;
-	return 0;
-}
-
-static int change_link(const struct network *n, unsigned int index, unsigned int set,
+static int change_link(const struct guest_network *n, unsigned int index, unsigned int set,
 		       unsigned int mask, const char *name, uint32_t mtu)
 {
-	const struct ifinfomsg info = {
-		.ifi_index = (int)index,
-		.ifi_flags = set,
-		.ifi_change = mask,
-	};
 	struct netlink_request request;
 
-	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
+	network_link_request(index, set, mask, &request);
 	if (name)
 		netlink_add(&request, IFLA_IFNAME, name, strlen(name) + 1);
 	if (mtu)
@@ -186,8 +120,8 @@ static int change_link(const struct network *n, unsigned int index, unsigned int
 }
 
 /* A name that another link has changes its place with ours. */
-static int rename_link(const struct network *n, const struct network_link *link, const char *name,
-		       struct error *err)
+static int rename_link(const struct guest_network *n, const struct network_link *link,
+		       const char *name, struct error *err)
 {
 	const struct network_link *holder = find_by_name(n, name);
 	char temporary[IFNAMSIZ];
@@ -206,28 +140,7 @@ static int rename_link(const struct network *n, const struct network_link *link,
 	return r < 0 ? error_sys(err, r, "rename link '%s' to '%s'", link->name, name) : 0;
 }
 
-static int set_hw(const struct network *n, const struct network_link *link, const char *text,
-		  struct error *err)
-{
-	const struct ifinfomsg info = { .ifi_index = (int)link->index };
-	char old[NETWORK_HW_TEXT];
-	struct netlink_request request;
-	struct network_hw hw;
-	int r;
-
-	network_hw_text(&link->hw, old);
-	if (!text || !*text || strcasecmp(old, text) == 0)
-		return 0;
-	r = network_hw_parse(text, &hw, err);
-	if (r < 0)
-		return r;
-	netlink_begin(&request, RTM_NEWLINK, 0, &info, sizeof(info));
-	netlink_add(&request, IFLA_ADDRESS, hw.bytes, hw.size);
-	r = netlink_ask(n->fd, &request, NULL);
-	return r < 0 ? error_sys(err, r, "link '%s': set address '%s'", link->name, text) : 0;
-}
-
-static int change_address(const struct network *n, unsigned int index, uint16_t type,
+static int change_address(const struct guest_network *n, unsigned int index, uint16_t type,
 			  const struct network_address *a)
 {
 	const struct ifaddrmsg head = {
@@ -259,7 +172,7 @@ static bool has_no_ipv6(int r)
 	return r == -EACCES || r == -EAFNOSUPPORT || r == -EOPNOTSUPP;
 }
 
-static int set_addresses(const struct network *n, const struct network_link *link,
+static int set_addresses(const struct guest_network *n, const struct network_link *link,
 			 const types_Interface *wanted, struct error *err)
 {
 	size_t count = wanted->ip_addresses_count;
@@ -269,10 +182,10 @@ static int set_addresses(const struct network *n, const struct network_link *lin
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = network_address_parse(wanted->ip_addresses[i].address,
 					  wanted->ip_addresses[i].mask, &list[i], err);
-	for (size_t i = 0; i < n->addresses_count && r == 0; i++) {
-		const struct network_address *a = &n->addresses[i].address;
+	for (size_t i = 0; i < n->found.addresses_count && r == 0; i++) {
+		const struct network_address *a = &n->found.addresses[i].address;
 
-		if (n->addresses[i].index != link->index || a->scope != RT_SCOPE_UNIVERSE ||
+		if (n->found.addresses[i].index != link->index || a->scope != RT_SCOPE_UNIVERSE ||
 		    is_wanted(a, list, count))
 			continue;
 		r = change_address(n, link->index, RTM_DELADDR, a);
@@ -290,7 +203,41 @@ static int set_addresses(const struct network *n, const struct network_link *lin
 	return r;
 }
 
-static int update_link(struct network *n, const struct network_link *link,
+/* One that stands in for a link of the host takes that one's address. */
+static int set_hw(const struct guest_network *n, const struct network_link *link, const char *text,
+		  struct error *err)
+{
+	struct netlink_request request;
+	struct network_hw hw;
+	int r = network_hw_parse(text, &hw, err);
+
+	if (r < 0 || network_hw_equal(&hw, &link->hw))
+		return r;
+	network_link_request(link->index, 0, 0, &request);
+	netlink_add(&request, IFLA_ADDRESS, hw.bytes, hw.size);
+	r = netlink_ask(n->fd, &request, NULL);
+	return r < 0 ? error_sys(err, r, "link '%s': set address '%.100s'", link->name, text) : 0;
+}
+
+/* One that was kept for the host's use and is not needed: without a driver nobody sees it. */
+static int hide_link(const struct agent_server_options *options, const struct network_link *link,
+		     struct error *err)
+{
+	cleanup_free char *device =
+		xasprintf("%s/class/net/%s/device", server_sys_dir(options), link->name);
+	cleanup_free char *order = xasprintf("%s/driver/unbind", device);
+	char target[256] = "";
+	const char *name;
+	int r;
+
+	if (readlink(device, target, sizeof(target) - 1) < 0)
+		return error_sys(err, errno, "read '%s'", device);
+	name = strrchr(target, '/');
+	r = write_file_at(AT_FDCWD, order, name ? name + 1 : target);
+	return r < 0 ? error_sys(err, r, "link '%s': take its driver", link->name) : 0;
+}
+
+static int update_link(struct guest_network *n, const struct network_link *link,
 		       const types_Interface *wanted, struct error *err)
 {
 	unsigned int noarp = wanted->raw_flags & IFF_NOARP;
@@ -298,9 +245,11 @@ static int update_link(struct network *n, const struct network_link *link,
 
 	if (r < 0)
 		return error_sys(err, r, "link '%s': take down", link->name);
-	r = set_hw(n, link, wanted->hw_addr, err);
-	if (r == 0)
-		r = set_addresses(n, link, wanted, err);
+	if (wanted->hw_addr && *wanted->hw_addr)
+		r = set_hw(n, link, wanted->hw_addr, err);
+	if (r < 0)
+		return r;
+	r = set_addresses(n, link, wanted, err);
 	if (r == 0 && wanted->name && *wanted->name)
 		r = rename_link(n, link, wanted->name, err);
 	if (r < 0)
@@ -313,14 +262,20 @@ static int update_link(struct network *n, const struct network_link *link,
 static int update_interface(const struct agent_server_options *options,
 			    const types_Interface *wanted, struct error *err)
 {
-	cleanup_network struct network network = NETWORK_INIT;
+	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
 	struct search search = { .network = &network, .wanted = wanted, .err = ERROR_INIT };
+	const char *hw = str_after(wanted->device_path ? wanted->device_path : "", HW_PATH);
+	const bool is_to_hide = hw && !(wanted->name && *wanted->name);
 	types_Interface named = *wanted;
 	cleanup_free char *name = NULL;
 	int r = 0;
 
 	/* Where it is plugged in says which one it is, whatever address it has. */
-	if (wanted->device_path && *wanted->device_path) {
+	if (hw) {
+		named.hw_addr = (char *)hw;
+		search.told_hw = wanted->hw_addr;
+		search.wanted = &named;
+	} else if (wanted->device_path && *wanted->device_path) {
 		r = device_find(options, "net", wanted->device_path, &name, err);
 		named.name = name;
 		named.hw_addr = NULL;
@@ -328,8 +283,10 @@ static int update_interface(const struct agent_server_options *options,
 	}
 	if (r < 0)
 		return r;
-	r = wait_for_link(&search, options->device_timeout_ms ? options->device_timeout_ms
-							      : LINK_TIMEOUT_MS);
+	r = uevent_wait(find_link, &search,
+			options->device_timeout_ms ? options->device_timeout_ms : LINK_TIMEOUT_MS);
+	if (r == -ETIMEDOUT && is_to_hide)
+		return 0;
 	if (r == -ETIMEDOUT)
 		return error_set(err, -ENODEV, "link '%.100s' (%.32s): there is none",
 				 wanted->name ? wanted->name : "",
@@ -337,6 +294,8 @@ static int update_interface(const struct agent_server_options *options,
 	if (r < 0)
 		return search.err.code ? error_set(err, r, "%s", search.err.msg)
 				       : error_sys(err, r, "listen for devices");
+	if (is_to_hide)
+		return hide_link(options, &search.link, err);
 	return update_link(&network, &search.link, wanted, err);
 }
 
@@ -410,16 +369,16 @@ static void add_address(types_Interface *interface, const struct network_address
 int network_list_interfaces(struct rpc_call *call, const void *request, void *response,
 			    struct error *err)
 {
-	cleanup_network struct network network = NETWORK_INIT;
+	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
 	grpc_Interfaces *ret = response;
 	int r = read_network(&network, err);
 
 	if (r < 0)
 		return r;
-	ret->interfaces = xcalloc(network.links_count, sizeof(*ret->interfaces));
-	ret->interfaces_count = (pb_size_t)network.links_count;
-	for (size_t i = 0; i < network.links_count; i++) {
-		const struct network_link *link = &network.links[i];
+	ret->interfaces = xcalloc(network.found.links_count, sizeof(*ret->interfaces));
+	ret->interfaces_count = (pb_size_t)network.found.links_count;
+	for (size_t i = 0; i < network.found.links_count; i++) {
+		const struct network_link *link = &network.found.links[i];
 		types_Interface *interface = &ret->interfaces[i];
 		char hw[NETWORK_HW_TEXT];
 
@@ -429,106 +388,101 @@ int network_list_interfaces(struct rpc_call *call, const void *request, void *re
 		interface->mtu = link->mtu;
 		interface->hw_addr = xstrdup(hw);
 		interface->raw_flags = link->flags;
-		for (size_t k = 0; k < network.addresses_count; k++)
-			if (network.addresses[k].index == link->index)
-				add_address(interface, &network.addresses[k].address);
+		for (size_t k = 0; k < network.found.addresses_count; k++)
+			if (network.found.addresses[k].index == link->index)
+				add_address(interface, &network.found.addresses[k].address);
 	}
 	return 0;
 }
 
 /* routes */
 
-struct route_list {
-	const struct network *network;
-	grpc_Routes *ret;
-};
-
-static const char *name_of(const struct network *n, unsigned int index)
+static void add_route_to(grpc_Routes *ret, const struct network *found,
+			 const struct network_route *route)
 {
-	for (size_t i = 0; i < n->links_count; i++)
-		if (n->links[i].index == index)
-			return n->links[i].name;
-	return "";
-}
+	const struct network_link *link = network_find_index(found, route->index);
+	types_Route *to;
 
-static int on_route(void *ctx, const struct nlmsghdr *message)
-{
-	struct route_list *list = ctx;
-	grpc_Routes *ret = list->ret;
-	unsigned int index = 0;
-	types_Route route = { 0 };
-
-	if (message->nlmsg_type != RTM_NEWROUTE || !network_route_read(message, &route, &index))
-		return 0;
-	route.device = xstrdup(name_of(list->network, index));
 	ret->routes = xrealloc(ret->routes, ret->routes_count + 1u, sizeof(*ret->routes));
-	ret->routes[ret->routes_count++] = route;
-	return 0;
+	to = &ret->routes[ret->routes_count++];
+	network_route_describe(route, to);
+	to->device = xstrdup(link ? link->name : "");
 }
 
-static int list_routes(const struct network *n, grpc_Routes *ret, struct error *err)
+static int list_routes(struct guest_network *n, grpc_Routes *ret, struct error *err)
 {
-	struct route_list list = { n, ret };
-	const struct netlink_reader reader = { sizeof(struct rtmsg), on_route, &list };
-	const struct rtmsg head = { .rtm_family = AF_UNSPEC };
-	struct netlink_request request;
-	int r;
+	int r = read_parts(n, NETWORK_LINKS | NETWORK_ROUTES, err);
 
-	netlink_begin(&request, RTM_GETROUTE, NLM_F_DUMP, &head, sizeof(head));
-	r = netlink_ask(n->fd, &request, &reader);
-	return r < 0 ? error_sys(err, r, "read the routes") : 0;
+	for (size_t i = 0; i < n->found.routes_count && r == 0; i++)
+		add_route_to(ret, &n->found, &n->found.routes[i]);
+	return r;
 }
 
 int network_list_routes(struct rpc_call *call, const void *request, void *response,
 			struct error *err)
 {
-	cleanup_network struct network network = NETWORK_INIT;
-	int r = read_network(&network, err);
+	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
 
-	return r < 0 ? r : list_routes(&network, response, err);
+	return list_routes(&network, response, err);
 }
 
-static int add_route(const struct network *n, const types_Route *route, struct error *err)
+static int parse_route(const struct guest_network *n, const types_Route *route,
+		       struct network_route *ret, struct error *err)
 {
 	const struct network_link *link = find_by_name(n, route->device);
-	struct netlink_request request;
-	int r;
 
 	if (route->device && *route->device && !link)
 		return error_set(err, -ENODEV, "route: there is no link '%.100s'", route->device);
-	r = network_route_request(route, link ? link->index : 0, &request, err);
-	if (r < 0)
-		return r;
+	return network_route_parse(route, link ? link->index : 0, ret, err);
+}
+
+static int add_route(const struct guest_network *n, const types_Route *route,
+		     const struct network_route *parsed, bool is_another, struct error *err)
+{
+	struct netlink_request request;
+	int r;
+
+	network_route_request(parsed, is_another, &request);
 	r = netlink_ask(n->fd, &request, NULL);
-	if (r < 0 && r != -EEXIST)
-		return error_sys(
-			err, r, "add route '%.100s' by '%.100s'", route->dest ? route->dest : "",
-			route->gateway && *route->gateway ? route->gateway : route->device);
-	return 0;
+	if (r == 0 || r == -EEXIST || (parsed->family == AF_INET6 && has_no_ipv6(r)))
+		return 0;
+	return error_sys(err, r, "add route '%.100s' by '%.100s'", route->dest ? route->dest : "",
+			 route->gateway && *route->gateway ? route->gateway : route->device);
+}
+
+/* One of the same request is not what a later one is meant to replace. */
+static bool is_another(const struct network_route *routes, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (routes[k].family == routes[i].family && routes[k].metric == routes[i].metric &&
+		    network_address_equal(&routes[k].dest, &routes[i].dest))
+			return true;
+	return false;
 }
 
 int network_update_routes(struct rpc_call *call, const void *request, void *response,
 			  struct error *err)
 {
 	const grpc_UpdateRoutesRequest *req = request;
-	cleanup_network struct network network = NETWORK_INIT;
-	int r = req->has_routes ? read_network(&network, err)
-				: error_set(err, -EINVAL, "routes are missing");
+	const size_t count = req->routes.routes_count;
+	cleanup_free struct network_route *routes = xcalloc(count, sizeof(*routes));
+	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
+	int r = read_network(&network, err);
 
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = parse_route(&network, &req->routes.routes[i], &routes[i], err);
 	/* A gateway can only be named once it is reachable itself. */
 	for (int has_gateway = 0; has_gateway < 2; has_gateway++)
-		for (size_t i = 0; i < req->routes.routes_count && r == 0; i++) {
-			const types_Route *route = &req->routes.routes[i];
-
-			if ((route->gateway && *route->gateway) == has_gateway)
-				r = add_route(&network, route, err);
-		}
+		for (size_t i = 0; i < count && r == 0; i++)
+			if (!!routes[i].gateway.family == has_gateway)
+				r = add_route(&network, &req->routes.routes[i], &routes[i],
+					      is_another(routes, i), err);
 	return r < 0 ? r : list_routes(&network, response, err);
 }
 
 /* AddARPNeighbors */
 
-static int add_neighbor(const struct network *n, const types_ARPNeighbor *neighbor,
+static int add_neighbor(const struct guest_network *n, const types_ARPNeighbor *neighbor,
 			struct error *err)
 {
 	const struct network_link *link = find_by_name(n, neighbor->device);
@@ -563,9 +517,8 @@ int network_add_neighbors(struct rpc_call *call, const void *request, void *resp
 			  struct error *err)
 {
 	const grpc_AddARPNeighborsRequest *req = request;
-	cleanup_network struct network network = NETWORK_INIT;
-	int r = req->has_neighbors ? read_network(&network, err)
-				   : error_set(err, -EINVAL, "neighbors are missing");
+	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
+	int r = read_network(&network, err);
 
 	for (size_t i = 0; i < req->neighbors.neighbors_count && r == 0; i++)
 		r = add_neighbor(&network, &req->neighbors.neighbors[i], err);

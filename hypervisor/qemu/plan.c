@@ -148,7 +148,7 @@ static const struct {
 /* What depends on no machine, once QEMU runs it. */
 #define EVERY_MACHINE                                                                              \
 	(HV_FEATURE_DISKS | HV_FEATURE_PAUSE | HV_FEATURE_PLUG | HV_FEATURE_SAVE |                 \
-	 HV_FEATURE_METRICS)
+	 HV_FEATURE_METRICS | HV_FEATURE_NICS)
 
 unsigned int qemu_machine_features(const char *type)
 {
@@ -256,6 +256,9 @@ static int check_config(enum hv_arch arch, const struct hv_config *config, struc
 				 guest->release);
 	if (config->channel == HV_CHANNEL_VSOCK && !guest->has_vsock)
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no vsock", guest->release);
+	if (config->nics_count > HV_NICS_MAX)
+		return error_set(err, -ERANGE, "network interfaces: %zu are more than %d",
+				 config->nics_count, HV_NICS_MAX);
 	return check_disks(config, err);
 }
 
@@ -410,6 +413,26 @@ static void add_disks(struct plan *p)
 		addf(p, "-device", "virtio-scsi-%s,id=" QEMU_SCSI_ID, p->machine->bus);
 }
 
+/* On PCI QEMU would look for a program to boot from the network with. */
+static void add_nic(struct plan *p, size_t i)
+{
+	const struct hv_nic *nic = &p->config->nics[i];
+	const bool is_pci = streq(p->machine->bus, "pci");
+	cleanup_free char *vhost =
+		nic->vhost_fd < 0 ? xstrdup("") : xasprintf(",vhost=on,vhostfd=%d", nic->vhost_fd);
+
+	addf(p, "-netdev", "tap,id=net%zu,fd=%d%s", i, nic->fd, vhost);
+	addf(p, "-device", "virtio-net-%s,netdev=net%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x%s",
+	     p->machine->bus, i, nic->mac[0], nic->mac[1], nic->mac[2], nic->mac[3], nic->mac[4],
+	     nic->mac[5], is_pci ? ",romfile=" : "");
+}
+
+static void add_nics(struct plan *p)
+{
+	for (size_t i = 0; i < p->config->nics_count; i++)
+		add_nic(p, i);
+}
+
 static void (*const channels[HV_CHANNEL_COUNT])(struct plan *p) = {
 	[HV_CHANNEL_SERIAL] = add_serial_channel,
 	[HV_CHANNEL_VSOCK] = add_vsock_channel,
@@ -455,6 +478,7 @@ int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret
 	channels[config->channel](&p);
 	shares[config->share](&p);
 	add_disks(&p);
+	add_nics(&p);
 	strv_each(arg, config->program_args)
 		add(&p, arg, NULL);
 	*ret_argv = p.argv;
@@ -484,5 +508,10 @@ size_t qemu_planned_fds(const struct hv_config *config, int *ret)
 		ret[n++] = config->control_fd;
 	for (size_t i = 0; i < config->disks_count; i++)
 		ret[n++] = config->disks[i].fd;
+	for (size_t i = 0; i < config->nics_count; i++) {
+		ret[n++] = config->nics[i].fd;
+		if (config->nics[i].vhost_fd >= 0)
+			ret[n++] = config->nics[i].vhost_fd;
+	}
 	return n;
 }

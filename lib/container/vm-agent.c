@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
 #include "lib/container/vm-stats.h"
+#include "lib/sandbox/network.h"
 #include "oci/config.h"
 
 #define AGENT_TIMEOUT_MS 10000
@@ -32,17 +33,24 @@ static int connect_agent(const struct container *c, struct loop *loop, struct ag
 	return r < 0 ? error_sys(err, r, "use the agent's connection") : 0;
 }
 
+static int open_agent(const struct container *c, struct loop **ret_loop,
+		      struct agent_client **ret_client, struct error *err)
+{
+	int r = loop_new(ret_loop);
+
+	if (r < 0)
+		return error_sys(err, r, "make the event loop");
+	return connect_agent(c, *ret_loop, ret_client, err);
+}
+
 /* On success *@response wants agent_response_release(). */
 static int call(const struct container *c, enum agent_method method, const void *request,
 		void *response, struct error *err)
 {
 	cleanup_loop struct loop *loop = NULL;
 	cleanup_agent_client struct agent_client *client = NULL;
-	int r = loop_new(&loop);
+	int r = open_agent(c, &loop, &client, err);
 
-	if (r < 0)
-		return error_sys(err, r, "make the event loop");
-	r = connect_agent(c, loop, &client, err);
 	return r < 0 ? r : agent_call(client, method, request, response, AGENT_TIMEOUT_MS, err);
 }
 
@@ -184,6 +192,16 @@ int vm_agent_list(const struct container *c, const char *format, char **ret, str
 	*ret = response.process_list.size ? copy_printable(&response.process_list) : xstrdup("");
 	agent_response_release(AGENT_LIST_PROCESSES, &response);
 	return 0;
+}
+
+int vm_agent_tell_network(const struct container *c, const struct sandbox_network *network,
+			  struct error *err)
+{
+	cleanup_loop struct loop *loop = NULL;
+	cleanup_agent_client struct agent_client *client = NULL;
+	int r = open_agent(c, &loop, &client, err);
+
+	return r < 0 ? r : sandbox_network_tell(network, client, err);
 }
 
 int vm_agent_remove(const struct container *c, struct error *err)

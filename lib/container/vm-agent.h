@@ -10,6 +10,7 @@ struct container;
 struct error;
 struct oci_resources;
 struct oom_watch;
+struct sandbox_network;
 
 /*
  * What the guest's agent is asked about a container, one call each. The guest is hostile: numbers
@@ -27,5 +28,7 @@ int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct e
 
 /* Its processes: @format "json", an array of pids, or "table", printable text. free(3) it. */
 int vm_agent_list(const struct container *c, const char *format, char **ret, struct error *err);
+int vm_agent_tell_network(const struct container *c, const struct sandbox_network *network,
+			  struct error *err);
 /* Whatever is left of it in its sandbox. */
 int vm_agent_remove(const struct container *c, struct error *err);

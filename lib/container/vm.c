@@ -11,13 +11,16 @@
 #include "lib/base/str.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
+#include "lib/container/vm-sandbox.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
+#include "lib/linux/netlink.h"
 #include "lib/linux/process-table.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
+#include "lib/sandbox/network.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
@@ -70,9 +73,8 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 static int check_address(const struct container *c, struct error *err)
 {
 	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
-	cleanup_free char *own =
-		xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
-			  c->record.sandbox ? c->record.sandbox : c->id);
+	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
+					   c->record.sandbox ? c->record.sandbox : c->id);
 	uint32_t number;
 
 	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
@@ -148,30 +150,6 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 	return 0;
 }
 
-/* Whether the VM of another container is there to be joined. A name that is no container's of ours
- * is the engine's own affair: podman's pods without an infra container have such names. */
-static int find_sandbox(struct container *c, struct error *err)
-{
-	const char *wanted = sandbox_wanted(c->id, c->config);
-	cleanup_record struct record record = { 0 };
-	cleanup_state_dir struct state_dir *dir = NULL;
-	cleanup_fd int pidfd = -1;
-
-	if (!wanted)
-		return 0;
-	if (state_dir_open(c->root, wanted, &dir, NULL) < 0 ||
-	    record_read(dir, &record, NULL) < 0 || record.isolation != ISOLATION_VM ||
-	    !streq_null(record.sandbox, wanted)) {
-		log_debug("sandbox '%s' is none of ours: making a virtual machine", wanted);
-		return 0;
-	}
-	pidfd = record_pidfd(&record);
-	if (pidfd < 0)
-		return error_set(err, -ESRCH, "sandbox '%s' has stopped", wanted);
-	c->record.sandbox = xstrdup(wanted);
-	return 0;
-}
-
 static bool is_member(const struct container *c)
 {
 	return c->record.sandbox && !streq(c->record.sandbox, c->id);
@@ -208,7 +186,7 @@ static int create(struct container *c, const struct container_create_request *re
 
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
-	r = find_sandbox(c, err);
+	r = vm_find_sandbox(c, err);
 	if (r < 0)
 		return r;
 	resources = sandbox_host_resources(c->config, true);
@@ -228,6 +206,34 @@ static char *start_socket(const struct container *c)
 	return xasprintf("%s/" SHIM_START_SOCKET, state_dir_path(c->dir));
 }
 
+static int update_network(const struct container *c, int fd, struct error *err)
+{
+	cleanup_sandbox_network struct sandbox_network network = { 0 };
+	int r = sandbox_network_rescan(fd, &network, err);
+
+	if (r < 0 || network.is_known)
+		return r;
+	log_debug("the network has changed since the virtual machine was made");
+	r = vm_agent_tell_network(c, &network, err);
+	return r < 0 ? r : sandbox_network_settle(fd, &network, err);
+}
+
+/* Some engines give the namespace its links between `create` and `start`. A pod's is the affair of
+ * its sandbox's container; and where the caller has no rights, nobody can have changed it. */
+static int rescan_network(const struct container *c, struct error *err)
+{
+	cleanup_fd int pidfd = is_member(c) ? -ESRCH : record_pidfd(&c->record);
+	cleanup_fd int fd = pidfd < 0 ? pidfd : netlink_open_in(pidfd);
+	int r;
+
+	if (fd < 0) {
+		log_debug("network: not looked at again: %s", strerrordesc_np(-fd));
+		return 0;
+	}
+	r = update_network(c, fd, err);
+	return r < 0 ? error_wrap(err, r, "network") : 0;
+}
+
 static int start(struct container *c, struct error *err)
 {
 	cleanup_free char *path = start_socket(c);
@@ -240,6 +246,9 @@ static int start(struct container *c, struct error *err)
 		return error_set(err, -ESRCH, "cannot start a container that has stopped");
 	if (fd < 0)
 		return error_sys(err, fd, "connect to '%s'", path);
+	r = rescan_network(c, err);
+	if (r < 0)
+		return r;
 	r = rendezvous_send(fd, RENDEZVOUS_START, NULL);
 	if (r < 0)
 		return error_sys(err, r, "ask moat-shim to start the container");
@@ -419,6 +428,20 @@ static int ps(const struct container *c, char *const *args, char **ret, struct e
 	return vm_agent_list(c, "table", ret, err);
 }
 
+/* A namespace that the container was given may be another one's next. One that it made ended with
+ * it. */
+static void leave_network(const struct container *c)
+{
+	const struct oci_namespace *ns =
+		c->config ? oci_namespace_find(c->config, OCI_NS_NETWORK) : NULL;
+	cleanup_fd int ns_fd = ns && ns->path ? open(ns->path, O_RDONLY | O_CLOEXEC) : -1;
+	cleanup_fd int fd = ns_fd < 0 ? -1 : netlink_open_in(ns_fd);
+	struct error err = ERROR_INIT;
+
+	if (fd >= 0 && net_part(fd, &err) < 0)
+		log_debug("network: %s", err.msg);
+}
+
 /* The VMM and all the rest die with the shim, and what does not is in the cgroup. */
 static int destroy(struct container *c, struct error *err)
 {
@@ -431,6 +454,8 @@ static int destroy(struct container *c, struct error *err)
 		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
 	if (r == 0 && is_member(c))
 		r = leave_sandbox(c, err);
+	else if (r == 0)
+		leave_network(c);
 	if (r < 0)
 		return r;
 	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);

@@ -30,6 +30,21 @@ void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flag
 	memcpy(request->body, family, size);
 }
 
+size_t netlink_open_nest(struct netlink_request *request, uint16_t type)
+{
+	size_t at = NLMSG_ALIGN(request->header.nlmsg_len);
+
+	netlink_add(request, type | NLA_F_NESTED, NULL, 0);
+	return at;
+}
+
+void netlink_close_nest(struct netlink_request *request, size_t nest)
+{
+	const uint16_t len = (uint16_t)(request->header.nlmsg_len - nest);
+
+	memcpy((char *)request + nest + offsetof(struct nlattr, nla_len), &len, sizeof(len));
+}
+
 void netlink_add(struct netlink_request *request, uint16_t type, const void *data, size_t size)
 {
 	const struct nlattr attribute = {
@@ -41,7 +56,8 @@ void netlink_add(struct netlink_request *request, uint16_t type, const void *dat
 
 	assert(at + NLA_HDRLEN + NLA_ALIGN(size) <= sizeof(*request));
 	memcpy(to, &attribute, sizeof(attribute));
-	memcpy(to + NLA_HDRLEN, data, size);
+	if (size)
+		memcpy(to + NLA_HDRLEN, data, size);
 	request->header.nlmsg_len = (uint32_t)(at + NLA_HDRLEN + NLA_ALIGN(size));
 }
 
@@ -89,6 +105,9 @@ static int read_message(const struct nlmsghdr *m, const struct netlink_reader *r
 	const struct nlmsgerr *end = NLMSG_DATA(m);
 	int r;
 
+	/* What was read may be neither the old nor the new. */
+	if (m->nlmsg_flags & NLM_F_DUMP_INTR && *ret == 0)
+		*ret = -EINTR;
 	if (m->nlmsg_type == NLMSG_DONE)
 		return 1;
 	if (m->nlmsg_type == NLMSG_ERROR) {
@@ -128,11 +147,10 @@ int netlink_ask(int fd, struct netlink_request *request, const struct netlink_re
 	}
 }
 
-const void *netlink_attribute(const struct nlmsghdr *message, size_t family_size, uint16_t type,
-			      size_t *ret_size)
+const void *netlink_inner_attribute(const void *data, size_t data_size, uint16_t type,
+				    size_t *ret_size)
 {
-	const char *end = (const char *)message + message->nlmsg_len;
-	const char *at = (const char *)NLMSG_DATA(message) + NLMSG_ALIGN(family_size);
+	const char *at = data, *end = at + data_size;
 
 	while (end - at >= NLA_HDRLEN) {
 		struct nlattr attribute;
@@ -144,7 +162,20 @@ const void *netlink_attribute(const struct nlmsghdr *message, size_t family_size
 			*ret_size = attribute.nla_len - NLA_HDRLEN;
 			return at + NLA_HDRLEN;
 		}
+		if (end - at < NLA_ALIGN(attribute.nla_len))
+			return NULL;
 		at += NLA_ALIGN(attribute.nla_len);
 	}
 	return NULL;
+}
+
+const void *netlink_attribute(const struct nlmsghdr *message, size_t family_size, uint16_t type,
+			      size_t *ret_size)
+{
+	const size_t before = NLMSG_LENGTH(NLMSG_ALIGN(family_size));
+
+	if (message->nlmsg_len <= before)
+		return NULL;
+	return netlink_inner_attribute((const char *)message + before, message->nlmsg_len - before,
+				       type, ret_size);
 }

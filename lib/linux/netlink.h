@@ -23,6 +23,9 @@ void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flag
 		   const void *family, size_t size);
 /* Asserts that there is room: what is added is bounded by its type. */
 void netlink_add(struct netlink_request *request, uint16_t type, const void *data, size_t size);
+/* What is added in between is part of the attribute @type. */
+size_t netlink_open_nest(struct netlink_request *request, uint16_t type);
+void netlink_close_nest(struct netlink_request *request, size_t nest);
 
 /* A socket of this process's network namespace; or (@ns_fd) of another one, opened by a child that
  * enters it. */
@@ -31,7 +34,7 @@ int netlink_open_in(int ns_fd);
 
 /* Sends @request and reads until its end is acknowledged. @on_message, or NULL, gets each message
  * of the answer; @family_size: of what it must at least hold after the header. A negative return
- * of it is returned at the end. */
+ * of it is returned at the end. -EINTR: what a dump is of changed meanwhile. */
 struct netlink_reader {
 	size_t family_size;
 	int (*on_message)(void *ctx, const struct nlmsghdr *message);
@@ -43,3 +46,6 @@ int netlink_ask(int fd, struct netlink_request *request, const struct netlink_re
  * what stands in front of the attributes. */
 const void *netlink_attribute(const struct nlmsghdr *message, size_t family_size, uint16_t type,
 			      size_t *ret_size);
+/* The same among attributes that are one attribute's content. */
+const void *netlink_inner_attribute(const void *data, size_t data_size, uint16_t type,
+				    size_t *ret_size);

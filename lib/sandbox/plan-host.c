@@ -23,6 +23,7 @@ static char character[] = "c", block[] = "b";
 	}
 static struct oci_device_rule vmm_devices[] = {
 	{ .allow = false },
+	MISC_DEVICE(200), /* net/tun: the shim's; without rights over a network it is nothing */
 	MISC_DEVICE(232), /* kvm */
 	MISC_DEVICE(238), /* vhost-net */
 	MISC_DEVICE(241), /* vhost-vsock */

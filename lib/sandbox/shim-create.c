@@ -21,6 +21,7 @@
 #include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
+#include "lib/sandbox/network.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
@@ -66,7 +67,8 @@ struct creation {
 	int vm_fd;
 	struct files files;
 	struct files_trees trees;
-	struct vm vm; /* the owner's */
+	struct vm vm; /* the owner's, like the network */
+	struct sandbox_network network;
 	struct member member;
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
@@ -360,11 +362,23 @@ static int make_view(void *ctx, struct error *err)
 	return r;
 }
 
+/* After the last hook that may change it. */
+static int make_network(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const bool may_grow = !c->options->runs_at_once && sandbox_network_may_grow(c->config);
+
+	return sandbox_network_make(&c->network, may_grow ? SANDBOX_SPARE_NICS : 0,
+				    c->vm.accel == HV_ACCEL_KVM, err);
+}
+
 static int launch_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
+	int r = vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, &c->network, err);
 
-	return vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, err);
+	sandbox_network_close_taps(&c->network);
+	return r;
 }
 
 /* The guest's own answers explain themselves; silence and a broken channel do not. */
@@ -468,6 +482,16 @@ static grpc_Storage share_storage(const struct vm *vm)
 		.options = is_9p ? options_9p : NULL,
 		.options_count = is_9p ? ARRAY_SIZE(options_9p) : 0,
 	};
+}
+
+static int tell_network(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	/* Those that are spare are left until `start` knows what for. */
+	if (!c->network.plan.endpoints_count)
+		return 0;
+	return sandbox_network_tell(&c->network, c->client, err);
 }
 
 static int create_sandbox(void *ctx, struct error *err)
@@ -627,11 +651,13 @@ static const struct step owner_steps[] = {
 	{ NULL, run_container_hooks },
 	{ "shared files", clone_files },
 	{ "shared files", share_files, take_files_back },
+	{ "network", make_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
+	{ "network", tell_network },
 	{ "sandbox", create_sandbox },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", create_container },
@@ -719,6 +745,7 @@ static void release(struct creation *c)
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);
 	files_trees_done(&c->trees);
+	sandbox_network_done(&c->network);
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
 	settings_done(&c->settings);

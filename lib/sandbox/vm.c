@@ -17,6 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/console.h"
+#include "lib/sandbox/network.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/virtiofsd.h"
 #include "lib/settings/settings.h"
@@ -409,7 +410,8 @@ static char *kernel_parameters(const struct settings_vm *settings,
 }
 
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
-	      const struct sandbox_plan *plan, struct error *err)
+	      const struct sandbox_plan *plan, const struct sandbox_network *network,
+	      struct error *err)
 {
 	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1, { { 0 } }, 0 };
 	cleanup_free char *kernel_params = kernel_parameters(vm->settings, &plan->machine);
@@ -427,6 +429,8 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,
+		.nics = network->hv_nics,
+		.nics_count = network->nics_count,
 	};
 	int r = launch(vm, plan, &config, &ends, err);
 

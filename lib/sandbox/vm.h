@@ -10,6 +10,7 @@ struct console;
 struct error;
 struct loop;
 struct sandbox_machine;
+struct sandbox_network;
 struct sandbox_plan;
 struct settings_vm;
 
@@ -54,7 +55,8 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 
 /* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
-	      const struct sandbox_plan *plan, struct error *err);
+	      const struct sandbox_plan *plan, const struct sandbox_network *network,
+	      struct error *err);
 
 /* In a sandbox's directory of SHIM_VM_DIR: where the VMM is reached by hypervisor.h's functions. */
 #define VM_CONTROL_SOCKET "qmp.sock"

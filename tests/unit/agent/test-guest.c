@@ -180,6 +180,76 @@ static void a_link_that_does_not_come_is_missed(void **state)
 	assert_true(update(s, "eth0", HW, "10.9.0") < 0);
 }
 
+/* By the address that it has by now. */
+static int update_by_hw(struct scene *s, const char *name, const char *hw)
+{
+	grpc_UpdateInterfaceRequest req = {
+		.has_interface = true,
+		.interface = { .name = (char *)name,
+			       .hw_addr = (char *)hw,
+			       .device_path = (char *)"hw:" HW },
+	};
+	types_Interface resp;
+	int r = call(s, AGENT_UPDATE_INTERFACE, &req, &resp);
+
+	if (r == 0)
+		agent_response_release(AGENT_UPDATE_INTERFACE, &resp);
+	return r;
+}
+
+static void a_link_takes_the_place_of_one_of_the_hosts(void **state)
+{
+	struct scene *s = *state;
+	const grpc_ListInterfacesRequest list = { 0 };
+	grpc_Interfaces resp;
+
+	need_containers(s);
+	for (int i = 0; i < 2; i++) /* a host that was killed meanwhile says it again */
+		assert_int_equal(update_by_hw(s, "eth0", "02:00:00:00:00:42"), 0);
+	assert_int_equal(call(s, AGENT_LIST_INTERFACES, &list, &resp), 0);
+	assert_string_equal(find_interface(&resp, "eth0")->hw_addr, "02:00:00:00:00:42");
+	agent_response_release(AGENT_LIST_INTERFACES, &resp);
+}
+
+static void a_link_that_is_not_needed_loses_its_driver(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *class_dir = xasprintf("%s/sys/class/net/link7", s->dir);
+	cleanup_free char *device = xasprintf("%s/device", class_dir);
+	cleanup_free char *text = NULL;
+
+	need_containers(s);
+	write_in(s, "sys/devices/virtio3/driver/unbind", "");
+	assert_int_equal(mkdir_parents(class_dir, 0755), 0);
+	assert_int_equal(symlink("../../../devices/virtio3", device), 0);
+	assert_int_equal(update_by_hw(s, NULL, NULL), 0);
+	text = read_in(s, "sys/devices/virtio3/driver/unbind");
+	assert_string_equal(text, "virtio3");
+}
+
+static void routes_to_one_place_stand_beside_each_other(void **state)
+{
+	struct scene *s = *state;
+	types_Route routes[] = {
+		{ .gateway = (char *)"10.9.0.1", .device = (char *)"eth0", .metric = 100 },
+		{ .gateway = (char *)"10.9.0.7", .device = (char *)"eth0", .metric = 100 },
+	};
+	const grpc_UpdateRoutesRequest req = { .has_routes = true, .routes = { 2, routes } };
+	grpc_Routes resp;
+
+	need_containers(s);
+	assert_int_equal(update(s, "eth0", HW, "10.9.0.2"), 0);
+	for (int i = 0; i < 2; i++) {
+		size_t defaults = 0;
+
+		assert_int_equal(call(s, AGENT_UPDATE_ROUTES, &req, &resp), 0);
+		for (size_t k = 0; k < resp.routes_count; k++)
+			defaults += !resp.routes[k].dest && resp.routes[k].metric == 100;
+		assert_int_equal(defaults, 2);
+		agent_response_release(AGENT_UPDATE_ROUTES, &resp);
+	}
+}
+
 static void routes_and_neighbours_are_set(void **state)
 {
 	struct scene *s = *state;
@@ -537,6 +607,9 @@ int main(void)
 		TEST(a_name_that_is_taken_changes_its_owner),
 		TEST(a_link_with_another_address_is_taken_by_its_name),
 		TEST(a_link_that_does_not_come_is_missed),
+		TEST(a_link_takes_the_place_of_one_of_the_hosts),
+		TEST(a_link_that_is_not_needed_loses_its_driver),
+		TEST(routes_to_one_place_stand_beside_each_other),
 		TEST(routes_and_neighbours_are_set),
 		TEST(processors_and_memory_are_brought_up),
 		TEST(a_file_arrives_in_pieces_and_appears_when_it_is_whole),

@@ -256,18 +256,59 @@ static void s390x_gets_channel_devices_and_no_pci(void **state)
 		  "-device\nvirtio-blk-ccw,drive=root,serial=root");
 }
 
-/* The end of the command line, from the disks on. */
-static void check_disks(const struct hv_config *config, const char *golden)
+/* The end of the command line, from @word on. */
+static void check_end(enum hv_arch arch, const struct hv_config *config, const char *word,
+		      const char *golden)
 {
 	cleanup_strv char **argv = NULL;
 	cleanup_free char *text = NULL;
 	struct error err = ERROR_INIT;
 
-	if (qemu_plan_for(HV_ARCH_X86_64, config, &argv, &err) < 0)
+	if (qemu_plan_for(arch, config, &argv, &err) < 0)
 		fail_msg("%s", err.msg);
 	text = strv_join(argv, "\n");
-	assert_non_null(strstr(text, "-add-fd"));
-	assert_string_equal(strstr(text, "-add-fd"), golden);
+	assert_non_null(strstr(text, word));
+	assert_string_equal(strstr(text, word), golden);
+}
+
+static void check_disks(const struct hv_config *config, const char *golden)
+{
+	check_end(HV_ARCH_X86_64, config, "-add-fd", golden);
+}
+
+static const struct hv_nic nics[] = {
+	{ .fd = 30, .vhost_fd = -1, .mac = { 2, 0, 0, 0, 0, 0xab } },
+	{ .fd = 31, .vhost_fd = 32, .mac = { 2, 0, 0, 0, 0, 0xcd } },
+};
+
+static void network_interfaces_are_taps_by_descriptor(void **state)
+{
+	struct hv_config config = make_config(&distribution);
+
+	config.share = HV_SHARE_NONE;
+	config.nics = nics;
+	config.nics_count = 2;
+	check_end(HV_ARCH_X86_64, &config, "-netdev",
+		  "-netdev\ntap,id=net0,fd=30\n"
+		  "-device\nvirtio-net-pci,netdev=net0,mac=02:00:00:00:00:ab,romfile=\n"
+		  "-netdev\ntap,id=net1,fd=31,vhost=on,vhostfd=32\n"
+		  "-device\nvirtio-net-pci,netdev=net1,mac=02:00:00:00:00:cd,romfile=");
+	config.nics_count = 1;
+	check_end(HV_ARCH_S390X, &config, "-netdev",
+		  "-netdev\ntap,id=net0,fd=30\n"
+		  "-device\nvirtio-net-ccw,netdev=net0,mac=02:00:00:00:00:ab");
+	config.guest = &minimal;
+	check_end(HV_ARCH_X86_64, &config, "-netdev",
+		  "-netdev\ntap,id=net0,fd=30\n"
+		  "-device\nvirtio-net-device,netdev=net0,mac=02:00:00:00:00:ab");
+}
+
+static void more_network_interfaces_than_there_are_slots_are_refused(void **state)
+{
+	struct hv_config config = make_config(&minimal);
+
+	config.nics_count = HV_NICS_MAX + 1;
+	check_refused(&config, -ERANGE, "network interfaces: 9 are more than 8");
 }
 
 #define ROOT                                                                                       \
@@ -436,6 +477,11 @@ static void only_descriptors_of_the_plan_are_inherited(void **state)
 	config.disks_count = 2;
 	assert_int_equal(qemu_planned_fds(&config, fds), 6);
 	assert_int_equal(fds[5], 21);
+	config.nics = nics;
+	config.nics_count = 2;
+	assert_int_equal(qemu_planned_fds(&config, fds), 9);
+	assert_int_equal(fds[6], 30);
+	assert_int_equal(fds[8], 32);
 }
 
 int main(void)
@@ -452,6 +498,8 @@ int main(void)
 		cmocka_unit_test(s390x_gets_channel_devices_and_no_pci),
 		cmocka_unit_test(disks_are_passed_by_descriptor_in_the_guests_order),
 		cmocka_unit_test(disks_that_cannot_be_named_are_refused),
+		cmocka_unit_test(network_interfaces_are_taps_by_descriptor),
+		cmocka_unit_test(more_network_interfaces_than_there_are_slots_are_refused),
 		cmocka_unit_test(room_to_grow_takes_a_machine_that_can),
 		cmocka_unit_test(huge_pages_and_preallocation_are_the_memorys),
 		cmocka_unit_test(a_running_machine_is_known_by_its_type),
