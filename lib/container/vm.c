@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -222,8 +223,9 @@ static int update_network(const struct container *c, int fd, struct error *err)
  * its sandbox's container; and where the caller has no rights, nobody can have changed it. */
 static int rescan_network(const struct container *c, struct error *err)
 {
+	const int flags = CLONE_NEWNET | (rights_are_missing() ? CLONE_NEWUSER : 0);
 	cleanup_fd int pidfd = is_member(c) ? -ESRCH : record_pidfd(&c->record);
-	cleanup_fd int fd = pidfd < 0 ? pidfd : netlink_open_in(pidfd);
+	cleanup_fd int fd = pidfd < 0 ? pidfd : netlink_open_in(pidfd, flags);
 	int r;
 
 	if (fd < 0) {
@@ -435,7 +437,7 @@ static void leave_network(const struct container *c)
 	const struct oci_namespace *ns =
 		c->config ? oci_namespace_find(c->config, OCI_NS_NETWORK) : NULL;
 	cleanup_fd int ns_fd = ns && ns->path ? open(ns->path, O_RDONLY | O_CLOEXEC) : -1;
-	cleanup_fd int fd = ns_fd < 0 ? -1 : netlink_open_in(ns_fd);
+	cleanup_fd int fd = ns_fd < 0 ? -1 : netlink_open_in(ns_fd, CLONE_NEWNET);
 	struct error err = ERROR_INIT;
 
 	if (fd >= 0 && net_part(fd, &err) < 0)

@@ -83,7 +83,7 @@ static int homes_open(int container_fd, struct homes *ret, struct error *err)
 	ret->host.socket = netlink_open();
 	if (ret->host.socket < 0)
 		return error_sys(err, ret->host.socket, "open netlink socket");
-	ret->container.socket = netlink_open_in(container_fd);
+	ret->container.socket = netlink_open_in(container_fd, CLONE_NEWNET);
 	if (ret->container.socket < 0)
 		return error_sys(err, ret->container.socket,
 				 "open netlink socket of the container");

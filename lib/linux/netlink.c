@@ -68,15 +68,15 @@ int netlink_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-__attribute__((noreturn)) static void send_socket_of(int ns_fd, int channel)
+__attribute__((noreturn)) static void send_socket_of(int ns_fd, int flags, int channel)
 {
-	int fd = setns(ns_fd, CLONE_NEWNET) < 0 ? -errno : netlink_open();
+	int fd = setns(ns_fd, flags) < 0 ? -errno : netlink_open();
 	int code = fd < 0 ? fd : 0;
 
 	_exit(send_fds(channel, &code, sizeof(code), &fd, fd < 0 ? 0 : 1) < 0);
 }
 
-int netlink_open_in(int ns_fd)
+int netlink_open_in(int ns_fd, int flags)
 {
 	struct clone_request clone = { .cgroup_fd = -1 };
 	cleanup_pid pid_t pid = 0;
@@ -88,7 +88,7 @@ int netlink_open_in(int ns_fd)
 		return -errno;
 	pid = clone_process(&clone);
 	if (pid == 0)
-		send_socket_of(ns_fd, channel[1]);
+		send_socket_of(ns_fd, flags, channel[1]);
 	close(channel[1]);
 	n = pid < 0 ? pid : recv_fds(channel[0], &code, sizeof(code), &fd, &count);
 	close(channel[0]);

@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/ip.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -15,7 +16,9 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/net/local.h"
 
 #define TUN_DEVICE "/dev/net/tun"
 #define TAP_NAME "moat%d"
@@ -94,7 +97,8 @@ void net_tap_close(struct net_tap *tap)
 /* Nobody else's, so that it can be removed without a look. What another tool puts at the ingress
  * of a link goes before it with a priority that was chosen, after it with one of the kernel's
  * choice. */
-#define PRIORITY 0x6d6fu
+#define PRIORITY_KEEP 0x6d6eu
+#define PRIORITY_REDIRECT 0x6d6fu
 
 /* Both kinds of qdisc that stand there, "ingress" and "clsact", know it by this name. */
 #define AT_INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
@@ -151,19 +155,19 @@ static void add_redirect(struct netlink_request *request, unsigned int to)
 	netlink_close_nest(request, first);
 }
 
-static struct tcmsg filter_at(unsigned int index)
+static struct tcmsg filter_at(unsigned int index, unsigned int priority, uint16_t protocol)
 {
 	return (struct tcmsg){
 		.tcm_ifindex = (int)index,
 		.tcm_parent = AT_INGRESS,
-		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
+		.tcm_info = TC_H_MAKE(priority << 16, htons(protocol)),
 	};
 }
 
 static int add_filter(int fd, const struct classifier *classifier, unsigned int from,
 		      unsigned int to)
 {
-	const struct tcmsg head = filter_at(from);
+	const struct tcmsg head = filter_at(from, PRIORITY_REDIRECT, ETH_P_ALL);
 	struct netlink_request request;
 	size_t options, action;
 
@@ -180,13 +184,19 @@ static int add_filter(int fd, const struct classifier *classifier, unsigned int 
 }
 
 /* One that is left from an earlier virtual machine leads nowhere. */
-static void remove_filter(int fd, unsigned int from)
+static void remove_filter(int fd, const struct tcmsg *head)
 {
-	const struct tcmsg head = filter_at(from);
 	struct netlink_request request;
 
-	netlink_begin(&request, RTM_DELTFILTER, 0, &head, sizeof(head));
+	netlink_begin(&request, RTM_DELTFILTER, 0, head, sizeof(*head));
 	(void)netlink_ask(fd, &request, NULL); /* mostly there is none */
+}
+
+static void stop_redirecting(int fd, unsigned int from)
+{
+	const struct tcmsg head = filter_at(from, PRIORITY_REDIRECT, ETH_P_ALL);
+
+	remove_filter(fd, &head);
 }
 
 static int redirect(int fd, unsigned int from, unsigned int to)
@@ -195,11 +205,35 @@ static int redirect(int fd, unsigned int from, unsigned int to)
 
 	if (r < 0)
 		return r;
-	remove_filter(fd, from);
+	stop_redirecting(fd, from);
 	r = -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(classifiers) && r == -ENOENT; i++)
 		r = add_filter(fd, &classifiers[i], from, to);
 	return r;
+}
+
+/* A filter without an action ends the search for one. */
+int net_join_keep(int fd, unsigned int tap_index, const struct network_address *to)
+{
+	struct {
+		struct tc_u32_sel head;
+		struct tc_u32_key key;
+	} selector = {
+		.head = { .flags = TC_U32_TERMINAL, .nkeys = 1 },
+		.key = { .mask = UINT32_MAX, .off = offsetof(struct iphdr, daddr) },
+	};
+	const struct tcmsg head = filter_at(tap_index, PRIORITY_KEEP, ETH_P_IP);
+	struct netlink_request request;
+	size_t options;
+
+	memcpy(&selector.key.val, to->bytes, sizeof(selector.key.val));
+	remove_filter(fd, &head);
+	netlink_begin(&request, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
+	netlink_add(&request, TCA_KIND, "u32", sizeof("u32"));
+	options = netlink_open_nest(&request, TCA_OPTIONS);
+	netlink_add(&request, TCA_U32_SEL, &selector, sizeof(selector));
+	netlink_close_nest(&request, options);
+	return netlink_ask(fd, &request, NULL);
 }
 
 /* Else the host's kernel would talk to the guest of itself. One without IPv6 refuses, and does
@@ -219,6 +253,15 @@ static void silence(int fd, unsigned int index)
 	(void)netlink_ask(fd, &request, NULL); /* see above */
 }
 
+static void lead_to_guest(int fd, const struct net_endpoint *endpoint, unsigned int tap_index)
+{
+	int r = net_lead_to_guest(fd, endpoint, tap_index);
+
+	if (r < 0)
+		log_debug("link '%s': its own namespace cannot reach the guest: %s", endpoint->name,
+			  strerrordesc_np(-r));
+}
+
 int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index, struct error *err)
 {
 	struct net_mark mark = { .hash = 0 };
@@ -234,18 +277,22 @@ int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index
 		r = redirect(fd, tap_index, endpoint->index);
 	if (r == 0)
 		r = redirect(fd, endpoint->index, tap_index);
+	if (r == 0)
+		lead_to_guest(fd, endpoint, tap_index);
 	return r < 0 ? error_sys(err, r, "link '%s': redirect its traffic", endpoint->name) : 0;
 }
 
 int net_part(int fd, struct error *err)
 {
 	cleanup_network struct network found = { 0 };
-	int r = network_read(fd, NETWORK_LINKS, &found);
+	int r = network_read(fd, NETWORK_LINKS | NETWORK_ADDRESSES, &found);
 
 	if (r < 0)
 		return error_sys(err, r, "read the network");
 	for (size_t i = 0; i < found.links_count; i++)
 		if (!(found.links[i].flags & IFF_LOOPBACK))
-			remove_filter(fd, found.links[i].index);
+			stop_redirecting(fd, found.links[i].index);
+	for (size_t i = 0; i < found.addresses_count; i++)
+		net_lead_back(fd, &found.addresses[i]);
 	return 0;
 }

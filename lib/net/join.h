@@ -28,6 +28,10 @@ void net_tap_close(struct net_tap *tap);
 int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index,
 	     struct error *err);
 
+/* What the tap receives for the IPv4 address @to stays here and is not handed on. May be repeated.
+ * -errno. */
+int net_join_keep(int fd, unsigned int tap_index, const struct network_address *to);
+
 /* Gives every link of the namespace back to its own kernel, once the taps are gone. */
 int net_part(int fd, struct error *err);
 

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 
 #include "agent/client/client.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/net/local.h"
 #include "oci/config.h"
 
 #define VHOST_DEVICE "/dev/vhost-net"
@@ -104,6 +107,24 @@ static int refuse_taken(const struct network *found, const struct net_endpoint *
 	return error_set(err, -EBUSY, "link '%s': another virtual machine has it", endpoint->name);
 }
 
+/* Somebody who may make no taps can hardly give the namespace a link that needs one. */
+static int add_spares(struct sandbox_network *n, int fd, size_t count, bool has_vhost,
+		      struct error *err)
+{
+	struct error reason = ERROR_INIT;
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add_nic(n, fd, NULL, has_vhost, &reason);
+	if (r == -EACCES || r == -EPERM || r == -ENOENT) {
+		log_debug("no spare interfaces: %s", reason.msg);
+		return 0;
+	}
+	if (r < 0 && err)
+		*err = reason;
+	return r;
+}
+
 static int make(struct sandbox_network *n, int fd, size_t spares, bool has_vhost, struct error *err)
 {
 	cleanup_network struct network found = { 0 };
@@ -114,8 +135,8 @@ static int make(struct sandbox_network *n, int fd, size_t spares, bool has_vhost
 		r = refuse_taken(&found, &n->plan.endpoints[i], err);
 	for (size_t i = 0; i < joined && r == 0; i++)
 		r = add_nic(n, fd, &n->plan.endpoints[i], has_vhost, err);
-	for (size_t i = 0; !joined && i < spares && r == 0; i++)
-		r = add_nic(n, fd, NULL, has_vhost, err);
+	if (r == 0 && !joined)
+		r = add_spares(n, fd, spares, has_vhost, err);
 	if (r < 0 || !joined)
 		return r;
 	/* The guest will have been told, or there will be no sandbox. */
@@ -251,22 +272,50 @@ static types_Route describe_route(const struct net_plan *plan, const struct netw
 	};
 }
 
-static int tell_routes(struct agent_client *client, const struct net_plan *plan, struct error *err)
+/* To who is in the namespace (net/local.h). */
+static struct network_route way_back(const struct sandbox_nic *nic)
 {
-	cleanup_free types_Route *routes = xcalloc(plan->routes_count, sizeof(*routes));
+	return (struct network_route){
+		.index = nic->endpoint->index,
+		.family = AF_INET,
+		.scope = RT_SCOPE_LINK,
+		.dest = net_local_source(nic->tap_index),
+	};
+}
+
+static size_t describe_routes(const struct sandbox_network *network, types_Route *ret)
+{
+	const struct net_plan *plan = &network->plan;
+	size_t count = 0;
+
+	for (size_t i = 0; i < network->nics_count; i++)
+		if (network->nics[i].endpoint && net_has_local(network->nics[i].endpoint)) {
+			const struct network_route route = way_back(&network->nics[i]);
+
+			ret[count++] = describe_route(plan, &route);
+		}
+	for (size_t i = 0; i < plan->routes_count; i++)
+		ret[count++] = describe_route(plan, &plan->routes[i]);
+	return count;
+}
+
+static int tell_routes(struct agent_client *client, const struct sandbox_network *network,
+		       struct error *err)
+{
+	cleanup_free types_Route *routes =
+		xcalloc(network->plan.routes_count + network->nics_count, sizeof(*routes));
+	size_t count = describe_routes(network, routes);
 	const grpc_UpdateRoutesRequest request = {
 		.has_routes = true,
-		.routes = { (pb_size_t)plan->routes_count, routes },
+		.routes = { (pb_size_t)count, routes },
 	};
 	grpc_Routes response;
 	int r;
 
-	if (!plan->routes_count)
+	if (!count)
 		return 0;
-	for (size_t i = 0; i < plan->routes_count; i++)
-		routes[i] = describe_route(plan, &plan->routes[i]);
 	r = agent_call(client, AGENT_UPDATE_ROUTES, &request, &response, CALL_TIMEOUT_MS, err);
-	for (size_t i = 0; i < plan->routes_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		free(routes[i].dest);
 		free(routes[i].gateway);
 		free(routes[i].source);
@@ -303,6 +352,19 @@ static int tell_neighbor(struct agent_client *client, const struct net_plan *pla
 	return r;
 }
 
+static int tell_namespace(struct agent_client *client, const struct net_plan *plan,
+			  const struct sandbox_nic *nic, struct error *err)
+{
+	const struct network_neighbor neighbor = {
+		.index = nic->endpoint->index,
+		.state = NUD_PERMANENT,
+		.to = net_local_source(nic->tap_index),
+		.hw = nic->tap_hw,
+	};
+
+	return tell_neighbor(client, plan, &neighbor, err);
+}
+
 /* Routes need their links, and those their addresses. */
 int sandbox_network_tell(const struct sandbox_network *network, struct agent_client *client,
 			 struct error *err)
@@ -313,7 +375,10 @@ int sandbox_network_tell(const struct sandbox_network *network, struct agent_cli
 	for (size_t i = 0; i < network->nics_count && r == 0; i++)
 		r = tell_nic(client, &network->nics[i], err);
 	if (r == 0)
-		r = tell_routes(client, plan, err);
+		r = tell_routes(client, network, err);
+	for (size_t i = 0; i < network->nics_count && r == 0; i++)
+		if (network->nics[i].endpoint && net_has_local(network->nics[i].endpoint))
+			r = tell_namespace(client, plan, &network->nics[i], err);
 	for (size_t i = 0; i < plan->neighbors_count && r == 0; i++)
 		r = tell_neighbor(client, plan, &plan->neighbors[i], err);
 	return r;

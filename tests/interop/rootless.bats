@@ -165,10 +165,17 @@ teardown_file() {
   expect_match "$output" ran
 }
 
-@test "a user's network reaches the container" {
-  [ "$MOAT_ISOLATION" = native ] || skip "native only: a virtual machine has its loopback only"
+@test "a user's network reaches the container, and a published port leads to it" {
+  local port=$((20000 + RANDOM % 10000))
   [ -e /dev/net/tun ] || skip "no /dev/net/tun here"
-  run -0 podman run --rm --network slirp4netns busybox sh -c 'ip -o -4 address show dev tap0; ip route'
+  podman run --detach --name web --network slirp4netns --publish "127.0.0.1:$port:80" busybox \
+    sh -c 'mkdir /w; echo page >/w/file; exec httpd -f -h /w -p 80'
+  eventually 20 podman exec web wget -q -O /dev/null http://127.0.0.1/file
+  run -0 podman exec web ip -o -4 address show dev tap0
   expect_match "$output" "10.0.2.100/24"
+  run -0 podman exec web ip route
   expect_match "$output" "default via 10.0.2.2"
+  # rootlessport connects from within the network namespace.
+  run -0 timeout 20 bash -c 'exec 4<>/dev/tcp/127.0.0.1/$1 && printf "GET /file HTTP/1.0\r\n\r\n" >&4 && cat <&4' get "$port"
+  expect_match "$output" page
 }
