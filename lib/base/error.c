@@ -121,7 +121,7 @@ static const struct {
 	{ "shared host network",
 	  "give the container its own network namespace, or use --isolation native" },
 	{ "another virtual machine has it",
-	  "containers that share a network belong into one pod, or join the other by its process" },
+	  "containers that share a network belong into one virtual machine: give both one --root" },
 	{ "open '/dev/net/tun'", "load the host's kernel module tun" },
 	{ "redirect its traffic",
 	  "load the host's kernel modules sch_ingress, cls_u32 and act_mirred" },
