@@ -53,6 +53,7 @@ void container_destroy(struct container *container)
 	oom_unwatch(container);
 	cgroup_free(container->cgroup);
 	storage_remove(server, container->mounts);
+	guest_hooks_remove_bundle(container);
 	loop_remove(container->remove_timer);
 	oci_config_free(container->config);
 	for (p = &server->containers; *p && *p != container; p = &(*p)->next)
@@ -79,7 +80,8 @@ int container_start(struct rpc_call *call, const void *request, void *response, 
 		return error_set(err, -EBUSY, "container '%s' has stopped", container->id);
 	r = write_all(container->start_fd, "", 1);
 	close(steal_fd(&container->start_fd));
-	return r < 0 ? error_sys(err, r, "start container '%s'", container->id) : 0;
+	return r < 0 ? error_sys(err, r, "start container '%s'", container->id)
+		     : guest_hooks_after_start(container, call);
 }
 
 /* RemoveContainer */
@@ -87,9 +89,12 @@ int container_start(struct rpc_call *call, const void *request, void *response, 
 void container_finish_removal(struct container *container)
 {
 	struct agent_server *server = container->server;
-	struct rpc_call *removers = steal_ptr(&container->removers);
+	struct rpc_call *removers;
 	const grpc_Empty response = { 0 };
 
+	if (guest_hooks_before_end(container))
+		return;
+	removers = steal_ptr(&container->removers);
 	/* The calls' list moves to the stack, since the container goes first: who is told that it
 	 * is gone may make it again. */
 	for (struct rpc_call *call = removers; call; call = call->wait_next)

@@ -51,7 +51,7 @@ int control_update(struct rpc_call *call, const void *request, void *response, s
 	else if (req->resources)
 		text = spec_resources_text(req->resources);
 	else
-		return error_set(err, -EINVAL, "both resources_json and resources are missing");
+		return 0; /* what is not named stays */
 	r = oci_resources_parse("resources", text, strlen(text), &resources, err);
 	return r < 0 ? r : cgroup_update(container->cgroup, resources, err);
 }

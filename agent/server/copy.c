@@ -77,6 +77,8 @@ static int make_directory(const struct target *t)
 {
 	cleanup_fd int fd = -1;
 
+	if (unlinkat(t->dirfd, t->name, 0) < 0 && errno != ENOENT && errno != EISDIR)
+		return -errno;
 	if (mkdirat(t->dirfd, t->name, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(t->dirfd, t->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

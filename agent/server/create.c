@@ -97,6 +97,19 @@ static const struct step prepare_steps[] = {
 };
 /* clang-format on */
 
+/* There is no systemd in here: "slice:prefix:name" is a directory like others, as it is to Kata's
+ * agent. */
+static char *plan_cgroup(const struct container *container)
+{
+	const char *wanted = container->config->linux_.cgroups_path;
+	cleanup_free char *path = xstrdup(wanted ? wanted : "");
+
+	if (*path != '/')
+		for (char *p = path; (p = strchr(p, ':'));)
+			*p = '/';
+	return cgroup_plan_path(path, container->id);
+}
+
 static int begin(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -112,10 +125,11 @@ static int begin(void *ctx, struct error *err)
 	if (r == 0)
 		r = storage_reserve(container->server, req->storages, req->storages_count,
 				    container->id, &c->storages, &container->mounts, err);
-	if (r == 0)
-		c->cgroup_path =
-			cgroup_plan_path(container->config->linux_.cgroups_path, container->id);
-	return r;
+	if (r < 0)
+		return r;
+	guest_hooks_add(container);
+	c->cgroup_path = plan_cgroup(container);
+	return 0;
 }
 
 /* in the worker */
@@ -133,6 +147,13 @@ static int patch_devices(void *ctx, struct error *err)
 
 	return device_patch(&c->container->server->options, c->request->devices,
 			    c->request->devices_count, c->container->config, err);
+}
+
+static int make_bundle(void *ctx, struct error *err)
+{
+	const struct creation *c = ctx;
+
+	return guest_hooks_make_bundle(c->container, err);
 }
 
 static int make_cgroup(void *ctx, struct error *err)
@@ -162,7 +183,7 @@ static int launch(struct creation *c, pid_t *ret_pid, struct error *err)
 	struct engine_container engine = {
 		.id = container->id,
 		.config = container->config,
-		.bundle = "/",
+		.bundle = container->bundle ? container->bundle : "/",
 		.cgroup = container->cgroup,
 		.console_socket = io->console[1],
 		.start_fd = c->gate,
@@ -178,6 +199,7 @@ static int launch(struct creation *c, pid_t *ret_pid, struct error *err)
 static const struct step make_steps[] = {
 	{ "storages", add_storages },
 	{ "devices", patch_devices },
+	{ "bundle", make_bundle },
 	{ "cgroup", make_cgroup },
 };
 /* clang-format on */

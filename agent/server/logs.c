@@ -89,7 +89,7 @@ static void on_reader(void *ctx, int fd, uint32_t events)
 int logs_open(struct agent_server *server, struct error *err)
 {
 	struct logs *logs = &server->logs;
-	struct log_options options = { .program = "moat-agent", .format = LOG_FORMAT_JSON };
+	struct log_options options = { .program = "moat-agent", .format = LOG_FORMAT_KATA };
 	int r;
 
 	if (pipe2(logs->fds, O_CLOEXEC | O_NONBLOCK) < 0)

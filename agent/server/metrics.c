@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/server/server-internal.h"
@@ -63,34 +65,111 @@ static void add_item(struct strbuf *sb, const char *name, const char *item, cons
 	add_sample(sb, name, labels, value);
 }
 
-/* "MemTotal:  123 kB": in bytes, as a metric should be; "HugePages_Total: 0" as it is. */
-static void add_fields(struct strbuf *sb, const char *path, const char *name, const char *help)
+static void add_number(struct strbuf *sb, const char *name, const char *item, uint64_t number)
 {
-	cleanup_free char *text = read_proc(path);
+	cleanup_free char *value = xasprintf("%" PRIu64, number);
+
+	add_item(sb, name, item, value);
+}
+
+/* A file of lines "KEY: 123" or "KEY: 123 kB". */
+struct field_file {
+	const char *path;
+	const char *metric;
+	const char *help;
+	uint64_t kb; /* what "kB" stands for */
+	/* Kata's name for a key, or NULL: it has none. NULL here: the kernel's. */
+	char *(*name)(const char *key);
+};
+
+static void add_fields(struct strbuf *sb, const struct field_file *file)
+{
+	cleanup_free char *text = read_proc(file->path);
 	char *rest = text, *line;
 
-	begin_gauge(sb, name, help);
+	begin_gauge(sb, file->metric, file->help);
 	while ((line = strsep(&rest, "\n"))) {
 		char *key = next_word(&line), *value = key ? next_word(&line) : NULL;
 		char *unit = value ? next_word(&line) : NULL;
-		cleanup_free char *bytes = NULL;
+		cleanup_free char *item = NULL;
 		uint64_t number;
 
 		if (!value || parse_u64(value, &number) < 0)
 			continue;
 		key[strcspn(key, ":")] = '\0';
-		if (unit && streq(unit, "kB"))
-			number *= 1024;
-		bytes = xasprintf("%" PRIu64, number);
-		add_item(sb, name, key, bytes);
+		item = file->name ? file->name(key) : xstrdup(key);
+		if (item)
+			add_number(sb, file->metric, item,
+				   unit && streq(unit, "kB") ? number * file->kb : number);
 	}
+}
+
+static bool is_upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+static bool is_lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static char lower(char c)
+{
+	return is_upper(c) ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool begins_word(const char *key, size_t i)
+{
+	if (i == 0 || key[i - 1] == '_' || key[i - 1] == '(')
+		return false;
+	if (is_upper(key[i]))
+		return is_lower(key[i - 1]) || (is_upper(key[i - 1]) && is_lower(key[i + 1]));
+	return key[i] >= '0' && key[i] <= '9' && is_lower(key[i - 1]);
+}
+
+/* "Active(anon)" is "active_anon", "SReclaimable" "s_reclaimable"; huge pages are one word. */
+static char *name_memory(const char *key)
+{
+	struct strbuf name = STRBUF_INIT;
+
+	if (streq(key, "Percpu"))
+		return xstrdup("per_cpu");
+	for (size_t i = 0; key[i]; i++) {
+		bool is_huge = i >= 4 && str_after(key + i - 4, "HugePages"), is_unit;
+
+		if (key[i] == ')')
+			continue;
+		if (begins_word(key, i) && !is_huge)
+			strbuf_addch(&name, '_');
+		/* The unit in "DirectMap2M" stays what it is. */
+		is_unit = i > 0 && key[i - 1] >= '0' && key[i - 1] <= '9';
+		strbuf_addch(&name, key[i] == '(' ? '_' : is_unit ? key[i] : lower(key[i]));
+	}
+	return strbuf_steal(&name);
+}
+
+static char *name_status(const char *key)
+{
+	static const char *const kinds[] = { "Vm", "Rss", "Hugetlb", "voluntary", "nonvoluntary" };
+	char *name;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!str_after(key, kinds[i]))
+			continue;
+		name = xstrdup(key);
+		for (char *p = name; *p; p++)
+			*p = lower(*p);
+		return name;
+	}
+	return NULL;
 }
 
 static void add_load(struct strbuf *sb)
 {
 	static const char *const items[] = { "load1", "load5", "load15" };
 	cleanup_free char *text = read_proc("/proc/loadavg");
-	char *rest = text;
+	char *rest = text, *tasks, *all;
 
 	begin_gauge(sb, "kata_guest_load", "Guest system load.");
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
@@ -99,6 +178,14 @@ static void add_load(struct strbuf *sb)
 		if (value)
 			add_item(sb, "kata_guest_load", items[i], value);
 	}
+	tasks = next_word(&rest);
+	all = tasks ? strchr(tasks, '/') : NULL;
+	if (!all)
+		return;
+	*all++ = '\0';
+	begin_gauge(sb, "kata_guest_tasks", "Tasks that run, and all of them.");
+	add_item(sb, "kata_guest_tasks", "cur", tasks);
+	add_item(sb, "kata_guest_tasks", "max", all);
 }
 
 static void add_cpus(struct strbuf *sb)
@@ -106,9 +193,10 @@ static void add_cpus(struct strbuf *sb)
 	static const char *const items[] = { "user", "nice",	"system", "idle",  "iowait",
 					     "irq",  "softirq", "steal",  "guest", "guest_nice" };
 	cleanup_free char *text = read_proc("/proc/stat");
+	uint64_t ms = 1000 / (uint64_t)sysconf(_SC_CLK_TCK), ticks;
 	char *rest = text, *line;
 
-	begin_gauge(sb, "kata_guest_cpu_time", "Guest CPU statistics in jiffies.");
+	begin_gauge(sb, "kata_guest_cpu_time", "Guest CPU statistics in milliseconds.");
 	while ((line = strsep(&rest, "\n"))) {
 		char *cpu = next_word(&line), *value;
 
@@ -120,8 +208,12 @@ static void add_cpus(struct strbuf *sb)
 				{ "item", items[i] },
 				{ NULL },
 			};
+			cleanup_free char *time = NULL;
 
-			add_sample(sb, "kata_guest_cpu_time", labels, value);
+			if (parse_u64(value, &ticks) < 0)
+				continue;
+			time = xasprintf("%" PRIu64, ticks * ms);
+			add_sample(sb, "kata_guest_cpu_time", labels, time);
 		}
 	}
 }
@@ -182,6 +274,12 @@ static void add_disks(struct strbuf *sb)
 		"in_progress",
 		"time_in_progress",
 		"weighted_time_in_progress",
+		"discards",
+		"discards_merged",
+		"sectors_discarded",
+		"time_discarding",
+		"flushes",
+		"time_flushing",
 	};
 	cleanup_free char *text = read_proc("/proc/diskstats");
 	char *rest = text, *line;
@@ -196,43 +294,179 @@ static void add_disks(struct strbuf *sb)
 	}
 }
 
-static void add_agent(struct strbuf *sb)
+/* Each once, by the first of its mounts, if it is of the kinds that fill up. */
+
+struct volume {
+	char mount[256];
+	char device[64];
+	struct statvfs fs;
+};
+
+static bool is_volume(char *line, struct volume *ret)
+{
+	static const char *const types[] = { "ext4", "xfs", "btrfs", "vfat", "overlay" };
+	const char *source = next_word(&line), *mount = next_word(&line);
+	const char *type = next_word(&line), *options = next_word(&line);
+	const char *name = source ? strrchr(source, '/') : NULL;
+
+	if (!options || str_after(options, "ro,") || strlen(mount) >= sizeof(ret->mount))
+		return false;
+	(void)snprintf(ret->mount, sizeof(ret->mount), "%s", mount);
+	(void)snprintf(ret->device, sizeof(ret->device), "%s", name ? name + 1 : source);
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (streq(type, types[i]))
+			return statvfs(mount, &ret->fs) == 0;
+	return false;
+}
+
+static void add_volume(struct strbuf *sb, const struct volume *v, bool is_bytes)
+{
+	const struct statvfs *fs = &v->fs;
+	uint64_t unit = is_bytes ? fs->f_frsize : 1;
+	uint64_t total = (is_bytes ? fs->f_blocks : fs->f_files) * unit;
+	uint64_t available = (is_bytes ? fs->f_bfree : fs->f_ffree) * unit;
+	const struct {
+		const char *item;
+		uint64_t value;
+	} items[] = {
+		{ "total", total },
+		{ "used", total - available },
+		{ "available", available },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
+		cleanup_free char *value = xasprintf("%" PRIu64, items[i].value);
+		const char *const labels[][2] = {
+			{ "mount", v->mount },
+			{ "device", v->device },
+			{ "item", items[i].item },
+			{ NULL },
+		};
+
+		add_sample(sb,
+			   is_bytes ? "kata_guest_filesystem_bytes"
+				    : "kata_guest_filesystem_inodes",
+			   labels, value);
+	}
+}
+
+static void add_volumes(struct strbuf *sb)
+{
+	cleanup_strbuf struct strbuf inodes = STRBUF_INIT;
+	cleanup_free char *text = read_proc("/proc/self/mounts");
+	cleanup_free unsigned long *seen = NULL;
+	size_t seen_count = 0;
+	char *rest = text, *line;
+	struct volume v;
+
+	begin_gauge(sb, "kata_guest_filesystem_bytes", "Guest file systems: space in bytes.");
+	begin_gauge(&inodes, "kata_guest_filesystem_inodes", "Guest file systems: inodes.");
+	while ((line = strsep(&rest, "\n"))) {
+		bool is_new = is_volume(line, &v);
+
+		for (size_t i = 0; i < seen_count; i++)
+			is_new = is_new && seen[i] != v.fs.f_fsid;
+		if (!is_new)
+			continue;
+		seen = xrealloc(seen, seen_count + 1, sizeof(*seen));
+		seen[seen_count++] = v.fs.f_fsid;
+		add_volume(sb, &v, true);
+		add_volume(&inodes, &v, false);
+	}
+	strbuf_add(sb, inodes.buf, inodes.len);
+}
+
+/* Columns of /proc/self/stat, of which the third follows the name. */
+enum {
+	STAT_UTIME = 14,
+	STAT_STIME,
+	STAT_CUTIME,
+	STAT_CSTIME,
+	STAT_THREADS = 20,
+	STAT_SIZE = 23,
+	STAT_RSS,
+	STAT_COUNT
+};
+
+static bool read_stat(uint64_t stat[STAT_COUNT])
 {
 	cleanup_free char *text = read_proc("/proc/self/stat");
 	char *rest = strrchr(text, ')');
-	const char *threads = NULL, *rss = NULL;
-	uint64_t pages;
+	const char *word;
 
-	/* Its third column follows the name. */
-	for (int column = 2; rest && column <= 24; column++) {
-		const char *word = next_word(&rest);
-
-		if (column == 20)
-			threads = word;
-		if (column == 24)
-			rss = word;
+	for (int column = 2; rest && column < STAT_COUNT; column++) {
+		word = next_word(&rest);
+		stat[column] = 0;
+		if (word)
+			(void)parse_u64(word, &stat[column]); /* the state is a letter */
 	}
-	if (!rss || parse_u64(rss, &pages) < 0)
-		return;
-	begin_gauge(sb, "kata_agent_threads", "Agent process threads.");
-	strbuf_addf(sb, "kata_agent_threads %s\n", threads);
-	begin_gauge(sb, "kata_agent_total_rss", "Agent process total resident set size.");
-	strbuf_addf(sb, "kata_agent_total_rss %" PRIu64 "\n",
-		    pages * (uint64_t)sysconf(_SC_PAGESIZE));
+	return rest != NULL;
 }
+
+static void add_gauge(struct strbuf *sb, const char *name, const char *help, uint64_t value)
+{
+	begin_gauge(sb, name, help);
+	strbuf_addf(sb, "%s %" PRIu64 "\n", name, value);
+}
+
+static void add_agent(struct strbuf *sb)
+{
+	static const struct {
+		const char *item;
+		int column;
+	} times[] = {
+		{ "utime", STAT_UTIME },
+		{ "stime", STAT_STIME },
+		{ "cutime", STAT_CUTIME },
+		{ "cstime", STAT_CSTIME },
+	};
+	uint64_t stat[STAT_COUNT], ticks_s = (uint64_t)sysconf(_SC_CLK_TCK), ticks;
+
+	if (!read_stat(stat))
+		return;
+	ticks = stat[STAT_UTIME] + stat[STAT_STIME];
+	add_gauge(sb, "kata_agent_threads", "Agent process threads.", stat[STAT_THREADS]);
+	begin_gauge(sb, "kata_agent_total_time", "Agent process total time in seconds.");
+	strbuf_addf(sb, "kata_agent_total_time %" PRIu64 ".%02" PRIu64 "\n", ticks / ticks_s,
+		    ticks % ticks_s * 100 / ticks_s);
+	add_gauge(sb, "kata_agent_total_vm", "Agent process total VM size.", stat[STAT_SIZE]);
+	add_gauge(sb, "kata_agent_total_rss", "Agent process total resident set size.",
+		  stat[STAT_RSS] * (uint64_t)sysconf(_SC_PAGESIZE));
+	begin_gauge(sb, "kata_agent_proc_stat", "Agent process statistics in ticks.");
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
+		add_number(sb, "kata_agent_proc_stat", times[i].item, stat[times[i].column]);
+}
+
+static const struct field_file agent_files[] = {
+	{ "/proc/self/status", "kata_agent_proc_status", "Agent process status.", 1, name_status },
+	{ "/proc/self/io", "kata_agent_io_stat", "Agent process IO statistics.", 1, NULL },
+};
+
+static const struct field_file guest_files[] = {
+	{ "/proc/meminfo", "kata_guest_meminfo", "Statistics about memory usage.", 1024,
+	  name_memory },
+	{ "/proc/vmstat", "kata_guest_vm_stat", "Guest virtual memory statistics.", 1, NULL },
+};
 
 int metrics_get(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	grpc_Metrics *ret = response;
 	struct strbuf sb = STRBUF_INIT;
 
+	strbuf_addf(&sb,
+		    "# HELP kata_agent_scrape_count Metrics scrape count.\n"
+		    "# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count %" PRIu64 "\n",
+		    ++call->server->scrapes);
 	add_agent(&sb);
+	for (size_t i = 0; i < ARRAY_SIZE(agent_files); i++)
+		add_fields(&sb, &agent_files[i]);
 	add_load(&sb);
 	add_cpus(&sb);
-	add_fields(&sb, "/proc/meminfo", "kata_guest_meminfo", "Statistics about memory usage.");
-	add_fields(&sb, "/proc/vmstat", "kata_guest_vm_stat", "Guest virtual memory statistics.");
+	for (size_t i = 0; i < ARRAY_SIZE(guest_files); i++)
+		add_fields(&sb, &guest_files[i]);
 	add_links(&sb);
 	add_disks(&sb);
+	add_volumes(&sb);
 	ret->metrics = strbuf_steal(&sb);
 	return 0;
 }

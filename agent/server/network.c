@@ -106,6 +106,22 @@ static int find_link(void *ctx)
 	return link != NULL;
 }
 
+/* The card of a machine that was saved has the address it had there: its name is all that says
+ * which one it is, when none with the wanted address has come. */
+static int wait_for_link(struct search *s, int timeout_ms)
+{
+	int r = uevent_wait(find_link, s, timeout_ms);
+	const struct network_link *link;
+
+	if (r != -ETIMEDOUT)
+		return r;
+	link = find_by_name(s->network, s->wanted->name);
+	if (!link)
+		return r;
+	s->link = *link;
+	return 0;
+}
+
 static int change_link(const struct guest_network *n, unsigned int index, unsigned int set,
 		       unsigned int mask, const char *name, uint32_t mtu)
 {
@@ -283,8 +299,8 @@ static int update_interface(const struct agent_server_options *options,
 	}
 	if (r < 0)
 		return r;
-	r = uevent_wait(find_link, &search,
-			options->device_timeout_ms ? options->device_timeout_ms : LINK_TIMEOUT_MS);
+	r = wait_for_link(&search, options->device_timeout_ms ? options->device_timeout_ms
+							      : LINK_TIMEOUT_MS);
 	if (r == -ETIMEDOUT && is_to_hide)
 		return 0;
 	if (r == -ETIMEDOUT)
@@ -467,7 +483,8 @@ int network_update_routes(struct rpc_call *call, const void *request, void *resp
 	const size_t count = req->routes.routes_count;
 	cleanup_free struct network_route *routes = xcalloc(count, sizeof(*routes));
 	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
-	int r = read_network(&network, err);
+	int r = req->has_routes ? read_network(&network, err)
+				: error_set(err, -EINVAL, "routes are missing");
 
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = parse_route(&network, &req->routes.routes[i], &routes[i], err);
@@ -518,7 +535,8 @@ int network_add_neighbors(struct rpc_call *call, const void *request, void *resp
 {
 	const grpc_AddARPNeighborsRequest *req = request;
 	cleanup_guest_network struct guest_network network = GUEST_NETWORK_INIT;
-	int r = read_network(&network, err);
+	int r = req->has_neighbors ? read_network(&network, err)
+				   : error_set(err, -EINVAL, "neighbors are missing");
 
 	for (size_t i = 0; i < req->neighbors.neighbors_count && r == 0; i++)
 		r = add_neighbor(&network, &req->neighbors.neighbors[i], err);

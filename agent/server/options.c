@@ -7,6 +7,7 @@
 
 #define DEFAULT_PORT_NAME "agent"
 #define DEVICE_TIMEOUT_MAX_S 3600
+#define BLANKS " \t\r"
 
 /* clang-format off */
 static const struct {
@@ -64,8 +65,12 @@ static void parse_log_port(const char *value, struct agent_boot_options *o)
 
 static void parse_console(const char *value, struct agent_boot_options *o)
 {
-	if (!*value || *value == '=') /* else it is another option */
-		o->has_console = !*value || streq(value, "=true") || streq(value, "=1");
+	if (*value == '=')
+		value++;
+	if (!*value || streq(value, "true") || streq(value, "1"))
+		o->has_console = true;
+	else if (streq(value, "false") || streq(value, "0"))
+		o->has_console = false;
 }
 
 static void parse_console_port(const char *value, struct agent_boot_options *o)
@@ -89,28 +94,38 @@ static void parse_pipe_size(const char *value, struct agent_boot_options *o)
 		o->pipe_size = size;
 }
 
+static void parse_file(const char *value, struct agent_boot_options *o)
+{
+	if (*value == '/' && strlen(value) < sizeof(o->config_file))
+		memcpy(o->config_file, value, strlen(value) + 1);
+}
+
 /* agent.passfd_listener_port needs no entry: the stdio listener is always there, on 1027. */
 static const struct {
 	const char *name;
+	const char *key; /* in a file; NULL: not in there */
 	void (*parse)(const char *value, struct agent_boot_options *o);
 } options[] = {
-	{ "agent.log=", parse_log },
-	{ "agent.server_addr=", parse_address },
-	{ "agent.channel=", parse_channel },
-	{ "agent.log_vport=", parse_log_port },
-	{ "agent.debug_console_vport=", parse_console_port },
-	{ "agent.debug_console", parse_console }, /* alone, or with a truth */
-	{ "agent.hotplug_timeout=", parse_device_timeout },
-	{ "agent.container_pipe_size=", parse_pipe_size },
+	{ "agent.log=", "log_level", parse_log },
+	{ "agent.server_addr=", "server_addr", parse_address },
+	{ "agent.channel=", NULL, parse_channel },
+	{ "agent.log_vport=", "log_vport", parse_log_port },
+	{ "agent.debug_console_vport=", "debug_console_vport", parse_console_port },
+	{ "agent.debug_console", "debug_console", parse_console }, /* alone, or with a truth */
+	{ "agent.hotplug_timeout=", "hotplug_timeout", parse_device_timeout },
+	{ "agent.container_pipe_size=", "container_pipe_size", parse_pipe_size },
+	{ "agent.config_file=", NULL, parse_file },
+};
+
+static const struct agent_boot_options defaults = {
+	.log_level = LOG_LEVEL_WARNING,
+	.channel = AGENT_CHANNEL_AUTO,
+	.channel_name = DEFAULT_PORT_NAME,
 };
 
 void agent_boot_options_parse(const char *command_line, struct agent_boot_options *ret)
 {
-	struct agent_boot_options o = {
-		.log_level = LOG_LEVEL_WARNING,
-		.channel = AGENT_CHANNEL_AUTO,
-		.channel_name = DEFAULT_PORT_NAME,
-	};
+	struct agent_boot_options o = defaults;
 	cleanup_free char *copy = xstrdup(command_line);
 	char *rest = copy, *word;
 
@@ -121,5 +136,51 @@ void agent_boot_options_parse(const char *command_line, struct agent_boot_option
 			if (value)
 				options[i].parse(value, &o);
 		}
+	*ret = o;
+}
+
+/* `key = value`, where the value is a number, a truth or a string, as TOML has them. Cuts the line
+ * up; NULL: it says nothing. */
+static const char *split_setting(char *line, char **ret_key)
+{
+	char *value = strchr(line, '='), *end;
+
+	line += strspn(line, BLANKS);
+	if (!value || *line == '#')
+		return NULL;
+	*value++ = '\0';
+	line[strcspn(line, BLANKS)] = '\0';
+	*ret_key = line;
+	value += strspn(value, BLANKS);
+	if (*value == '"' || *value == '\'') {
+		end = strchr(value + 1, *value);
+		value++;
+	} else {
+		end = value + strcspn(value, BLANKS "#");
+	}
+	if (!end)
+		return NULL;
+	*end = '\0';
+	return value;
+}
+
+void agent_boot_options_parse_file(const char *text, struct agent_boot_options *ret)
+{
+	struct agent_boot_options o = defaults;
+	cleanup_free char *copy = xstrdup(text);
+	char *rest = copy, *line, *key;
+
+	o.channel = ret->channel; /* what the machine has is not a matter of taste */
+	memcpy(o.channel_name, ret->channel_name, sizeof(o.channel_name));
+	while ((line = strsep(&rest, "\n"))) {
+		const char *value;
+
+		if (line[strspn(line, BLANKS)] == '[') /* tables are not the agent's */
+			break;
+		value = split_setting(line, &key);
+		for (size_t i = 0; value && i < ARRAY_SIZE(options); i++)
+			if (options[i].key && streq(key, options[i].key))
+				options[i].parse(value, &o);
+	}
 	*ret = o;
 }

@@ -27,8 +27,13 @@ struct agent_boot_options {
 	uint32_t console_port;
 	uint32_t device_timeout_s; /* 0: the default */
 	uint32_t pipe_size;
+	char config_file[256]; /* of the guest's image, which counts instead; "": none */
 };
 
 /* Pure. Of repeated options the last one counts; values that are not understood are ignored, like
  * Kata's agent does, because a guest that does not boot helps nobody. */
 void agent_boot_options_parse(const char *command_line, struct agent_boot_options *ret);
+/* The same from the text of that file, instead of all that *@ret has but the channel. Kata's
+ * agent reads TOML, of which this is what its settings need. Keys are the options' names without
+ * "agent.", but "log_level". */
+void agent_boot_options_parse_file(const char *text, struct agent_boot_options *ret);

@@ -113,8 +113,11 @@ struct process *process_find(struct agent_server *server, const char *container_
 
 	if (!container)
 		return NULL;
-	/* Clients differ in how they name the init: not at all, or as they did at its creation. */
+	/* Clients differ in how they name the init: not at all, as they did at its creation, or
+	 * like its container. */
 	process = exec_id && *exec_id ? find_by_exec_id(container, exec_id) : container->init;
+	if (!process && exec_id && streq(exec_id, container->id))
+		process = container->init;
 	if (!process)
 		(void)error_set(err, -ENOENT, "container '%s' has no process '%s'", container_id,
 				exec_id ? exec_id : "");

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/server/server-internal.h"
@@ -249,29 +247,6 @@ static int arrange_as_kata(struct agent_server *server, struct oci_config *confi
 	return 0;
 }
 
-/* Executable files of the guest, in the order of their names as the directory gives them. */
-static void add_hooks(const char *hook_path, const char *kind, struct oci_hook **hooks,
-		      size_t *count)
-{
-	cleanup_free char *path = xasprintf("%s/%s", hook_path, kind);
-	cleanup_dir DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		cleanup_free char *file = xasprintf("%s/%s", path, entry->d_name);
-		struct oci_hook *hook;
-		struct stat st;
-
-		if (stat(file, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & 0111))
-			continue;
-		*hooks = xrealloc(*hooks, *count + 1, sizeof(**hooks));
-		hook = &(*hooks)[(*count)++];
-		*hook = (struct oci_hook){ .path = steal_ptr(&file) };
-		strv_push(&hook->args, xstrdup(entry->d_name));
-		strv_push(&hook->args, xstrdup(kind));
-	}
-}
-
 int sandbox_arrange(struct agent_server *server, struct oci_config *config, bool is_kata,
 		    bool has_shared_pids, struct error *err)
 {
@@ -283,9 +258,6 @@ int sandbox_arrange(struct agent_server *server, struct oci_config *config, bool
 		return r;
 	if ((has_shared_pids || sandbox->has_shared_pids) && pids_fd >= 0)
 		set_namespace(config, OCI_NS_PID, pids_fd);
-	if (sandbox->hook_path)
-		add_hooks(sandbox->hook_path, "prestart", &config->hooks.prestart,
-			  &config->hooks.prestart_count);
 	return 0;
 }
 
@@ -308,6 +280,9 @@ static void on_goodbye(void *ctx)
 
 static void begin_goodbye(struct agent_server *server)
 {
+	const struct error gone = { -EIO, "the sandbox is gone" };
+
+	rpc_fail_all(&server->oom.waiters, &gone); /* nothing will ever happen again */
 	storage_remove(server, steal_ptr(&server->sandbox.mounts));
 	if (!server->goodbye)
 		server->goodbye = loop_add_timer(server->loop, GOODBYE_MS, on_goodbye, server);

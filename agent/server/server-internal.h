@@ -238,12 +238,16 @@ int process_wait(struct rpc_call *call, const void *request, void *response, str
 
 /* container.c */
 
+enum stop_hooks { STOP_HOOKS_DUE, STOP_HOOKS_RUNNING, STOP_HOOKS_DONE };
+
 struct container {
 	struct agent_server *server;
 	struct container *next;
 	char *id;
 	struct oci_config *config;
 	struct cgroup *cgroup;
+	char *bundle;  /* where its configuration is for hooks to read; NULL: there are none */
+	enum stop_hooks stop_hooks;
 	int start_fd;  /* a byte in here starts the init; -1 once that was done */
 	char **mounts; /* storages to release, in order of mounting */
 	struct process *init;
@@ -268,12 +272,23 @@ void container_begin_removal(struct container *container);
 /* Everything that was made for it, at whatever stage it is. Its processes have exited, or are to
  * be killed. */
 void container_destroy(struct container *container);
-/* Answers who asked for its removal, last of all. */
+/* Runs its last hooks and then answers who asked for its removal. */
 void container_finish_removal(struct container *container);
 void containers_destroy(struct agent_server *server);
 
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err);
 int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* guest-hooks.c: hooks of the guest's image, and those after the start */
+
+void guest_hooks_add(struct container *container);
+/* In a worker. */
+int guest_hooks_make_bundle(const struct container *container, struct error *err);
+void guest_hooks_remove_bundle(struct container *container);
+/* 0 when there are none, or RPC_LATER. */
+int guest_hooks_after_start(struct container *container, const struct rpc_call *call);
+/* Whether some are to be waited for: container_finish_removal() is called again after them. */
+bool guest_hooks_before_end(struct container *container);
 
 /* create.c: CreateContainer */
 
@@ -422,6 +437,11 @@ int network_list_routes(struct rpc_call *call, const void *request, void *respon
 int network_add_neighbors(struct rpc_call *call, const void *request, void *response,
 			  struct error *err);
 
+/* iptables.c */
+
+int iptables_get(struct rpc_call *call, const void *request, void *response, struct error *err);
+int iptables_set(struct rpc_call *call, const void *request, void *response, struct error *err);
+
 /* hotplug.c: processors and memory that came later */
 
 int hotplug_online(struct rpc_call *call, const void *request, void *response, struct error *err);
@@ -470,6 +490,7 @@ struct agent_server {
 	struct logs logs;
 	struct shell *shells;
 	struct sandbox sandbox;
+	uint64_t scrapes; /* of the metrics */
 	bool is_ending; /* DestroySandbox: over when the last container is */
 	struct rpc_call *destroyers;
 	struct loop_source *goodbye;

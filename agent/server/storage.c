@@ -240,14 +240,16 @@ static const struct driver {
 	{ "scsi", mount_block, true },
 	{ "nvdimm", mount_block, true },
 	{ "bind", mount_bind, true },
+	{ "watchable-bind", mount_bind, true }, /* who watches it is told of no change */
 	{ "overlayfs", mount_overlay, true },
 	{ "ephemeral", mount_ephemeral, true },
 	{ "local", make_local, false },
 };
 
-const char *const storage_driver_names[] = { "9p",	  "virtio-fs", "blk",  "mmioblk",
-					     "scsi",	  "nvdimm",    "bind", "overlayfs",
-					     "ephemeral", "local",     NULL };
+const char *const storage_driver_names[] = {
+	"9p",	"virtio-fs",	  "blk",       "mmioblk",   "scsi",  "nvdimm",
+	"bind", "watchable-bind", "overlayfs", "ephemeral", "local", NULL,
+};
 
 static const struct driver *find_driver(const char *name)
 {

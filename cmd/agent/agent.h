@@ -3,6 +3,9 @@
 
 struct error;
 
+/* Where the image stays visible behind what pid 1 has mounted over it. */
+#define INITRAMFS "/initramfs"
+
 /* pid 1 of a VM: sets the machine up, serves, resets it. Does not return. */
 _Noreturn void pid1_main(void);
 

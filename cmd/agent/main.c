@@ -97,6 +97,7 @@ int main(int argc, char **argv)
 	if (r)
 		return r - 1;
 	log_setup(&(struct log_options){ .program = "moat-agent", .level = args.level, .fd = -1 });
+	log_keep_stderr();
 	if (serve(&args, &err) < 0) {
 		log_failure(&err);
 		return 1;

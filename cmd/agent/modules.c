@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,24 +18,22 @@
  * A kernel that has its drivers as modules gets each when it is needed: for the devices that are
  * there at boot, for those that are plugged in later (the kernel tells by uevents), and for file
  * systems, protocols and the like when the kernel asks for them. For that it runs modprobe, which
- * is this program by another name; so the initramfs stays reachable in the new root.
+ * is this program by another name, in the initramfs that stays reachable.
  */
-#define INITRAMFS "/initramfs"
 #define MODULES "/modules"
 #define MODPROBE "/sbin/modprobe"
 #define UEVENT_MAX 8192
 
-static int keep_initramfs(const char *new_root, struct error *err)
+static int make_modprobe(const char *new_root, struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s" INITRAMFS, new_root);
 	cleanup_free char *sbin = xasprintf("%s/sbin", new_root);
 	cleanup_free char *modprobe = xasprintf("%s" MODPROBE, new_root);
 	cleanup_free char *knob = xasprintf("%s/proc/sys/kernel/modprobe", new_root);
 	int r;
 
-	if (mkdir(path, 0700) < 0 || mount("/", path, NULL, MS_BIND, NULL) < 0)
-		return error_sys(err, errno, "bind '%s'", path);
-	if (mkdir(sbin, 0755) < 0 || symlink(INITRAMFS "/init", modprobe) < 0)
+	if (mkdir(sbin, 0755) < 0 && errno != EEXIST)
+		return error_sys(err, errno, "make '%s'", sbin);
+	if (symlink(INITRAMFS "/init", modprobe) < 0 && errno != EEXIST) /* the image's own */
 		return error_sys(err, errno, "make '%s'", modprobe);
 	r = write_file_at(AT_FDCWD, knob, MODPROBE);
 	return r < 0 ? error_sys(err, r, "write '%s'", knob) : 0;
@@ -52,7 +49,7 @@ int modules_set_up(const char *new_root, struct error *err)
 		return 0;
 	guest_modules_load_at_boot(modules, sysfs);
 	guest_modules_free(modules);
-	return keep_initramfs(new_root, err);
+	return make_modprobe(new_root, err);
 }
 
 /* [OPTION…] NAME [PARAMETER…], as the kernel and people call modprobe(8). */

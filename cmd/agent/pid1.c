@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -24,6 +25,7 @@
 
 #define NEW_ROOT "/newroot"
 #define COMMAND_LINE_MAX 65536
+#define CONFIG_FILE_MAX 65536
 
 struct boot {
 	struct agent_boot_options options;
@@ -98,6 +100,19 @@ static int open_console(void *ctx, struct error *err)
 	return 0;
 }
 
+/* A guest that does not boot helps nobody, so one that cannot be read is only mentioned. */
+static void read_config_file(struct agent_boot_options *options)
+{
+	cleanup_free char *path = xstrdup(options->config_file);
+	cleanup_free char *text = NULL;
+	int r = read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX, &text, NULL);
+
+	if (r < 0)
+		log_warning("read '%s': %s", path, strerror(-r));
+	else
+		agent_boot_options_parse_file(text, options);
+}
+
 static int read_options(void *ctx, struct error *err)
 {
 	struct boot *boot = ctx;
@@ -107,11 +122,40 @@ static int read_options(void *ctx, struct error *err)
 	if (r < 0)
 		return error_sys(err, r, "read '/proc/cmdline'");
 	agent_boot_options_parse(line, &boot->options);
+	if (*boot->options.config_file)
+		read_config_file(&boot->options);
 	log_setup(&(struct log_options){
 		.program = "moat-agent",
 		.level = boot->options.log_level,
 		.fd = -1,
 	});
+	log_keep_stderr();
+	return 0;
+}
+
+static bool is_of_image(const char *name)
+{
+	return name[0] != '.' && !streq(name, &NEW_ROOT[1]);
+}
+
+/* What the image has besides the agent (programs and their libraries, hooks, /etc) stays where it
+ * was, as far as the agent has nothing of its own there. */
+static int keep_image(void *ctx, struct error *err)
+{
+	cleanup_dir DIR *dir = opendir("/");
+	cleanup_fd int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+
+	if (!dir || root < 0 || mkdirat(root, &INITRAMFS[1], 0700) < 0 ||
+	    mount("/", NEW_ROOT INITRAMFS, NULL, MS_BIND, NULL) < 0)
+		return error_sys(err, errno, "keep the image in '%s'", INITRAMFS);
+	while ((entry = readdir(dir))) {
+		cleanup_free char *to = xasprintf("%s/%s", &INITRAMFS[1], entry->d_name);
+
+		if (is_of_image(entry->d_name) && symlinkat(to, root, entry->d_name) < 0 &&
+		    errno != EEXIST)
+			return error_sys(err, errno, "link '/%s'", entry->d_name);
+	}
 	return 0;
 }
 
@@ -149,6 +193,7 @@ static const struct step boot_steps[] = {
 	{ "mounts", mount_all },
 	{ "console", open_console },
 	{ "options", read_options },
+	{ "image", keep_image },
 	{ "modules", set_up_modules },
 	{ "root", enter_root },
 	{ "devices", watch_devices },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/base/log.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -14,7 +15,10 @@
 
 static struct log_options options = { "moat", LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, -1 };
 
+static int kept_stderr = -1;
+
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const char *const kata_level_names[] = { "ERRO", "WARN", "INFO", "DEBG" };
 
 void log_setup(const struct log_options *wanted)
 {
@@ -23,7 +27,12 @@ void log_setup(const struct log_options *wanted)
 
 int log_fd(void)
 {
-	return options.fd;
+	return options.fd >= 0 ? options.fd : kept_stderr;
+}
+
+void log_keep_stderr(void)
+{
+	kept_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
 enum log_format log_file_format(void)
@@ -43,9 +52,10 @@ static void write_record(enum log_level level, const char *msg)
 	char when[RFC3339_SIZE];
 
 	rfc3339_format(time(NULL), -1, when);
-	if (options.format == LOG_FORMAT_JSON) {
+	if (options.format != LOG_FORMAT_TEXT) {
 		strbuf_addstr(&line, "{\"level\":");
-		json_quote(&line, level_names[level]);
+		json_quote(&line, options.format == LOG_FORMAT_KATA ? kata_level_names[level]
+								    : level_names[level]);
 		strbuf_addstr(&line, ",\"msg\":");
 		json_quote(&line, msg);
 		strbuf_addstr(&line, ",\"time\":");
@@ -63,7 +73,8 @@ static void write_stderr(const char *kind, const char *msg)
 {
 	cleanup_free char *line = xasprintf("%s: %s%s\n", options.program, kind, msg);
 
-	(void)write_all(STDERR_FILENO, line, strlen(line)); /* as above */
+	(void)write_all(kept_stderr >= 0 ? kept_stderr : STDERR_FILENO, line,
+			strlen(line)); /* as above */
 }
 
 void log_at(enum log_level level, const char *fmt, ...)

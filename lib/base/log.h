@@ -15,7 +15,11 @@ struct error;
  * standard output, so a success stays silent on both.
  */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum log_format {
+	LOG_FORMAT_TEXT,
+	LOG_FORMAT_JSON,
+	LOG_FORMAT_KATA /* JSON with levels as hosts of Kata's agent read them: "ERRO", "WARN" … */
+};
 
 struct log_options {
 	const char *program;    /* prefix of text lines, e.g. "moat" */
@@ -25,7 +29,10 @@ struct log_options {
 };
 
 void log_setup(const struct log_options *options);
-int log_fd(void); /* the log file's descriptor, or -1 */
+/* Standard error is from now on what it is now: for who makes processes whose own standard error
+ * the log is not to be found in. */
+void log_keep_stderr(void);
+int log_fd(void); /* what the log has open: its file, or the standard error that was kept; or -1 */
 enum log_format log_file_format(void);
 bool log_wants(enum log_level level);
 

@@ -31,3 +31,27 @@ agentctl() {
   expect "$(agentctl WaitProcess "{\"container_id\": \"$ID\", \"exec_id\": \"e\"}" | jq .status)" = 0
   moat delete --force "$ID"
 }
+
+@test "what is appended to the image is the agent's to run and to read" {
+  only_vm "there is no agent natively"
+  local guest=${MOAT_GUEST:-$(dirname "$(dirname "$MOAT")")/guest} extra=$BATS_TEST_TMPDIR/extra
+  [ -e "$guest/guest.json" ] || skip "no guest image in '$guest'"
+  mkdir -p "$extra/bin" "$extra/usr/sbin" "$extra/etc"
+  cp /bin/busybox "$extra/bin/sh"
+  printf '#!/bin/sh\necho "*filter"\n' >"$extra/usr/sbin/iptables-save"
+  chmod +x "$extra/usr/sbin/iptables-save"
+  echo 'hotplug_timeout = 1 # second' >"$extra/etc/agent.toml"
+  cp -r "$guest" "$BATS_TEST_TMPDIR/guest"
+  export MOAT_GUEST=$BATS_TEST_TMPDIR/guest
+  (cd "$extra" && find . | busybox cpio -o -H newc) >>"$MOAT_GUEST/$(jq -r .initrd "$MOAT_GUEST/guest.json")"
+
+  config --arg k "$(readlink -f "$MOAT_GUEST/$(jq -r .kernel "$MOAT_GUEST/guest.json")")" \
+    '.vm = {kernel: {path: $k, parameters: ["agent.config_file=/etc/agent.toml"]}}'
+  detached_sleep
+  expect "$(agentctl GetIPTables | jq -r .data | base64 -d)" = "*filter"
+  run agentctl SetIPTables '{"is_ipv6": true}'
+  expect_match "$output" "UNIMPLEMENTED: the guest's image has no 'ip6tables-restore'"
+  run agentctl AddSwapPath '{"path": "/dev/none"}'
+  expect_match "$output" "device '/dev/none': it did not appear in 1000 ms"
+  moat delete --force "$ID"
+}

@@ -272,3 +272,25 @@ int open_stdio(struct scene *s, uint32_t *ret_number)
 	assert_true(*ret_number > 0);
 	return fd;
 }
+
+void write_in(const struct scene *s, const char *path, const char *text)
+{
+	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
+	cleanup_free char *dir = xstrdup(whole);
+	FILE *file;
+
+	*strrchr(dir, '/') = '\0';
+	assert_int_equal(mkdir_parents(dir, 0755), 0);
+	file = fopen(whole, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+void write_program(const struct scene *s, const char *path, const char *text)
+{
+	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
+
+	write_in(s, path, text);
+	assert_int_equal(chmod(whole, 0755), 0);
+}

@@ -50,5 +50,8 @@ int send_signal(struct scene *s, const char *exec_id, uint32_t sig);
 int remove_container(struct scene *s);
 /* Reads to the end by calls. */
 char *read_all(struct scene *s, enum agent_method method, const char *exec_id);
+/* A file in the scene's directory; one that can be executed. */
+void write_in(const struct scene *s, const char *path, const char *text);
+void write_program(const struct scene *s, const char *path, const char *text);
 int open_port(struct scene *s, uint32_t port, uint32_t *ret_number);
 int open_stdio(struct scene *s, uint32_t *ret_number);

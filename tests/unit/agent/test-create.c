@@ -18,6 +18,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "tests/unit/agent/scene.h"
 
@@ -137,6 +138,58 @@ static void a_spec_of_katas_runs_in_the_sandboxs_namespaces(void **state)
 	free(k.root);
 }
 
+static void a_unit_of_systemds_is_a_directory_in_here(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *unit = xasprintf("::%s", s->cgroup + 1);
+	cleanup_free char *out = NULL;
+	struct kata k;
+	grpc_Empty empty;
+
+	need_containers(s);
+	make_kata(&k, s, "cat /proc/self/cgroup");
+	k.spec.linux_.cgroups_path = unit;
+	assert_int_equal(call(s, AGENT_CREATE_CONTAINER, &k.req, &empty), 0);
+	assert_int_equal(start(s), 0);
+	out = read_all(s, AGENT_READ_STDOUT, "");
+	assert_non_null(strstr(out, s->cgroup));
+	assert_int_equal(remove_container(s), 0);
+	free(k.root);
+}
+
+static void prepare_talkative(const struct scene *s, struct agent_server_options *options)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	prepare(s, options);
+	(void)dup2(null, STDERR_FILENO);
+	log_setup(&(struct log_options){
+		.program = "moat-agent", .level = LOG_LEVEL_DEBUG, .fd = -1 });
+	log_keep_stderr();
+}
+
+static int make_talkative(void **state)
+{
+	return make_prepared_scene(state, prepare_talkative);
+}
+
+static void the_agents_log_is_not_in_a_containers_output(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *of_init = NULL;
+	cleanup_free char *of_exec = NULL;
+
+	need_containers(s);
+	assert_int_equal(create(s, false, "echo init >&2; exec sleep 100 2>/bin/x", NULL), 0);
+	assert_int_equal(start(s), 0);
+	of_init = read_all(s, AGENT_READ_STDERR, "");
+	assert_string_equal(of_init, "init\n");
+	assert_int_equal(run_exec(s, "e", "echo exec >&2", NULL), 0);
+	of_exec = read_all(s, AGENT_READ_STDERR, "e");
+	assert_string_equal(of_exec, "exec\n");
+	assert_int_equal(remove_container(s), 0);
+}
+
 static void a_process_of_katas_joins_it_and_its_limits_change(void **state)
 {
 	struct scene *s = *state;
@@ -165,7 +218,9 @@ static void a_process_of_katas_joins_it_and_its_limits_change(void **state)
 	assert_non_null(strstr(out, " y\n"));
 	assert_int_equal(wait_status(s, "e"), 7);
 	assert_int_equal(call(s, AGENT_UPDATE_CONTAINER, &update, &empty), 0);
-	assert_int_equal(call(s, AGENT_UPDATE_CONTAINER, &nothing, &empty), -EINVAL);
+	assert_int_equal(call(s, AGENT_UPDATE_CONTAINER, &nothing, &empty), 0);
+	assert_int_equal(send_signal(s, "c", SIGKILL), 0); /* the init's other name */
+	assert_int_equal(wait_status(s, "c"), 128 + SIGKILL);
 	assert_int_equal(remove_container(s), 0);
 	free(k.root);
 }
@@ -224,6 +279,7 @@ static void a_storage_is_there_as_long_as_its_container(void **state)
 	cleanup_free char *in_volume = in_agent(s, "rootfs/volume");
 	char *options[] = { TEXT("mode=711"), TEXT("size=64k"), TEXT("noexec") };
 	char *bind_options[] = { TEXT("bind"), TEXT("ro") };
+	cleanup_free char *watched = in(s, "rootfs/watched");
 	grpc_Storage storages[] = {
 		{ .driver = TEXT("ephemeral"),
 		  .mount_point = volume,
@@ -234,19 +290,21 @@ static void a_storage_is_there_as_long_as_its_container(void **state)
 		  .mount_point = bound,
 		  .options_count = 2,
 		  .options = bind_options },
+		{ .driver = TEXT("watchable-bind"), .source = source, .mount_point = watched },
 	};
 	cleanup_free char *out = NULL;
 	struct stat st;
 
 	need_containers(s);
 	make_dir(s, "source/inside");
-	assert_int_equal(create_with(s, "echo /bound/*; echo x > /bound/x || echo ro", storages, 2),
+	assert_int_equal(create_with(s, "echo /bound/* /watched/*; echo x > /bound/x || echo ro",
+				     storages, 3),
 			 0);
 	assert_int_equal(stat(in_volume, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0711);
 	assert_int_equal(start(s), 0);
 	out = read_all(s, AGENT_READ_STDOUT, "");
-	assert_string_equal(out, "/bound/inside\nro\n");
+	assert_string_equal(out, "/bound/inside /watched/inside\nro\n");
 	assert_int_equal(remove_container(s), 0);
 	assert_int_equal(stat(in_volume, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0755);
@@ -590,6 +648,99 @@ static void a_container_can_be_removed_while_it_is_being_made(void **state)
 	assert_int_equal(remove_container(s), 0);
 }
 
+/* hooks of the guest */
+
+static void write_hook(const struct scene *s, const char *path, const char *script)
+{
+	cleanup_free char *hook = xasprintf("hooks/%s", path);
+	cleanup_free char *text = xasprintf("#!/bin/sh\nexec >> %s/said\n%s\n", s->dir, script);
+
+	write_program(s, hook, text);
+}
+
+static char *hooks_said(const struct scene *s)
+{
+	cleanup_free char *path = in(s, "said");
+	char *text = NULL;
+
+	return read_file_at(AT_FDCWD, path, 1u << 20, &text, NULL) < 0 ? xstrdup("") : text;
+}
+
+static void make_hooked_sandbox(struct scene *s)
+{
+	cleanup_free char *hooks = in(s, "hooks");
+	const grpc_CreateSandboxRequest req = { .sandbox_id = TEXT("s"), .guest_hook_path = hooks };
+
+	assert_int_equal(create_sandbox(s, &req), 0);
+}
+
+static void the_guests_hooks_run_at_their_times(void **state)
+{
+	/* Its name, its argument, its input, and what is in the bundle. */
+	static const char say[] = "echo ${0##*/} $1 $(/bin/grep -o 'status\":\"[a-z]*') *";
+	struct scene *s = *state;
+	cleanup_free char *link = in(s, "hooks/poststart/link");
+	cleanup_free char *after_start = NULL;
+	cleanup_free char *after_end = NULL;
+	cleanup_free char *bundle = in(s, "run/c");
+
+	need_containers(s);
+	write_hook(s, "prestart/a", say);
+	write_hook(s, "poststart/b", say);
+	write_hook(s, "poststop/c", say);
+	write_hook(s, "poststop/d", "exit 1"); /* is mentioned in the log, and that is all */
+	assert_int_equal(symlink("b", link), 0);
+	make_hooked_sandbox(s);
+	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
+	assert_int_equal(start(s), 0);
+	after_start = hooks_said(s);
+	assert_string_equal(after_start, "a prestart status\":\"created config.json\n"
+					 "b poststart status\":\"running config.json\n");
+	assert_int_equal(remove_container(s), 0);
+	after_end = hooks_said(s);
+	assert_string_equal(after_end + strlen(after_start),
+			    "c poststop status\":\"stopped config.json\n");
+	assert_int_equal(access(bundle, F_OK), -1);
+}
+
+static void a_hook_that_fails_after_the_start_is_told(void **state)
+{
+	struct scene *s = *state;
+	const grpc_StartContainerRequest req = { .container_id = TEXT("c") };
+	struct error err = ERROR_INIT;
+	grpc_Empty empty;
+
+	need_containers(s);
+	write_hook(s, "poststart/b", "echo no way >&2; exit 4");
+	make_hooked_sandbox(s);
+	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
+	assert_true(agent_call(s->client, AGENT_START_CONTAINER, &req, &empty, TIMEOUT_MS, &err) <
+		    0);
+	assert_non_null(strstr(err.msg, "exit status 4: no way"));
+	assert_int_equal(remove_container(s), 0);
+}
+
+static void a_container_whose_hooks_wait_for_their_turn_can_be_removed(void **state)
+{
+	struct scene *s = *state;
+	const grpc_StartContainerRequest req = { .container_id = TEXT("c") };
+	struct pending slow = { 0 }, starting = { 0 };
+
+	need_containers(s);
+	write_hook(s, "poststart/b", "true");
+	write_hook(s, "poststop/c", "echo over");
+	make_hooked_sandbox(s);
+	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
+	begin_slow(s, &slow, TIMEOUT_MS);
+	assert_int_equal(agent_call_async(s->client, AGENT_START_CONTAINER, &req, TIMEOUT_MS,
+					  on_answer, &starting, NULL),
+			 0);
+	assert_int_equal(remove_container(s), 0);
+	assert_int_equal(loop_run_until(s->loop, &starting.is_done, TIMEOUT_MS), 0);
+	assert_int_equal(loop_run_until(s->loop, &slow.is_done, TIMEOUT_MS), 0);
+	assert_true(slow.code < 0);
+}
+
 static void a_request_ends_when_its_time_is_over(void **state)
 {
 	struct scene *s = *state;
@@ -620,6 +771,23 @@ static void the_agent_ends_in_the_middle_of_a_creation(void **state)
 	/* The scene's end sends it a SIGTERM, and wants a clean exit. */
 }
 
+static void who_waits_for_events_learns_that_the_sandbox_is_gone(void **state)
+{
+	struct scene *s = *state;
+	const grpc_GetOOMEventRequest event = { 0 };
+	const grpc_DestroySandboxRequest destroy = { 0 };
+	struct pending waiting = { 0 };
+	grpc_Empty empty;
+
+	need_containers(s);
+	assert_int_equal(agent_call_async(s->client, AGENT_GET_OOM_EVENT, &event, TIMEOUT_MS,
+					  on_answer, &waiting, NULL),
+			 0);
+	assert_int_equal(call(s, AGENT_DESTROY_SANDBOX, &destroy, &empty), 0);
+	assert_int_equal(loop_run_until(s->loop, &waiting.is_done, TIMEOUT_MS), 0);
+	assert_int_equal(waiting.code, -EIO);
+}
+
 static void destroying_the_sandbox_does_not_wait_for_a_creation(void **state)
 {
 	struct scene *s = *state;
@@ -640,6 +808,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_spec_of_katas_runs_in_the_sandboxs_namespaces),
+		TEST(a_unit_of_systemds_is_a_directory_in_here),
+		cmocka_unit_test_setup_teardown(the_agents_log_is_not_in_a_containers_output,
+						make_talkative, drop_scene),
 		TEST(a_process_of_katas_joins_it_and_its_limits_change),
 		TEST(containers_share_the_first_ones_processes_when_asked),
 		TEST(a_storage_is_there_as_long_as_its_container),
@@ -654,6 +825,10 @@ int main(void)
 		TEST(a_container_can_be_removed_while_it_is_being_made),
 		TEST(a_request_ends_when_its_time_is_over),
 		TEST(the_agent_ends_in_the_middle_of_a_creation),
+		TEST(the_guests_hooks_run_at_their_times),
+		TEST(a_hook_that_fails_after_the_start_is_told),
+		TEST(a_container_whose_hooks_wait_for_their_turn_can_be_removed),
+		TEST(who_waits_for_events_learns_that_the_sandbox_is_gone),
 		TEST(destroying_the_sandbox_does_not_wait_for_a_creation),
 	};
 

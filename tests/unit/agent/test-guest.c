@@ -59,6 +59,7 @@ static void prepare(const struct scene *s, struct agent_server_options *options)
 	options->sys_dir = xasprintf("%s/sys", s->dir);
 	options->dev_dir = xasprintf("%s/dev", s->dir);
 	options->run_dir = xasprintf("%s/run", s->dir);
+	options->image_dir = xasprintf("%s/image", s->dir);
 	options->device_timeout_ms = 300;
 	options->log_port = LOG_PORT;
 	options->console_port = CONSOLE_PORT;
@@ -72,20 +73,6 @@ static void prepare(const struct scene *s, struct agent_server_options *options)
 static int make(void **state)
 {
 	return make_prepared_scene(state, prepare);
-}
-
-static void write_in(const struct scene *s, const char *path, const char *text)
-{
-	cleanup_free char *whole = xasprintf("%s/%s", s->dir, path);
-	cleanup_free char *dir = xstrdup(whole);
-	FILE *file;
-
-	*strrchr(dir, '/') = '\0';
-	assert_int_equal(mkdir_parents(dir, 0755), 0);
-	file = fopen(whole, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
 }
 
 static char *read_in(const struct scene *s, const char *path)
@@ -168,6 +155,19 @@ static void a_name_that_is_taken_changes_its_owner(void **state)
 	assert_int_equal(call(s, AGENT_LIST_INTERFACES, &list, &resp), 0);
 	assert_string_equal(find_interface(&resp, "lo")->hw_addr, HW);
 	assert_non_null(find_interface(&resp, "link7"));
+	agent_response_release(AGENT_LIST_INTERFACES, &resp);
+}
+
+static void a_link_with_another_address_is_taken_by_its_name(void **state)
+{
+	struct scene *s = *state;
+	const grpc_ListInterfacesRequest list = { 0 };
+	grpc_Interfaces resp;
+
+	need_containers(s);
+	assert_int_equal(update(s, "link7", "02:00:00:00:00:42", "10.9.0.2"), 0);
+	assert_int_equal(call(s, AGENT_LIST_INTERFACES, &list, &resp), 0);
+	assert_string_equal(find_interface(&resp, "link7")->hw_addr, "02:00:00:00:00:42");
 	agent_response_release(AGENT_LIST_INTERFACES, &resp);
 }
 
@@ -290,6 +290,11 @@ static void routes_and_neighbours_are_set(void **state)
 	assert_true(has_default && has_other);
 	agent_response_release(AGENT_UPDATE_ROUTES, &resp);
 	assert_int_equal(call(s, AGENT_ADD_ARP_NEIGHBORS, &arp, &empty), 0);
+	arp.has_neighbors = false;
+	assert_int_equal(call(s, AGENT_ADD_ARP_NEIGHBORS, &arp, &empty), -EINVAL);
+	assert_int_equal(call(s, AGENT_UPDATE_ROUTES, &(grpc_UpdateRoutesRequest){ 0 }, &resp),
+			 -EINVAL);
+	arp.has_neighbors = true;
 	neighbor.device = (char *)"eth9";
 	assert_true(call(s, AGENT_ADD_ARP_NEIGHBORS, &arp, &empty) < 0);
 }
@@ -385,6 +390,7 @@ static void directories_and_links_are_copied_too(void **state)
 	struct scene *s = *state;
 	cleanup_free char *link = xasprintf("%s/run/shared/containers/link", s->dir);
 	cleanup_free char *dir = xasprintf("%s/run/shared/containers/dir", s->dir);
+	cleanup_free char *file = xasprintf("%s/file", dir);
 	char to[16] = "";
 	struct stat st;
 
@@ -396,6 +402,13 @@ static void directories_and_links_are_copied_too(void **state)
 	assert_int_equal(copy(s, "link", S_IFLNK | 0777, 0, 0, "/usr"), 0);
 	assert_int_equal(readlink(link, to, sizeof(to) - 1), 4);
 	assert_string_equal(to, "/usr");
+	/* One in the place of another; what is in a directory stays. */
+	assert_int_equal(copy(s, "dir/file", S_IFREG | 0600, 0, 1, "x"), 0);
+	assert_int_equal(copy(s, "link", S_IFDIR | 0700, 0, 0, ""), 0);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_int_equal(copy(s, "dir", S_IFDIR | 0700, 0, 0, ""), 0);
+	assert_int_equal(access(file, F_OK), 0);
 }
 
 static void nothing_is_copied_outside_of_what_is_shared(void **state)
@@ -420,20 +433,41 @@ static void nothing_is_copied_outside_of_what_is_shared(void **state)
 
 static void metrics_are_prometheus_text(void **state)
 {
+	/* clang-format off */
+	static const char *const wanted[] = {
+		"# TYPE kata_guest_load gauge\n",
+		"\nkata_agent_scrape_count 2\n",
+		"\nkata_agent_threads 1\n",
+		"\nkata_agent_total_time ",
+		"\nkata_agent_total_vm ",
+		"\nkata_agent_total_rss ",
+		"\nkata_agent_proc_stat{item=\"cstime\"} ",
+		"\nkata_agent_proc_status{item=\"vmrss\"} ",
+		"\nkata_agent_proc_status{item=\"nonvoluntary_ctxt_switches\"} ",
+		"\nkata_guest_load{item=\"load1\"} ",
+		"\nkata_guest_tasks{item=\"max\"} ",
+		"\nkata_guest_meminfo{item=\"mem_total\"} ",
+		"\nkata_guest_meminfo{item=\"active_anon\"} ",
+		"\nkata_guest_meminfo{item=\"s_reclaimable\"} ",
+		"\nkata_guest_meminfo{item=\"committed_as\"} ",
+		"\nkata_guest_vm_stat{item=\"nr_free_pages\"} ",
+		"\nkata_guest_cpu_time{cpu=\"total\",item=\"user\"} ",
+		"\nkata_guest_netdev_stat{interface=\"lo\",item=\"recv_bytes\"} ",
+		"\n# TYPE kata_guest_filesystem_bytes gauge\n",
+		"\n# TYPE kata_guest_filesystem_inodes gauge\n",
+	};
+	/* clang-format on */
 	struct scene *s = *state;
 	const grpc_GetMetricsRequest req = { 0 };
 	grpc_Metrics resp;
 
 	need_containers(s);
 	assert_int_equal(call(s, AGENT_GET_METRICS, &req, &resp), 0);
-	assert_non_null(strstr(resp.metrics, "# TYPE kata_guest_load gauge\n"));
-	assert_non_null(strstr(resp.metrics, "\nkata_guest_load{item=\"load1\"} "));
-	assert_non_null(strstr(resp.metrics, "\nkata_guest_meminfo{item=\"MemTotal\"} "));
-	assert_non_null(
-		strstr(resp.metrics, "\nkata_guest_cpu_time{cpu=\"total\",item=\"user\"} "));
-	assert_non_null(strstr(resp.metrics,
-			       "\nkata_guest_netdev_stat{interface=\"lo\",item=\"recv_bytes\"} "));
-	assert_non_null(strstr(resp.metrics, "\nkata_agent_total_rss "));
+	agent_response_release(AGENT_GET_METRICS, &resp);
+	assert_int_equal(call(s, AGENT_GET_METRICS, &req, &resp), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		if (!strstr(resp.metrics, wanted[i]))
+			fail_msg("no '%s' in:\n%s", wanted[i], resp.metrics);
 	agent_response_release(AGENT_GET_METRICS, &resp);
 }
 
@@ -466,16 +500,56 @@ static void what_belongs_to_the_machine_is_refused_outside_of_one(void **state)
 	assert_int_equal(call(s, AGENT_SET_GUEST_DATE_TIME, &time, &empty), -EACCES);
 }
 
+static int set_tables(struct scene *s, bool is_ipv6, const char *text, struct agent_bytes *ret)
+{
+	const grpc_SetIPTablesRequest req = {
+		.is_ipv6 = is_ipv6,
+		.data = { (const uint8_t *)text, strlen(text) },
+	};
+	grpc_SetIPTablesResponse resp;
+	int r = call(s, AGENT_SET_IP_TABLES, &req, &resp);
+
+	if (r == 0)
+		*ret = resp.data;
+	return r;
+}
+
+static void packet_filters_are_read_and_written_by_the_images_programs(void **state)
+{
+	struct scene *s = *state;
+	const grpc_GetIPTablesRequest get = { 0 }, get6 = { .is_ipv6 = true };
+	cleanup_free char *restored = NULL;
+	grpc_GetIPTablesResponse resp;
+	struct agent_bytes data = { 0 };
+
+	need_containers(s);
+	assert_int_equal(call(s, AGENT_GET_IP_TABLES, &get, &resp), -ENOSYS);
+	assert_int_equal(set_tables(s, false, "*filter\n", &data), -ENOSYS);
+	write_program(s, "image/usr/sbin/iptables-save",
+		      "#!/bin/sh\necho '*filter'; echo warning >&2\n");
+	write_program(s, "image/sbin/ip6tables-save", "#!/bin/sh\necho no table >&2; exit 3\n");
+	write_program(s, "image/sbin/ip6tables-restore",
+		      "#!/bin/sh\ncat > ${0%/*}/restored; echo $@\n");
+	assert_int_equal(call(s, AGENT_GET_IP_TABLES, &get, &resp), 0);
+	assert_int_equal(resp.data.size, 8);
+	assert_memory_equal(resp.data.data, "*filter\n", 8);
+	agent_response_release(AGENT_GET_IP_TABLES, &resp);
+	assert_int_equal(call(s, AGENT_GET_IP_TABLES, &get6, &resp), -EIO);
+	assert_int_equal(set_tables(s, true, "*nat\nCOMMIT\n", &data), 0);
+	assert_int_equal(data.size, 9);
+	assert_memory_equal(data.data, "--wait 5\n", 9);
+	free((void *)data.data);
+	restored = read_in(s, "image/sbin/restored");
+	assert_string_equal(restored, "*nat\nCOMMIT\n");
+}
+
 static void methods_that_are_not_built_say_so(void **state)
 {
 	struct scene *s = *state;
-	const grpc_SetIPTablesRequest tables = { 0 };
 	const grpc_ResizeVolumeRequest resize = { 0 };
-	grpc_SetIPTablesResponse resp;
 	grpc_Empty empty;
 
 	need_containers(s);
-	assert_int_equal(call(s, AGENT_SET_IP_TABLES, &tables, &resp), -ENOSYS);
 	assert_int_equal(call(s, AGENT_RESIZE_VOLUME, &resize, &empty), -ENOSYS);
 }
 
@@ -495,7 +569,7 @@ static void the_log_can_be_read_on_a_port_of_its_own(void **state)
 	n = recv(fd, text, sizeof(text) - 1, 0);
 	assert_true(n > 0);
 	text[n] = '\0';
-	assert_non_null(strstr(text, "{\"level\":\"debug\",\"msg\":\"StartContainer: container "
+	assert_non_null(strstr(text, "{\"level\":\"DEBG\",\"msg\":\"StartContainer: container "
 				     "'nobody' does not exist\",\"time\":\""));
 	close(fd);
 	/* Who comes later gets what was before. */
@@ -531,6 +605,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_link_gets_its_name_address_and_mtu),
 		TEST(a_name_that_is_taken_changes_its_owner),
+		TEST(a_link_with_another_address_is_taken_by_its_name),
 		TEST(a_link_that_does_not_come_is_missed),
 		TEST(a_link_takes_the_place_of_one_of_the_hosts),
 		TEST(a_link_that_is_not_needed_loses_its_driver),
@@ -543,6 +618,7 @@ int main(void)
 		TEST(metrics_are_prometheus_text),
 		TEST(a_volume_says_how_full_it_is),
 		TEST(what_belongs_to_the_machine_is_refused_outside_of_one),
+		TEST(packet_filters_are_read_and_written_by_the_images_programs),
 		TEST(methods_that_are_not_built_say_so),
 		TEST(the_log_can_be_read_on_a_port_of_its_own),
 		TEST(the_debug_console_is_a_shell_on_a_terminal),

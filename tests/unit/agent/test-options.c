@@ -107,6 +107,52 @@ static void what_is_extra_has_a_port_or_a_number(void **state)
 	assert_false(o.has_console);
 }
 
+static void a_file_says_the_same_in_its_own_words(void **state)
+{
+	static const char text[] = "# of the image\n"
+				   "log_level = \"debug\" # not info\n"
+				   "  server_addr='unix:///run/agent.sock'\r\n"
+				   "log_vport = 1025\n"
+				   "debug_console = true\n"
+				   "debug_console_vport = 1026 # a shell\n"
+				   "hotplug_timeout = 7\n"
+				   "container_pipe_size = 65536\n"
+				   "dev_mode = true\n"
+				   "log = \"error\"\n"
+				   "\"unfinished\n"
+				   "unfinished = \"\n"
+				   "=\n"
+				   "[endpoints]\n"
+				   "hotplug_timeout = 9\n";
+	struct agent_boot_options o;
+
+	agent_boot_options_parse("agent.channel=vsock agent.log=error", &o);
+	agent_boot_options_parse_file(text, &o);
+	assert_int_equal(o.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(o.channel, AGENT_CHANNEL_UNIX);
+	assert_string_equal(o.channel_name, "/run/agent.sock");
+	assert_int_equal(o.log_port, 1025);
+	assert_true(o.has_console);
+	assert_int_equal(o.console_port, 1026);
+	assert_int_equal(o.device_timeout_s, 7);
+	assert_int_equal(o.pipe_size, 65536);
+}
+
+static void the_command_line_names_the_file(void **state)
+{
+	struct agent_boot_options o;
+
+	agent_boot_options_parse("agent.log=debug agent.config_file=/etc/agent.toml", &o);
+	assert_string_equal(o.config_file, "/etc/agent.toml");
+	agent_boot_options_parse("agent.config_file=agent.toml", &o);
+	assert_string_equal(o.config_file, "");
+	agent_boot_options_parse("agent.log=debug agent.channel=serial:other", &o);
+	agent_boot_options_parse_file("channel = \"vsock\"", &o);
+	assert_int_equal(o.log_level, LOG_LEVEL_WARNING);
+	assert_int_equal(o.channel, AGENT_CHANNEL_SERIAL);
+	assert_string_equal(o.channel_name, "other");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +161,8 @@ int main(void)
 		cmocka_unit_test(the_last_one_counts),
 		cmocka_unit_test(what_is_not_understood_changes_nothing),
 		cmocka_unit_test(what_is_extra_has_a_port_or_a_number),
+		cmocka_unit_test(a_file_says_the_same_in_its_own_words),
+		cmocka_unit_test(the_command_line_names_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

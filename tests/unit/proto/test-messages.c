@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "agent/proto/method.h"
+#include "agent/proto/ttrpc.h"
 #include "lib/base/str.h"
 
 static void every_method_has_its_messages_and_is_found_by_name(void **state)
@@ -49,6 +50,65 @@ static void a_request_has_katas_bytes_on_the_wire(void **state)
 	assert_int_equal(agent_message_encode(&grpc_CreateContainerRequest_msg, &req, &sb), 0);
 	assert_int_equal(sb.len, sizeof(golden));
 	assert_memory_equal(sb.buf, golden, sizeof(golden));
+}
+
+/* What kata-agent-ctl 4.1 sends, field by field: Rust's protobuf and ttrpc wrote it. */
+static void a_request_of_katas_own_tool_is_understood(void **state)
+{
+	/* clang-format off */
+	static const char frame[] =
+		"\x0a\x11" "grpc.AgentService" "\x12\x0f" "CreateContainer"
+		"\x1a\x80\x01" /* the request: 128 bytes */
+			"\x0a\x01" "k"
+			"\x2a\x26" /* storages = 5 */
+				"\x0a\x09" "ephemeral" "\x1a\x05" "tmpfs" "\x22\x05" "tmpfs"
+				"\x2a\x07" "size=1m" "\x32\x02" "/v"
+			"\x32\x51" /* OCI = 6 */
+				"\x0a\x05" "1.1.0"
+				"\x12\x1f" /* Process: Terminal, User, Args, Cwd, OOMScoreAdj -5 */
+					"\x08\x01"
+					"\x1a\x09" "\x08\x01\x10\x02" "\x1a\x03\x0a\xac\x02"
+					"\x22\x02" "sh" "\x32\x01" "/"
+					"\x58\xfb\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+				"\x1a\x06" "\x0a\x02" "/r" "\x10\x01"
+				"\x42\x1f" /* Linux: Memory with Limit and Swap -1, CgroupsPath */
+					"\x22\x12" "\x12\x10"
+						"\x08\x80\x80\x80\x20"
+						"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+					"\x2a\x02" "/k"
+					"\x32\x05" "\x0a\x03" "ipc"
+			"\x38\x01" /* sandbox_pidns = 7 */
+		"\x20\x80\x94\xeb\xdc\x03" /* timeout_nano: a second */
+		"\x2a\x1c" "\x0a\x0d" "agent-ctl-cfg" "\x12\x0b" "auto-values"; /* metadata */
+	/* clang-format on */
+	struct ttrpc_request request;
+	grpc_CreateContainerRequest got;
+
+	assert_int_equal(ttrpc_request_decode((const uint8_t *)frame, sizeof(frame) - 1, &request),
+			 0);
+	assert_memory_equal(request.service.data, "grpc.AgentService", request.service.len);
+	assert_memory_equal(request.method.data, "CreateContainer", request.method.len);
+	assert_int_equal(request.timeout_ns, 1000000000);
+	assert_int_equal(request.payload.len, 128);
+	assert_int_equal(agent_message_decode(&grpc_CreateContainerRequest_msg, sizeof(got),
+					      request.payload.data, request.payload.len, &got),
+			 0);
+	assert_string_equal(got.container_id, "k");
+	assert_true(got.sandbox_pidns);
+	assert_int_equal(got.storages_count, 1);
+	assert_string_equal(got.storages[0].driver, "ephemeral");
+	assert_string_equal(got.storages[0].options[0], "size=1m");
+	assert_non_null(got.oci);
+	assert_true(got.oci->process.terminal);
+	assert_int_equal(got.oci->process.user.additional_gids_count, 2);
+	assert_int_equal(got.oci->process.user.additional_gids[1], 300);
+	assert_int_equal(got.oci->process.oom_score_adj, -5);
+	assert_string_equal(got.oci->process.args[0], "sh");
+	assert_true(got.oci->root.readonly);
+	assert_int_equal(got.oci->linux_.resources.memory.limit, 64 << 20);
+	assert_int_equal(got.oci->linux_.resources.memory.swap, -1);
+	assert_string_equal(got.oci->linux_.namespaces[0].type, "ipc");
+	agent_message_release(&grpc_CreateContainerRequest_msg, &got);
 }
 
 static void odd_field_numbers_are_katas(void **state)
@@ -142,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_method_has_its_messages_and_is_found_by_name),
 		cmocka_unit_test(a_request_has_katas_bytes_on_the_wire),
+		cmocka_unit_test(a_request_of_katas_own_tool_is_understood),
 		cmocka_unit_test(odd_field_numbers_are_katas),
 		cmocka_unit_test(bytes_beyond_64_kib_survive_the_way),
 		cmocka_unit_test(a_repeated_single_field_keeps_the_last_value),
