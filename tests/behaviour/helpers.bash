@@ -13,7 +13,7 @@ load "${BASH_SOURCE[0]%/*}/../lib/rootfs"
 
 # bats waits for everyone who holds its descriptor 3.
 moat() {
-  "$MOAT" --root "$ROOT" "$@" 3>&-
+  "$MOAT" --root "$ROOT" ${MOAT_TEST_MANAGER:+--cgroup-manager "$MOAT_TEST_MANAGER"} "$@" 3>&-
 }
 
 # Runs the bundle in the foreground. Arguments are options of `moat run`.
