@@ -66,7 +66,9 @@ static void fill_seccomp(struct oci_features_seccomp *seccomp)
 static void fill_linux(struct oci_features_linux *l)
 {
 	l->capabilities = capabilities();
-	l->cgroup = (struct oci_features_cgroup){ .v1 = true, .v2 = true, .rdma = true };
+	l->cgroup = (struct oci_features_cgroup){
+		.v1 = true, .v2 = true, .systemd = true, .systemd_user = true, .rdma = true
+	};
 	fill_seccomp(&l->seccomp);
 	l->apparmor.enabled = true;
 	l->selinux.enabled = true;

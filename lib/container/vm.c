@@ -69,9 +69,8 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 static int check_address(const struct container *c, struct error *err)
 {
 	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
-	cleanup_free char *own =
-		xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
-			  c->record.sandbox ? c->record.sandbox : c->id);
+	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
+					   c->record.sandbox ? c->record.sandbox : c->id);
 	uint32_t number;
 
 	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
@@ -216,8 +215,8 @@ static int create(struct container *c, const struct container_create_request *re
 	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
-	if (r < 0 && cg)
-		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* the first error counts */
+	if (r < 0)
+		(void)backend_remove_cgroup(c, cg, NULL); /* the first error counts */
 	return r;
 }
 
@@ -364,7 +363,7 @@ static int update_host(struct container *c, struct error *err)
 	int r = backend_open_cgroup(c, &cg, err);
 
 	resources.devices_count = 0;
-	return r < 0 || !cg ? r : cgroup_update(cg, &resources, err);
+	return r < 0 || !cg ? r : backend_update_cgroup(c, cg, &resources, &resources, err);
 }
 
 static int update(struct container *c, const struct oci_resources *changes, struct error *err)
@@ -425,8 +424,8 @@ static int destroy(struct container *c, struct error *err)
 
 	if (r == 0)
 		r = backend_end_process(c, cg, err);
-	if (r == 0 && cg)
-		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
+	if (r == 0)
+		r = backend_remove_cgroup(c, cg, err);
 	if (r == 0 && is_member(c))
 		r = leave_sandbox(c, err);
 	if (r < 0)
