@@ -122,6 +122,44 @@ is_forgotten() {
   moat delete --force "$ID"
 }
 
+# The user's manager cannot be asked by root: the whole container is the user's.
+@test "an ordinary user's containers get their cgroups from his own manager" {
+  local work=$BATS_TEST_TMPDIR/users
+  mkdir "$work"
+  cp -a "$BUNDLE/rootfs" "$work/rootfs"
+  "$BATS_TEST_DIRNAME/as-user" true
+  chown -R moat-tester "$work"
+  chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/*/ "$BATS_TEST_TMPDIR" "$work"
+  cat >"$work/script" <<'SCRIPT'
+set -e
+cd "$1"
+"$MOAT" spec --rootless
+jq '.process.terminal = false | .process.args = ["sleep", "1000"]
+  | .linux.resources = {memory: {limit: 67108864}, pids: {limit: 20}}' config.json >part
+mv part config.json
+"$MOAT" --systemd-cgroup --isolation native create users </dev/null >out 2>&1 || { cat out; exit 1; }
+path=$(jq -r .cgroup "$XDG_RUNTIME_DIR/moat/users/state.json")
+echo "path $path"
+echo "memory $(cat "/sys/fs/cgroup$path/memory.max") pids $(cat "/sys/fs/cgroup$path/pids.max")"
+echo "active $(systemctl --user is-active moat-users.scope)"
+"$MOAT" start users
+"$MOAT" exec users sh -c 'echo entered $(id -u)' </dev/null
+"$MOAT" update --memory 50M users
+echo "memory $(cat "/sys/fs/cgroup$path/memory.max")"
+"$MOAT" delete --force users
+echo "then $(systemctl --user is-active moat-users.scope || true)"
+SCRIPT
+  run -0 "$BATS_TEST_DIRNAME/as-user" bash "$work/script" "$work" 3>&-
+  local uid
+  uid=$(id -u moat-tester)
+  expect "${lines[0]}" = "path /user.slice/user-$uid.slice/user@$uid.service/user.slice/moat-users.scope"
+  expect "${lines[1]}" = "memory 67108864 pids 20"
+  expect "${lines[2]}" = "active active"
+  expect "${lines[3]}" = "entered 0"
+  expect "${lines[4]}" = "memory 52428800"
+  expect "${lines[5]}" = "then inactive"
+}
+
 @test "a virtual machine is in its scope, and is not limited to what its guest is" {
   export MOAT_ISOLATION=vm
   config '.linux.resources += {memory: {limit: 134217728}}'
