@@ -215,14 +215,16 @@ mounts_now() {
 
 # The lines of the second text that are not in the first, each as often as there are more.
 lines_added() {
-  local line
+  local line count
   local -A known=()
   while IFS= read -r line; do
-    known[x$line]=$((${known[x$line]-0} + 1))
+    count=${known[x$line]-0}
+    known[x$line]=$((count + 1))
   done <<<"$1"
   while IFS= read -r line; do
-    if ((${known[x$line]-0} > 0)); then
-      known[x$line]=$((known[x$line] - 1))
+    count=${known[x$line]-0}
+    if ((count > 0)); then
+      known[x$line]=$((count - 1))
     else
       printf '%s\n' "$line"
     fi
