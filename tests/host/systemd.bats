@@ -37,6 +37,7 @@ is_forgotten() {
   [ "$(property LoadState)" = not-found ]
 }
 
+# bats test_tags=brief
 @test "the container is a scope with its limits, which a reload leaves in force" {
   config '.linux.resources += {memory: {limit: 67108864, swap: 100663296}, pids: {limit: 20},
     cpu: {quota: 50000, period: 100000, shares: 512, cpus: "1"}}
@@ -64,6 +65,7 @@ is_forgotten() {
   is_forgotten
 }
 
+# bats test_tags=brief
 @test "an update reaches systemd as well as the cgroup" {
   config '.linux.resources += {memory: {limit: 67108864}}'
   detached_sleep

@@ -2,6 +2,8 @@
 # Containers of an ordinary user, whose cgroups his own manager makes. Not in a process namespace of the
 # suite's: systemd's clients refuse a manager that is outside of theirs.
 
+# bats file_tags=kvm-host
+
 bats_require_minimum_version 1.5.0
 
 load ../lib/rootfs
@@ -30,6 +32,7 @@ users_script() {
   run -0 "$BATS_TEST_DIRNAME/as-user" bash -e "$work/script" "$work" 3>&-
 }
 
+# bats test_tags=brief
 @test "a user's container is a scope of his own manager's, with limits and without traces" {
   local uid
   users_script <<'SCRIPT'
