@@ -82,7 +82,8 @@ label() {
 @test "a label is set whatever the container has on /proc" {
   label
   config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
-  script 'mount -t tmpfs none /proc && mkdir -p /proc/thread-self/attr /proc/self/attr &&
+  script 'mount -t tmpfs -o context=system_u:object_r:box_t:s0 none /proc &&
+    mkdir -p /proc/thread-self/attr /proc/self/attr &&
     : >/proc/thread-self/attr/exec && exec sleep 1000'
   detached
   eventually 20 container_is_named sleep
