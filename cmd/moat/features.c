@@ -81,7 +81,7 @@ static void fill_linux(struct oci_features_linux *l)
 
 static void fill_annotations(struct oci_features *features)
 {
-	static const char *const unsafe[] = { "io.moat.", "run.oci." };
+	static const char *const unsafe[] = { "io.moat.", "org.systemd.property.", "run.oci." };
 	struct string_map *map = &features->annotations;
 
 	string_map_set(map, "io.moat.version", MOAT_VERSION);

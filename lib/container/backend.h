@@ -79,7 +79,8 @@ extern const struct container_backend vm_backend;
 /* *ret stays NULL for a container that has no cgroup of its own. */
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err);
 /* Plans, records, makes and limits it, in this order: once the record names a cgroup, everything
- * in it is ours to kill, so one that is in use by then is refused before. */
+ * in it is ours to kill, so one that is in use by then is refused before. A scope of systemd's is
+ * recorded once it is there: before that it ends with us. */
 int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
 			struct cgroup **ret, struct error *err);
 /* Changes @cg's limits; @all of them are systemd's to know, if it is its scope. */

@@ -4,7 +4,7 @@
 #include "lib/base/str.h"
 #include "lib/engine/cgroup-internal.h"
 
-/* With these a cgroup has all that most limits ask for; others are enabled where they are missed. */
+/* With these a cgroup has all that most limits ask for; others are enabled when one is missed. */
 static const char *const wanted[] = { "cpuset", "cpu", "io", "memory", "pids" };
 
 static bool has_all_wanted(char *const *controllers)

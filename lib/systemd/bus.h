@@ -22,7 +22,7 @@ struct message;
 struct bus;
 
 int bus_connect(bool is_users, struct bus **ret, struct error *err);
-/* For tests: over a connected socket, which it takes. @has_daemon: a bus, not the manager itself. */
+/* For tests: over a connected socket, which it takes. @has_daemon: a bus, no manager itself. */
 int bus_connect_fd(int fd, bool has_daemon, struct bus **ret, struct error *err);
 void bus_close(struct bus *bus);
 DEFINE_CLEANUP(bus_close_p, struct bus *, bus_close)

@@ -31,7 +31,7 @@ struct unit_properties {
 
 void unit_properties_done(struct unit_properties *p);
 #define cleanup_unit_properties CLEANUP(unit_properties_done)
-/* Takes @word, if that is not NULL. Returns the words, which may be added to until the next call. */
+/* Takes @word, if not NULL. Returns the words, which may be added to until the next call. */
 char ***unit_properties_add(struct unit_properties *p, const char *name, const char *type,
 			    char *word);
 /* false: there is no optional one of that name. */

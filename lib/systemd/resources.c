@@ -171,7 +171,7 @@ static int add_unified(struct unit_properties *p, const struct string_pair *pair
 				err);
 	if (streq(pair->key, "cpu.max"))
 		add_cpu_max(p, pair->value);
-	/* "50M", which the kernel understands and systemd would not be told, is left to the kernel. */
+	/* "50M" is understood by the kernel, and left to it. */
 	if (name && (streq(pair->value, "max") || parse_u64(pair->value, &value) == 0))
 		add_number(p, name, value);
 	return 0;

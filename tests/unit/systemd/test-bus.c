@@ -18,8 +18,8 @@
 #include "lib/systemd/message.h"
 
 /*
- * A manager in a child of the test: a script of what it waits for and what it says then. One that is
- * asked something else, or not at all, ends with a status that the test sees.
+ * A manager in a child of the test: a script of what it waits for and what it says then. One that
+ * is asked something else, or not at all, ends with a status that the test sees.
  */
 #define MANAGER_INTERFACE "org.freedesktop.systemd1.Manager"
 
