@@ -5,7 +5,7 @@
 
 load helpers
 
-export MOAT_TEST_MANAGER=systemd
+export MOAT_TEST_MANAGER=systemd MOAT_ISOLATION=native
 
 setup_file() {
   [ -e /run/systemd/private ] || skip "systemd does not run here"
