@@ -88,11 +88,6 @@ void message_put_u64(struct strbuf *body, uint64_t value)
 	put(body, &value, sizeof(value));
 }
 
-void message_put_double(struct strbuf *body, double value)
-{
-	put(body, &value, sizeof(value));
-}
-
 void message_put_string(struct strbuf *body, const char *value)
 {
 	size_t len = strlen(value);

@@ -47,7 +47,6 @@ void message_put_byte(struct strbuf *body, uint8_t value);
 void message_put_u16(struct strbuf *body, uint16_t value);
 void message_put_u32(struct strbuf *body, uint32_t value);
 void message_put_u64(struct strbuf *body, uint64_t value);
-void message_put_double(struct strbuf *body, double value);
 void message_put_string(struct strbuf *body, const char *value); /* an object's path too */
 void message_put_signature(struct strbuf *body, const char *value);
 /* A struct or an entry of a dictionary begins like this. */

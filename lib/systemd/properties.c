@@ -47,13 +47,23 @@ bool unit_properties_drop(struct unit_properties *p, const char *name)
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-static int put_text(struct strbuf *body, const char *word)
+/* An array's @put and @size are its elements', which are numbers or texts. */
+struct value_type {
+	const char *type;
+	int (*put)(struct strbuf *body, const struct value_type *type, const char *word);
+	size_t size; /* of a number */
+	bool is_signed;
+	size_t alignment;
+	size_t words; /* of an element; 0: it is no array */
+};
+
+static int put_text(struct strbuf *body, const struct value_type *type, const char *word)
 {
 	message_put_string(body, word);
 	return 0;
 }
 
-static int put_bool(struct strbuf *body, const char *word)
+static int put_bool(struct strbuf *body, const struct value_type *type, const char *word)
 {
 	bool is_true = streq(word, "true");
 
@@ -63,90 +73,67 @@ static int put_bool(struct strbuf *body, const char *word)
 	return 0;
 }
 
-static int put_byte(struct strbuf *body, const char *word)
+static int parse_signed(const char *word, size_t size, uint64_t *ret)
 {
-	uint32_t value;
+	int64_t value, limit = size < 8 ? (int64_t)1 << (8 * size - 1) : INT64_MAX;
 
-	if (parse_u32(word, &value) < 0 || value > UINT8_MAX)
+	if (parse_i64(word, &value) < 0 || (size < 8 && (value < -limit || value >= limit)))
 		return -ERANGE;
-	message_put_byte(body, (uint8_t)value);
+	*ret = (uint64_t)value;
 	return 0;
 }
 
-static int put_u16(struct strbuf *body, const char *word)
+static int parse_unsigned(const char *word, size_t size, uint64_t *ret)
 {
-	uint32_t value;
-
-	if (parse_u32(word, &value) < 0 || value > UINT16_MAX)
+	if (parse_u64(word, ret) < 0 || (size < 8 && *ret >> (8 * size)))
 		return -ERANGE;
-	message_put_u16(body, (uint16_t)value);
 	return 0;
 }
 
-static int put_i16(struct strbuf *body, const char *word)
-{
-	int64_t value;
-
-	if (parse_i64(word, &value) < 0 || value < INT16_MIN || value > INT16_MAX)
-		return -ERANGE;
-	message_put_u16(body, (uint16_t)value);
-	return 0;
-}
-
-static int put_u32(struct strbuf *body, const char *word)
-{
-	uint32_t value;
-
-	if (parse_u32(word, &value) < 0)
-		return -ERANGE;
-	message_put_u32(body, value);
-	return 0;
-}
-
-static int put_i32(struct strbuf *body, const char *word)
-{
-	int64_t value;
-
-	if (parse_i64(word, &value) < 0 || value < INT32_MIN || value > INT32_MAX)
-		return -ERANGE;
-	message_put_u32(body, (uint32_t)value);
-	return 0;
-}
-
-static int put_u64(struct strbuf *body, const char *word)
+static int put_number(struct strbuf *body, const struct value_type *type, const char *word)
 {
 	uint64_t value;
+	int r = type->is_signed ? parse_signed(word, type->size, &value)
+				: parse_unsigned(word, type->size, &value);
 
-	if (parse_u64(word, &value) < 0)
-		return -ERANGE;
-	message_put_u64(body, value);
+	if (r < 0)
+		return r;
+	switch (type->size) {
+	case 1:
+		message_put_byte(body, (uint8_t)value);
+		break;
+	case 2:
+		message_put_u16(body, (uint16_t)value);
+		break;
+	case 4:
+		message_put_u32(body, (uint32_t)value);
+		break;
+	default:
+		message_put_u64(body, value);
+	}
 	return 0;
 }
 
-static int put_i64(struct strbuf *body, const char *word)
-{
-	int64_t value;
-
-	if (parse_i64(word, &value) < 0)
-		return -ERANGE;
-	message_put_u64(body, (uint64_t)value);
-	return 0;
-}
-
-/* An array's @put and @alignment are its elements'. */
-static const struct value_type {
-	const char *type;
-	int (*put)(struct strbuf *body, const char *word);
-	size_t alignment;
-	size_t words; /* of an element; 0: it is no array */
-} value_types[] = {
-	{ "s", put_text, 4, 0 },     { "o", put_text, 4, 0 },  { "b", put_bool, 4, 0 },
-	{ "y", put_byte, 1, 0 },     { "n", put_i16, 2, 0 },   { "q", put_u16, 2, 0 },
-	{ "i", put_i32, 4, 0 },	     { "u", put_u32, 4, 0 },   { "x", put_i64, 8, 0 },
-	{ "t", put_u64, 8, 0 },	     { "as", put_text, 4, 1 }, { "ay", put_byte, 1, 1 },
-	{ "au", put_u32, 4, 1 },     { "ai", put_i32, 4, 1 },  { "at", put_u64, 8, 1 },
-	{ "a(ss)", put_text, 8, 2 },
+/* clang-format off */
+static const struct value_type value_types[] = {
+	{ "s",     put_text,   0, false, 4, 0 },
+	{ "o",     put_text,   0, false, 4, 0 },
+	{ "b",     put_bool,   0, false, 4, 0 },
+	{ "y",     put_number, 1, false, 1, 0 },
+	{ "n",     put_number, 2, true,  2, 0 },
+	{ "q",     put_number, 2, false, 2, 0 },
+	{ "i",     put_number, 4, true,  4, 0 },
+	{ "u",     put_number, 4, false, 4, 0 },
+	{ "x",     put_number, 8, true,  8, 0 },
+	{ "t",     put_number, 8, false, 8, 0 },
+	{ "as",    put_text,   0, false, 4, 1 },
+	{ "ay",    put_number, 1, false, 1, 1 },
+	{ "au",    put_number, 4, false, 4, 1 },
+	{ "ai",    put_number, 4, true,  4, 1 },
+	{ "at",    put_number, 8, false, 8, 1 },
+	{ "a(ss)", put_text,   0, false, 8, 2 },
 };
+/* clang-format on */
 
 static const struct value_type *find_type(const char *type)
 {
@@ -165,7 +152,7 @@ static int put_array(struct strbuf *body, const struct value_type *type, char *c
 
 		if (type->words > 1 && i++ % type->words == 0)
 			message_put_struct(body);
-		r = type->put(body, word);
+		r = type->put(body, type, word);
 		if (r < 0)
 			return r;
 	}
@@ -184,7 +171,9 @@ static int put_property(struct strbuf *body, const struct unit_property *propert
 		return -EINVAL;
 	if (type->words)
 		return put_array(body, type, property->words);
-	return strv_len(property->words) == 1 ? type->put(body, property->words[0]) : -EINVAL;
+	if (strv_len(property->words) != 1)
+		return -EINVAL;
+	return type->put(body, type, property->words[0]);
 }
 
 int unit_properties_write(const struct unit_properties *p, struct strbuf *body, struct error *err)
