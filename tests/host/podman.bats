@@ -69,10 +69,10 @@ teardown() {
   [ ! -e "/sys/fs/cgroup$path" ]
 }
 
-@test "a pod's containers are in its slice" {
-  podman pod create --name pod --infra=false --cgroup-parent machine.slice >/dev/null
-  podman run --detach --pod pod --name member --network none localhost/busybox sleep 1000
-  run -0 cat "/proc/$(podman inspect --format '{{.State.Pid}}' member)/cgroup"
-  [[ $output == *"0::/machine.slice/machine-libpod_pod_"*".slice/libpod-"*.scope* ]]
-  podman pod rm --force --time 0 pod
+@test "a slice that the caller names is the scope's" {
+  podman run --detach --name box --network none --cgroup-parent moat-tests.slice localhost/busybox sleep 1000
+  run -0 cat "/proc/$(podman inspect --format '{{.State.Pid}}' box)/cgroup"
+  [[ $output == *"0::/moat.slice/moat-tests.slice/libpod-"*.scope* ]]
+  podman rm --force --time 0 box
+  systemctl stop moat.slice
 }

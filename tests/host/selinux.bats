@@ -19,7 +19,7 @@ container_is_named() {
 }
 
 label() {
-  config --arg label "${1-$LABEL}" '.process.selinuxLabel = $label'
+  config --arg value "${1-$LABEL}" '.process.selinuxLabel = $value'
 }
 
 @test "the policy is in force, and confines who has its label" {
