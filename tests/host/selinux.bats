@@ -89,7 +89,7 @@ label() {
   eventually 20 container_is_named sleep
   # It has a procfs of its own to look into, since the container's is hidden.
   run -0 moat exec --cap CAP_SYS_ADMIN "$ID" sh -c \
-    'mkdir -p /tmp/proc; mount -t proc proc /tmp/proc; cat /tmp/proc/self/attr/current' </dev/null
+    'mount -t proc proc /tmp && cat /tmp/self/attr/current' </dev/null
   expect_match "$output" "$LABEL"
   moat delete --force "$ID"
 }
