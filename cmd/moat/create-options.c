@@ -36,10 +36,6 @@ int create_request(const struct globals *globals, const struct create_values *va
 {
 	uint32_t listen_fds = activation_fds();
 
-	if (globals->wants_systemd || globals->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
-		return error_set(
-			err, -EOPNOTSUPP,
-			"systemd cgroups are not supported yet: use --cgroup-manager cgroupfs");
 	if (globals->settings_error.code) {
 		*err = globals->settings_error;
 		return err->code;
@@ -63,6 +59,8 @@ int create_request(const struct globals *globals, const struct create_values *va
 		.no_new_keyring = values->no_new_keyring,
 		.no_subreaper = values->no_subreaper,
 		.no_cgroup = globals->cgroup_manager == CGROUP_MANAGER_DISABLED,
+		.uses_systemd =
+			globals->wants_systemd || globals->cgroup_manager == CGROUP_MANAGER_SYSTEMD,
 		.is_lenient = is_lenient(globals),
 		.isolation = globals->isolation,
 		.configured_isolation = globals->settings.isolation,

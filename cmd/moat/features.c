@@ -66,7 +66,9 @@ static void fill_seccomp(struct oci_features_seccomp *seccomp)
 static void fill_linux(struct oci_features_linux *l)
 {
 	l->capabilities = capabilities();
-	l->cgroup = (struct oci_features_cgroup){ .v1 = true, .v2 = true, .rdma = true };
+	l->cgroup = (struct oci_features_cgroup){
+		.v1 = true, .v2 = true, .systemd = true, .systemd_user = true, .rdma = true
+	};
 	fill_seccomp(&l->seccomp);
 	l->apparmor.enabled = true;
 	l->selinux.enabled = true;
@@ -79,7 +81,7 @@ static void fill_linux(struct oci_features_linux *l)
 
 static void fill_annotations(struct oci_features *features)
 {
-	static const char *const unsafe[] = { "io.moat.", "run.oci." };
+	static const char *const unsafe[] = { "io.moat.", "org.systemd.property.", "run.oci." };
 	struct string_map *map = &features->annotations;
 
 	string_map_set(map, "io.moat.version", MOAT_VERSION);

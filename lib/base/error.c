@@ -109,6 +109,8 @@ static const struct {
 	{ "clone: Operation not permitted",
 	  "without rights a container needs a user namespace: 'moat spec --rootless'" },
 	{ "names a unit of systemd", "give a path, or --systemd-cgroup on a host with systemd" },
+	{ "systemd: connect to the",
+	  "systemd does not run here, or not for this user ($XDG_RUNTIME_DIR): use --cgroup-manager cgroupfs" },
 	{ "cgroup: no rights",
 	  "name a parent in linux.cgroupsPath that this user was given, or ask for no limits with --rootless=true" },
 	{ "has processes itself",

@@ -9,8 +9,11 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
+#include "lib/linux/cgroupfs.h"
+#include "lib/systemd/scope.h"
 #include "oci/config.h"
 
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
@@ -55,20 +58,69 @@ static char *plan_path(const struct container *c)
 	return delegated;
 }
 
-int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
-			struct cgroup **ret, struct error *err)
+static int open_unused(const struct container *c, const char *path, struct cgroup **ret,
+		       struct error *err)
 {
-	cleanup_free char *path = plan_path(c);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = cgroup_open(path, &cg, err);
 
+	if (r == 0)
+		r = check_unused(cg, err);
 	if (r < 0)
 		return r;
 	cg->is_lenient = c->is_lenient;
-	r = check_unused(cg, err);
+	*ret = steal_ptr(&cg);
+	return 0;
+}
+
+static bool host_has_v2_only(void)
+{
+	struct cgroupfs_mount *mount;
+
+	if (cgroupfs_find_v2_only(&mount) < 0)
+		return false;
+	cgroupfs_free_mounts(mount, 1);
+	return true;
+}
+
+/* systemd makes it. It is recorded once it is there: until then it ends with us. */
+static int open_scope(struct container *c, const struct oci_resources *resources,
+		      struct cgroup **ret, struct error *err)
+{
+	CLEANUP(scope_done) struct scope scope = SCOPE_INIT;
+	int r = scope_start(c->id, c->config, resources, host_has_v2_only(), state_is_rootless(),
+			    &scope, err);
+
+	if (r == 0)
+		r = cgroup_open(scope.path, ret, err);
 	if (r < 0)
 		return r;
-	c->record.cgroup = steal_ptr(&path);
+	(*ret)->is_lenient = c->is_lenient;
+	(*ret)->is_scope = true;
+	c->record.cgroup = steal_ptr(&scope.path);
+	c->record.unit = steal_ptr(&scope.unit);
+	c->holder = steal_pid(&scope.holder);
+	return 0;
+}
+
+static int open_directory(struct container *c, struct cgroup **ret, struct error *err)
+{
+	cleanup_free char *path = plan_path(c);
+	int r = open_unused(c, path, ret, err);
+
+	if (r == 0)
+		c->record.cgroup = steal_ptr(&path);
+	return r;
+}
+
+int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
+			struct cgroup **ret, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cg = NULL;
+	int r = c->uses_systemd ? open_scope(c, resources, &cg, err) : open_directory(c, &cg, err);
+
+	if (r < 0)
+		return r;
 	r = container_save(c, err);
 	if (r == 0)
 		r = cgroup_create(cg, err);
@@ -76,11 +128,36 @@ int backend_make_cgroup(struct container *c, const struct oci_resources *resourc
 		return r;
 	r = cgroup_apply(cg, resources, err);
 	if (r < 0) {
-		(void)cgroup_remove(cg, 0, NULL); /* the first error is the one to tell */
+		(void)backend_remove_cgroup(c, cg, NULL); /* the first error is the one to tell */
 		return r;
 	}
 	*ret = steal_ptr(&cg);
 	return 0;
+}
+
+int backend_update_cgroup(const struct container *c, struct cgroup *cg,
+			  const struct oci_resources *all, const struct oci_resources *changes,
+			  struct error *err)
+{
+	int r = c->record.unit ? scope_update(c->record.unit, all, cg->layout == CGROUP_LAYOUT_V2,
+					      state_is_rootless(), err)
+			       : 0;
+
+	return r < 0 ? r : cgroup_update(cg, changes, err);
+}
+
+int backend_remove_cgroup(struct container *c, const struct cgroup *cg, struct error *err)
+{
+	struct error reason = ERROR_INIT;
+	int r;
+
+	kill_reap_pid(&c->holder);
+	r = cg ? cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err) : 0;
+	/* A scope without processes ends by itself; we only wait for that, if somebody is there. */
+	if (r == 0 && c->record.unit &&
+	    scope_stop(c->record.unit, state_is_rootless(), &reason) < 0)
+		log_debug("%s", reason.msg);
+	return r;
 }
 
 static void list_first(const struct container *c, pid_t **ret, size_t *ret_count)

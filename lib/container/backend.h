@@ -21,6 +21,8 @@ struct container {
 	struct record record;
 	struct oci_config *config; /* the state directory's, parsed; NULL if unreadable */
 	bool is_lenient;	   /* while it is made: see cgroup.h */
+	bool uses_systemd;	   /* while it is made: its cgroup is to be a scope */
+	pid_t holder;		   /* a child that keeps the scope until the init is in it, or 0 */
 };
 
 int container_save(struct container *c, struct error *err);
@@ -77,9 +79,16 @@ extern const struct container_backend vm_backend;
 /* *ret stays NULL for a container that has no cgroup of its own. */
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err);
 /* Plans, records, makes and limits it, in this order: once the record names a cgroup, everything
- * in it is ours to kill, so one that is in use by then is refused before. */
+ * in it is ours to kill, so one that is in use by then is refused before. A scope of systemd's is
+ * recorded once it is there: before that it ends with us. */
 int backend_make_cgroup(struct container *c, const struct oci_resources *resources,
 			struct cgroup **ret, struct error *err);
+/* Changes @cg's limits; @all of them are systemd's to know, if it is its scope. */
+int backend_update_cgroup(const struct container *c, struct cgroup *cg,
+			  const struct oci_resources *all, const struct oci_resources *changes,
+			  struct error *err);
+/* Kills what is left in it, and removes it, for systemd too. @cg may be NULL. */
+int backend_remove_cgroup(struct container *c, const struct cgroup *cg, struct error *err);
 
 /* Its processes as the host's cgroup lists them, or without a cgroup its first one. */
 int backend_pids(const struct container *c, pid_t **ret, size_t *ret_count, struct error *err);

@@ -37,6 +37,7 @@ struct container_create_request {
 	bool no_pivot;
 	bool no_new_keyring;
 	bool no_cgroup;            /* stay in the caller's cgroup */
+	bool uses_systemd;         /* its cgroup is a scope of systemd's */
 	bool no_subreaper;         /* foreground `run`: leave orphans to whoever reaps them now */
 	bool runs_at_once;         /* `run`: no stop between created and started */
 	int isolation;             /* enum isolation, or -1: isolation.h */

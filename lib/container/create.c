@@ -218,6 +218,7 @@ static int make_container(void *ctx, struct error *err)
 	int r = creation->backend->create(creation->c, &creation->request,
 					  creation->console.container_end, &creation->pid, err);
 
+	kill_reap_pid(&creation->c->holder);
 	/* Its hooks may have run, and those that clean up after them belong to them. */
 	if (r < 0)
 		container_run_poststop(creation->c);
@@ -282,6 +283,7 @@ int creation_run(struct creation *creation, struct error *err)
 	creation->c->root = xstrdup(request->root);
 	creation->c->id = xstrdup(request->id);
 	creation->c->is_lenient = request->is_lenient;
+	creation->c->uses_systemd = request->uses_systemd;
 	return steps_run(steps, ARRAY_SIZE(steps), creation, err);
 }
 

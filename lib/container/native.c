@@ -67,9 +67,9 @@ static int record_init(void *ctx, pid_t pid, struct error *err)
 }
 
 /* What a container leaves outside of its namespaces. */
-static int remove_traces(const struct container *c, const struct cgroup *cg, struct error *err)
+static int remove_traces(struct container *c, const struct cgroup *cg, struct error *err)
 {
-	int r = cg ? cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err) : 0;
+	int r = backend_remove_cgroup(c, cg, err);
 
 	if (r == 0)
 		r = native_rootfs_detach(c, err);
@@ -295,7 +295,7 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = require_cgroup(c, &cg, err);
 
-	return r < 0 ? r : cgroup_update(cg, changes, err);
+	return r < 0 ? r : backend_update_cgroup(c, cg, &c->config->linux_.resources, changes, err);
 }
 
 static int stats(const struct container *c, struct cgroup_stats *ret, struct error *err)

@@ -197,8 +197,8 @@ static int create(struct container *c, const struct container_create_request *re
 	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
-	if (r < 0 && cg)
-		(void)cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, NULL); /* the first error counts */
+	if (r < 0)
+		(void)backend_remove_cgroup(c, cg, NULL); /* the first error counts */
 	return r;
 }
 
@@ -377,7 +377,7 @@ static int update_host(struct container *c, struct error *err)
 	int r = backend_open_cgroup(c, &cg, err);
 
 	resources.devices_count = 0;
-	return r < 0 || !cg ? r : cgroup_update(cg, &resources, err);
+	return r < 0 || !cg ? r : backend_update_cgroup(c, cg, &resources, &resources, err);
 }
 
 static int update(struct container *c, const struct oci_resources *changes, struct error *err)
@@ -452,8 +452,8 @@ static int destroy(struct container *c, struct error *err)
 
 	if (r == 0)
 		r = backend_end_process(c, cg, err);
-	if (r == 0 && cg)
-		r = cgroup_remove(cg, BACKEND_KILL_TIMEOUT_MS, err);
+	if (r == 0)
+		r = backend_remove_cgroup(c, cg, err);
 	if (r == 0 && is_member(c))
 		r = leave_sandbox(c, err);
 	else if (r == 0)

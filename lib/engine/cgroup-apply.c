@@ -98,7 +98,8 @@ static int filter_program(const struct cgroup *cg, const struct device_rule *rul
 
 	if (fd < 0)
 		return error_sys(err, fd, "cgroup: load the device filter (CONFIG_CGROUP_BPF)");
-	r = cgroup_bpf_attach(cg->v2_fd, fd, !cgroup_v2(cg)->is_made);
+	/* A scope's has systemd's own program, which is there to stay. */
+	r = cgroup_bpf_attach(cg->v2_fd, fd, !cgroup_v2(cg)->is_made && !cg->is_scope);
 	return r < 0 ? error_sys(err, r, "cgroup: attach the device filter") : 0;
 }
 

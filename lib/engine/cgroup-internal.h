@@ -66,6 +66,9 @@ char *cgroup_own_v2_path(const struct cgroup_hierarchy *h);
 /* Whether @code (-errno) says that the caller has no rights here. */
 bool cgroup_is_about_rights(int code);
 
+/* Asks for @controller in every cgroup from the root down to ours, and reads h->controllers. */
+void cgroup_v2_enable(struct cgroup_hierarchy *h, const char *path, const char *controller);
+
 /* Reads h->controllers. */
 void cgroup_v2_read_controllers(struct cgroup_hierarchy *h, const char *path);
 

@@ -4,7 +4,7 @@
 #include "lib/base/str.h"
 #include "lib/engine/cgroup-internal.h"
 
-/* With these a cgroup has all that limits may ask for; others are found where they are missed. */
+/* With these a cgroup has all that most limits ask for; others are enabled when one is missed. */
 static const char *const wanted[] = { "cpuset", "cpu", "io", "memory", "pids" };
 
 static bool has_all_wanted(char *const *controllers)
@@ -49,9 +49,8 @@ static void enable_for_children(int root_fd, const char *path, const char *all,
 }
 
 /* In every cgroup from the root down to our parent. */
-static void enable_along(int root_fd, const char *path)
+static void enable_along(int root_fd, const char *path, char *const *controllers)
 {
-	cleanup_strv char **controllers = read_controllers(root_fd, "");
 	cleanup_free char *list = strv_join(controllers, " +");
 	cleanup_free char *all = xasprintf("+%s", list);
 	cleanup_free char *prefix = xstrdup(path);
@@ -79,8 +78,18 @@ static int make_valid(int root_fd, const char *path)
 	return cgroupfs_write(root_fd, path, "cgroup.type", "threaded");
 }
 
+void cgroup_v2_enable(struct cgroup_hierarchy *h, const char *path, const char *controller)
+{
+	cleanup_strv char **controllers = NULL;
+
+	strv_push(&controllers, xstrdup(controller));
+	enable_along(h->root_fd, path, controllers);
+	cgroup_v2_read_controllers(h, path);
+}
+
 int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers)
 {
+	cleanup_strv char **available = NULL;
 	int r = cgroup_make_path(h->root_fd, path);
 
 	if (r < 0)
@@ -91,7 +100,8 @@ int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_contro
 	cgroup_v2_read_controllers(h, path);
 	if (has_all_wanted(h->controllers))
 		return 0;
-	enable_along(h->root_fd, path);
+	available = read_controllers(h->root_fd, "");
+	enable_along(h->root_fd, path, available);
 	r = make_valid(h->root_fd, path);
 	cgroup_v2_read_controllers(h, path);
 	return r;

@@ -189,9 +189,25 @@ static int write_file(struct writer *w, const struct cgroup_hierarchy *h, const 
 	return r < 0 ? r : write_all(w->fd, value, strlen(value));
 }
 
+/* systemd enables the controllers that units ask for, and none besides: those that are asked for
+ * here may still be missing. */
+static const struct cgroup_hierarchy *find_or_enable(const struct cgroup *cg,
+						     const struct cgroup_knob *knob)
+{
+	struct cgroup_hierarchy *h = cgroup_find(cg, knob->controller);
+
+	if (h || knob->is_optional || cg->layout != CGROUP_LAYOUT_V2)
+		return h;
+	h = cgroup_v2(cg);
+	if (!h)
+		return NULL;
+	cgroup_v2_enable(h, cgroup_relative(cg), knob->controller);
+	return cgroup_find(cg, knob->controller);
+}
+
 static int write_knob(struct writer *w, const struct cgroup_knob *knob, struct error *err)
 {
-	const struct cgroup_hierarchy *h = cgroup_find(w->cg, knob->controller);
+	const struct cgroup_hierarchy *h = find_or_enable(w->cg, knob);
 	int r;
 
 	if (!h)

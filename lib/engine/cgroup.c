@@ -286,7 +286,7 @@ int cgroup_create(struct cgroup *cg, struct error *err)
 	bool is_used;
 	int r = make_all(cg, &is_used, err);
 
-	if (r == 0 && is_used)
+	if (r == 0 && is_used && !cg->is_scope)
 		r = refuse_used(cg, err);
 	if (r < 0) {
 		unmake(cg);

@@ -28,6 +28,8 @@ struct cgroup {
 	size_t hierarchies_count;
 	int v2_fd;   /* directory of the v2 cgroup once it exists, for CLONE_INTO_CGROUP, or -1 */
 	bool is_new; /* made by cgroup_create() of this very object */
+	/* Set by the caller: systemd has made it for us, and a process of ours is in it already. */
+	bool is_scope;
 	/* Leave access to devices as it is. Set by the caller, if what runs in here is a VMM, which
 	 * needs /dev/kvm and its peers; and by cgroup_apply(), once it has seen to them. */
 	bool keeps_devices;

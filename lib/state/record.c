@@ -32,6 +32,7 @@ static const struct field record_field_table[] = {
 	FIELD(struct record, "rootfsMount", U64, rootfs_mount),
 	FIELD(struct record, "created", STRING, created),
 	FIELD(struct record, "cgroup", STRING, cgroup),
+	FIELD(struct record, "systemdUnit", STRING, unit),
 	FIELD(struct record, "intelRdt", STRING, intel_rdt),
 	FIELD_ALWAYS(struct record, "owner", U32, owner),
 	FIELD_ALWAYS(struct record, "pid", U32, pid),

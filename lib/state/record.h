@@ -52,6 +52,7 @@ struct record {
 	uint64_t rootfs_mount;
 	char *created; /* RFC 3339 with nanoseconds, UTC */
 	char *cgroup;  /* path in each hierarchy */
+	char *unit;    /* systemd's scope whose cgroup that is, or NULL */
 	char *intel_rdt; /* what is to be removed of resctrl, beneath its root */
 	uint32_t owner; /* uid */
 	uint32_t pid;  /* native: init; vm: the shim; 0: not there yet */

@@ -88,9 +88,10 @@ enter() {
 @test "exec --detach returns at once and leaves a complete pid file" {
   detached_sleep
   moat exec --detach --pid-file "$BATS_TEST_TMPDIR/exec.pid" "$ID" \
-    sh -c 'echo up; sleep 1; echo later' </dev/null >"$OUT" 2>"$ERR"
+    sh -c 'echo up; until [ -e /go ]; do sleep 0.1; done; echo later' </dev/null >"$OUT" 2>"$ERR"
   [[ $(od -An -c "$BATS_TEST_TMPDIR/exec.pid" | tr -d ' \n') =~ ^[0-9]+$ ]]
   kill -0 "$(cat "$BATS_TEST_TMPDIR/exec.pid")"
+  moat exec "$ID" touch /go </dev/null
   eventually 20 file_contains "$OUT" later
   moat delete --force "$ID"
 }

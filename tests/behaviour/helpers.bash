@@ -13,7 +13,7 @@ load "${BASH_SOURCE[0]%/*}/../lib/rootfs"
 
 # bats waits for everyone who holds its descriptor 3.
 moat() {
-  "$MOAT" --root "$ROOT" "$@" 3>&-
+  "$MOAT" --root "$ROOT" ${MOAT_TEST_MANAGER:+--cgroup-manager "$MOAT_TEST_MANAGER"} "$@" 3>&-
 }
 
 # Runs the bundle in the foreground. Arguments are options of `moat run`.
@@ -166,20 +166,30 @@ try_once() {
   fi
 }
 
+# The configuration that a test starts from, made once a file.
+make_config() {
+  local file=$BATS_FILE_TMPDIR/config.json
+  if [ ! -e "$file" ]; then
+    "$MOAT" spec --bundle "$BATS_FILE_TMPDIR"
+    jq '.process.terminal = false | .root.readonly = false' <"$file" >"$file.part"
+    mv "$file.part" "$file"
+  fi
+}
+
+# Before and after each test few processes are made: on an emulated host one takes a tenth of a second.
 setup() {
-  ID=t-$(basename "$BATS_RUN_TMPDIR")-$BATS_SUITE_TEST_NUMBER
+  ID=t-${BATS_RUN_TMPDIR##*/}-$BATS_SUITE_TEST_NUMBER
   ROOT=$BATS_RUN_TMPDIR/state
   BUNDLE=$BATS_TEST_TMPDIR/bundle
   PID_FILE=$BATS_TEST_TMPDIR/pid
   OUT=$BATS_TEST_TMPDIR/out
   ERR=$BATS_TEST_TMPDIR/err
+  make_config
   mkdir "$BUNDLE"
-  cp -a "$BATS_FILE_TMPDIR/rootfs" "$BUNDLE/rootfs"
-  "$MOAT" spec --bundle "$BUNDLE"
-  config '.process.terminal = false | .root.readonly = false'
+  cp -a "$BATS_FILE_TMPDIR/rootfs" "$BATS_FILE_TMPDIR/config.json" "$BUNDLE/"
   try_once
-  mounts_now >"$BATS_TEST_TMPDIR/mounts-before"
-  orphans >"$BATS_TEST_TMPDIR/orphans-before"
+  MOUNTS_BEFORE=$(mounts_now)
+  ORPHANS_BEFORE=$(orphans)
 }
 
 teardown() {
@@ -206,23 +216,50 @@ explain() {
 }
 
 mounts_now() {
-  awk '{ print $5 }' /proc/self/mountinfo | sort
+  local point
+  while read -r _ _ _ _ point _; do
+    echo "$point"
+  done </proc/self/mountinfo
+}
+
+# The lines of the second text that are not in the first, each as often as there are more.
+lines_added() {
+  local line count
+  local -A known=()
+  while IFS= read -r line; do
+    count=${known[x$line]-0}
+    known[x$line]=$((count + 1))
+  done <<<"$1"
+  while IFS= read -r line; do
+    count=${known[x$line]-0}
+    if ((count > 0)); then
+      known[x$line]=$((count - 1))
+    else
+      printf '%s\n' "$line"
+    fi
+  done <<<"$2"
 }
 
 # Processes that nobody but the suite's process 1 waits for: what outlived its command. By pid and
 # name: bats's own are among them, now running and now asleep.
 orphans() {
-  # Fields after the name, which may hold anything: state, parent. Some processes end meanwhile.
-  sed -nE 's/^([0-9]+) \((.*)\) ([A-Z]) 1 .*/\1 \3 \2/p' /proc/[0-9]*/stat 2>/dev/null |
-    awk '$2 != "Z" { $2 = ""; print }' | sort
+  local file line name
+  for file in /proc/[0-9]*/stat; do
+    # Some processes end meanwhile. Fields after the name, which may hold anything: state, parent.
+    { read -r line <"$file"; } 2>/dev/null || continue
+    name=${line#*\(}
+    if [[ ${line##*\) } == [!Z]" 1 "* ]]; then
+      echo "${line%% *} ${name%\)*}"
+    fi
+  done
 }
 
 new_orphans() {
-  orphans | comm -13 "$BATS_TEST_TMPDIR/orphans-before" -
+  lines_added "$ORPHANS_BEFORE" "$(orphans)"
 }
 
 new_mounts() {
-  mounts_now | comm -13 "$BATS_TEST_TMPDIR/mounts-before" -
+  lines_added "$MOUNTS_BEFORE" "$(mounts_now)"
 }
 
 our_cgroups() {
@@ -231,7 +268,7 @@ our_cgroups() {
 
 # What moat found out about the machine, in @cache, is no container's.
 state_files() {
-  [ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1 -not -path "$ROOT/@*"
+  compgen -G "$ROOT/[!@]*" || true
 }
 
 is_all_gone() {

@@ -99,6 +99,24 @@ knob() {
   expect_match "$output" "--systemd-cgroup"
 }
 
+@test "cgroups of systemd's are refused with the way out where it does not run, in each spelling" {
+  [ ! -e /run/systemd/private ] || skip "systemd runs here"
+  args true
+  for option in --systemd-cgroup --systemd-cgroup=true "--cgroup-manager systemd"; do
+    # shellcheck disable=SC2086 # two words
+    run -1 "$MOAT" --root "$ROOT" $option run --bundle "$BUNDLE" "$ID" </dev/null 3>&-
+    expect_match "$output" "systemd: connect to the system's manager"
+    expect_match "$output" "hint: systemd does not run here"
+  done
+}
+
+@test "a path that names no scope is refused with the form that one has" {
+  config '.linux.cgroupsPath = "/system.slice/x"'
+  args true
+  run -1 "$MOAT" --root "$ROOT" --systemd-cgroup run --bundle "$BUNDLE" "$ID" </dev/null 3>&-
+  expect_match "$output" 'expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "/system.slice/x" instead'
+}
+
 @test "a name with odd characters is a name" {
   only_native "the same code"
   config --arg path "/a b;\$(c)*-$ID/[x]?" '.linux.cgroupsPath = $path'

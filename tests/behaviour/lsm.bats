@@ -71,7 +71,7 @@ PROFILE
   [[ "$output" != *"o such file"* ]]
 }
 
-# bats test_tags=kvm-host
+# bats test_tags=kvm-host,brief
 @test "a profile confines the process, and those that enter" {
   needs_apparmor
   profile moat-test

@@ -218,7 +218,7 @@ load helpers
 	check "$(jq -r '.linux.namespaces | sort | join(" ")' <<<"$output")" \
 		"cgroup ipc mount network pid time user uts"
 	check "$(jq -c '.linux.cgroup' <<<"$output")" \
-		'{"v1":true,"v2":true,"systemd":false,"systemdUser":false,"rdma":true}'
+		'{"v1":true,"v2":true,"systemd":true,"systemdUser":true,"rdma":true}'
 	# Strings, lists of strings and truths, as features-linux.md has them.
 	jq -e '.linux | [.apparmor, .selinux, .netDevices, .mountExtensions.idmap] |
 		all(keys == ["enabled"] and .enabled)' <<<"$output"
@@ -247,8 +247,7 @@ load helpers
 	done
 }
 
-# "acl" and "noacl" are words for a file system, not for a runtime; runc lists them no longer. The
-# systemd manager is not here yet, and features says so.
+# "acl" and "noacl" are words for a file system, not for a runtime; runc lists them no longer.
 @test "features says whatever runc's says" {
 	command -v runc >/dev/null || skip "no runc here"
 	runc features >runc.json || skip "this runc has no features command"
@@ -257,8 +256,7 @@ load helpers
 		def leaves: [paths(scalars) as $p | [$p[] | select(type == "string")] +
 			(if ($p[-1] | type) == "number" then [getpath($p)] else [] end)];
 		($runc[0] | leaves) - ($ours[0] | leaves) |
-		map(select(.[0] != "annotations") | join(".")) - ["mountOptions.acl", "mountOptions.noacl",
-			"linux.cgroup.systemd", "linux.cgroup.systemdUser"]
+		map(select(.[0] != "annotations") | join(".")) - ["mountOptions.acl", "mountOptions.noacl"]
 		' >missing
 	check "$(jq -c . missing)" "[]"
 }

@@ -79,13 +79,6 @@ load helpers
 	fails_with 1 "open log 'syslog:x': only files are supported" --log syslog:x list
 }
 
-@test "systemd cgroups are refused with the way out, in each spelling" {
-	local text="create 'x': systemd cgroups are not supported yet: use --cgroup-manager cgroupfs"
-	fails_with 1 "$text" --systemd-cgroup create x
-	fails_with 1 "$text" --systemd-cgroup=true create x
-	fails_with 1 "$text" --cgroup-manager systemd create x
-}
-
 @test "ids that are none" {
 	for id in a/b .. . "a b" "ä"; do
 		fails_with 1 "create '$id': invalid container ID format: '$id'" \

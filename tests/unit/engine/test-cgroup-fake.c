@@ -173,6 +173,25 @@ static void test_a_limit_below_what_is_used_is_refused_if_asked(void **state)
 		"cgroup: linux.resources.memory.swap: 350 is less than the 400 in use (checkBeforeUpdate)");
 }
 
+/* As systemd leaves it, which has enabled what its units ask for. */
+static void test_a_controller_that_is_missing_is_asked_for_on_the_way(void **state)
+{
+	struct oci_hugepage_limit limit = { .page_size = (char *)"2MB", .limit = 1 };
+	const struct oci_resources resources = { .hugepages = &limit, .hugepages_count = 1 };
+
+	fake_file(&tree, "unified/cgroup.controllers", "cpu hugetlb\n");
+	fake_file(&tree, "unified/cgroup.subtree_control", "");
+	fake_file(&tree, "unified/a/cgroup.controllers", "cpu\n");
+	fake_file(&tree, "unified/a/cgroup.subtree_control", "");
+	fake_file(&tree, "unified/a/web/cgroup.controllers", "cpu\n");
+	/* No kernel is behind the files. */
+	assert_update_fails(
+		v2, "/a/web", &resources,
+		"cgroup: controller 'hugetlb' cannot be enabled for what is in '/': linux.resources.hugepageLimits[0]");
+	assert_file("unified/cgroup.subtree_control", "+hugetlb");
+	assert_file("unified/a/cgroup.subtree_control", "+hugetlb");
+}
+
 static void test_a_parent_with_processes_is_named(void **state)
 {
 	const struct oci_resources resources = { .memory.limit = SET(1) };
@@ -369,6 +388,7 @@ int main(void)
 		FAKE(test_an_update_of_swap_knows_the_memory_there),
 		FAKE(test_an_update_of_the_period_keeps_the_quota),
 		FAKE(test_a_limit_below_what_is_used_is_refused_if_asked),
+		FAKE(test_a_controller_that_is_missing_is_asked_for_on_the_way),
 		FAKE(test_a_parent_with_processes_is_named),
 		FAKE(test_a_lenient_caller_is_refused_limits_only),
 		FAKE(test_exec_joins_the_containers_cgroup),

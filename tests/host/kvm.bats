@@ -45,6 +45,7 @@ expect_data() {
   expect "$(cat "$ROOT/@cache/kvm-verdict")" = "$(boot_id)"$'\n'fit
 }
 
+# bats test_tags=brief
 @test "a running container is reached by vsock, entered, killed and deleted" {
   script 'echo up; exec sleep 1000'
   detached

@@ -3,7 +3,7 @@
 #
 # The behaviour suite's helpers, and what only this host's tests look at.
 
-load ../../behaviour/helpers
+load ../behaviour/helpers
 
 readonly CGROUPS=/sys/fs/cgroup TRACING=/sys/kernel/tracing
 

@@ -7,6 +7,7 @@ load helpers
 
 export MOAT_ISOLATION=native
 
+# bats test_tags=brief
 @test "limits, also by cgroup v2's own names, are in the cgroup's files" {
   config '.linux.resources = {
     memory: {limit: 67108864, reservation: 33554432, swap: 100663296},
@@ -45,6 +46,7 @@ export MOAT_ISOLATION=native
 
 # Nobody needs a capability to open /dev/fuse or /dev/kvm: that they cannot be opened is the
 # cgroup's doing.
+# bats test_tags=brief
 @test "a device is open for what its rule allows and for nothing else" {
   config '.process.capabilities[] += ["CAP_MKNOD"] |
     .linux.resources.devices += [{allow: true, type: "c", major: 10, minor: 229, access: "r"}]'
@@ -112,6 +114,7 @@ export MOAT_ISOLATION=native
   moat delete --force "$ID"
 }
 
+# bats test_tags=brief
 @test "a paused container is frozen by the kernel's word" {
   detached_sleep
   moat pause "$ID"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# podman with systemd as its cgroup manager. Not in a process namespace of the suite's: podman tells
+# systemd the numbers that it sees itself.
+
+# bats file_tags=kvm-host
+
+bats_require_minimum_version 1.5.0
+
+load ../lib/rootfs
+
+podman() {
+  command podman --root "$WORK/root" --runroot "$WORK/runroot" --tmpdir "$WORK/tmp" \
+    --storage-driver vfs --cgroup-manager systemd --runtime moat "$@" 3>&-
+}
+
+expect() {
+  if ! test "$1" "$2" "$3"; then
+    printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
+    return 1
+  fi
+}
+
+setup_file() {
+  [ -e /run/systemd/private ] || skip "systemd does not run here"
+  command -v podman >/dev/null || skip "no podman here (./dev setup --test)"
+  WORK=$(mktemp -d /run/podman.XXXX)
+  export WORK CONTAINERS_CONF=$WORK/containers.conf
+  cat >"$CONTAINERS_CONF" <<END
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=2000:2000"]
+log_driver = "k8s-file"
+[engine]
+conmon_env_vars = ["PATH=$PATH", "MOAT_ISOLATION=$MOAT_ISOLATION", "MOAT_GUEST=$MOAT_GUEST"]
+events_logger = "file"
+lock_type = "file"
+runtime_supports_json = ["moat"]
+[engine.runtimes]
+moat = ["$MOAT"]
+END
+  make_rootfs "$WORK/rootfs"
+  tar -C "$WORK/rootfs" -cf "$WORK/image.tar" .
+  podman import --change 'ENV PATH=/bin' "$WORK/image.tar" localhost/busybox >&2
+}
+
+teardown() {
+  [ -n "$BATS_TEST_COMPLETED" ] || echo "last output: ${output-}"
+  podman rm --all --force --time 0 >/dev/null
+}
+
+@test "podman's container is a scope with its limits, entered, paused, measured and removed" {
+  local id pid scope path
+  podman run --detach --name box --network none --memory 64m --pids-limit 30 localhost/busybox sleep 1000
+  id=$(podman inspect --format '{{.Id}}' box)
+  pid=$(podman inspect --format '{{.State.Pid}}' box)
+  scope=libpod-$id.scope
+  path=/machine.slice/$scope
+  expect "$(grep ^0:: "/proc/$pid/cgroup")" = "0::$path"
+  expect "$(systemctl show --property=TasksMax --value "$scope")" = 30
+  expect "$(cat "/sys/fs/cgroup$path/pids.max")" = 30
+  expect "$(cat "/sys/fs/cgroup$path/memory.max")" -ge 67108864
+  run -7 podman exec box sh -c 'exit 7'
+  podman pause box
+  expect "$(podman inspect --format '{{.State.Status}}' box)" = paused
+  podman unpause box
+  run -0 podman stats --no-stream --format '{{.Name}} {{.PIDS}}' box
+  [[ $output == "box "[1-9]* ]]
+  podman rm --force --time 0 box
+  expect "$(systemctl is-active "$scope" || true)" = inactive
+  [ ! -e "/sys/fs/cgroup$path" ]
+}
+
+@test "a slice that the caller names is the scope's" {
+  podman run --detach --name box --network none --cgroup-parent moat-tests.slice localhost/busybox sleep 1000
+  run -0 cat "/proc/$(podman inspect --format '{{.State.Pid}}' box)/cgroup"
+  [[ $output == *"0::/moat.slice/moat-tests.slice/libpod-"*.scope* ]]
+  podman rm --force --time 0 box
+  systemctl stop moat.slice
+}
