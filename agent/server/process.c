@@ -202,6 +202,8 @@ void processes_reap(struct agent_server *server)
 		process->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		if (process->container->is_removing)
 			stdio_cut(&process->io);
+		if (process->is_init)
+			oom_check(process->container); /* who waits is to know why it ended */
 		process_linger(process);
 		process_check(process);
 	}

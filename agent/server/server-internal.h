@@ -314,6 +314,8 @@ struct oom_events {
 };
 void oom_watch(struct container *container);
 void oom_unwatch(struct container *container);
+/* Tells what has happened by now. */
+void oom_check(struct container *container);
 void oom_events_done(struct oom_events *events);
 int oom_get(struct rpc_call *call, const void *request, void *response, struct error *err);
 

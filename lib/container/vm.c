@@ -9,6 +9,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/container/caller.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
 #include "lib/engine/cgroup.h"
@@ -69,9 +70,8 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 static int check_address(const struct container *c, struct error *err)
 {
 	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
-	cleanup_free char *own =
-		xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
-			  c->record.sandbox ? c->record.sandbox : c->id);
+	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
+					   c->record.sandbox ? c->record.sandbox : c->id);
 	uint32_t number;
 
 	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
@@ -119,6 +119,7 @@ static int finish_creation(struct container *c, const struct container_create_re
 static int launch_sandbox(struct container *c, const struct container_create_request *request,
 			  int console_fd, struct cgroup *cg, pid_t *ret_pid, struct error *err)
 {
+	cleanup_strv char **oom_dirs = caller_oom_dirs();
 	const struct shim_launch launch = {
 		.command = "create",
 		.root = c->root,
@@ -126,6 +127,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 		.console_fd = console_fd,
 		.process_fd = -1,
 		.runs_at_once = request->runs_at_once,
+		.oom_dirs = oom_dirs,
 		.enter = enter_cgroup,
 		.ctx = cg,
 	};

@@ -14,6 +14,7 @@ struct shim_launch {
 	int console_fd; /* or -1 */
 	int process_fd; /* or -1 */
 	bool runs_at_once;
+	char *const *oom_dirs; /* of the engine (oom-notice.h), or NULL */
 
 	/* Called in the new process before it becomes the shim, so that all it will ever do is
 	 * accounted where it belongs. */

@@ -21,6 +21,7 @@
 #include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
+#include "lib/sandbox/oom-notice.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
@@ -72,6 +73,7 @@ struct creation {
 	struct guest_process process;
 	struct start_gate *gate;
 	struct companions *companions;
+	struct oom_notice oom;
 };
 
 static bool is_member(const struct creation *c)
@@ -291,6 +293,7 @@ static int hold_on(void *ctx, struct error *err)
 		r = listen_in(c->vm_dir, COMPANIONS_SOCKET, &c->companions_fd, err);
 	if (r < 0)
 		return r;
+	oom_notice_open(&c->oom, c->options->oom_dirs);
 	c->vm_fd = open(c->vm_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return c->vm_fd < 0 ? error_sys(err, errno, "open '%s'", c->vm_dir) : 0;
 }
@@ -518,6 +521,13 @@ static int stand_for_it(void *ctx, struct error *err)
 	return 0;
 }
 
+static int watch_memory(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	return oom_notice_watch(&c->oom, c->client, c->record.id, err);
+}
+
 static int open_gate(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -581,6 +591,7 @@ static const struct step owner_steps[] = {
 	{ "sandbox", create_sandbox },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", create_container },
+	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
 	{ NULL, await_companions },
@@ -605,6 +616,7 @@ static const struct step member_steps[] = {
 	{ "namespaces", find_namespaces },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", add_container, remove_container },
+	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
 	{ NULL, report_created },
@@ -660,6 +672,7 @@ static void release(struct creation *c)
 {
 	start_gate_free(c->gate);
 	companions_free(c->companions);
+	oom_notice_done(&c->oom);
 	close_fdp(&c->gate_fd);
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);
