@@ -20,7 +20,6 @@
  * kernel's business, and it may not have got one yet. Everything is read from sysfs; uevents only
  * say when to look again.
  */
-#define DEVICE_TIMEOUT_MS 3000
 #define NAME_MAX_BYTES 256
 #define PCI_ROOT '2' /* from 20 (hex) on the first of three numbers is that of a root bus */
 
@@ -211,8 +210,7 @@ int device_find(const struct agent_server_options *options, const char *type, co
 		.is_net = streq(type, "net"),
 	};
 	uevent_find_fn find = choose_search(type, search.address);
-	int timeout_ms =
-		options->device_timeout_ms ? options->device_timeout_ms : DEVICE_TIMEOUT_MS;
+	int timeout_ms = server_device_timeout_ms(options);
 	int r;
 
 	if (!find)

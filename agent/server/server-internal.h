@@ -57,6 +57,8 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
 void rpc_reply(struct rpc_call *call, const void *response);
 void rpc_fail(struct rpc_call *call, const struct error *err);
 void rpc_fail_all(struct rpc_call **list, const struct error *err);
+/* For answers that say nothing more than whether it is done: @err->code. */
+void rpc_finish_all(struct rpc_call **list, const struct error *err);
 
 /* The request, which otherwise ends with its handler, for the caller to free. */
 void *rpc_take_request(struct rpc_call *call);
@@ -478,6 +480,8 @@ int require_guest(const struct rpc_call *call, struct error *err);
 const char *server_sys_dir(const struct agent_server_options *options);
 const char *server_dev_dir(const struct agent_server_options *options);
 const char *server_run_dir(const struct agent_server_options *options);
+/* How long a device may take to appear. */
+int server_device_timeout_ms(const struct agent_server_options *options);
 
 struct agent_server {
 	struct loop *loop;

@@ -12,6 +12,7 @@
 #include "lib/container/caller.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
+#include "lib/container/vm-size.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
 #include "lib/linux/process-table.h"
@@ -103,7 +104,7 @@ static int await_created(struct container *c, int sync_fd, struct error *err)
 static int finish_creation(struct container *c, const struct container_create_request *request,
 			   struct cgroup *cg, int sync_fd, struct error *err)
 {
-	struct oci_resources resources = sandbox_host_resources(c->config, false);
+	struct oci_resources resources = sandbox_host_resources(c->config, 0, false);
 	int r = serve_hooks(c, sync_fd, err);
 
 	if (r == 0)
@@ -211,11 +212,14 @@ static int create(struct container *c, const struct container_create_request *re
 	r = find_sandbox(c, err);
 	if (r < 0)
 		return r;
-	resources = sandbox_host_resources(c->config, true);
+	resources = sandbox_host_resources(c->config, 0, true);
 	r = request->no_cgroup ? 0 : backend_make_cgroup(c, &resources, &cg, err);
 	if (r < 0)
 		return r;
-	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
+	if (is_member(c) && vm_size_is_limited(&c->config->linux_.resources))
+		r = vm_size_fit(c, err);
+	if (r == 0)
+		r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
 	if (r < 0 && cg)
@@ -358,18 +362,20 @@ static int freeze(struct container *c, bool frozen, struct error *err)
 	return r;
 }
 
-/* The VM keeps its size: what is allowed beyond it, the guest does not have. */
-static int update_host(struct container *c, struct error *err)
+/* Its memory is vm-size.c's affair. */
+static int update_host(const struct container *c, struct error *err)
 {
-	struct oci_resources resources = sandbox_host_resources(c->config, false);
+	struct oci_resources resources = sandbox_host_resources(c->config, 0, false);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = backend_open_cgroup(c, &cg, err);
 
 	resources.devices_count = 0;
+	resources.memory = (struct oci_memory){ 0 };
 	return r < 0 || !cg ? r : cgroup_update(cg, &resources, err);
 }
 
-static int update(struct container *c, const struct oci_resources *changes, struct error *err)
+static int update_guest(const struct container *c, const struct oci_resources *changes,
+			struct error *err)
 {
 	struct oci_resources guest;
 	int r;
@@ -378,7 +384,17 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	sandbox_guest_resources(&guest);
 	r = vm_agent_update(c, &guest, err);
 	fields_release(&oci_resources_fields, &guest);
-	return r < 0 ? r : update_host(c, err);
+	return r;
+}
+
+/* From the outside to the inside: the VM may not meet a limit that its guest does not know. */
+static int update(struct container *c, const struct oci_resources *changes, struct error *err)
+{
+	int r = vm_size_is_limited(changes) ? vm_size_fit(c, err) : 0;
+
+	if (r == 0)
+		r = update_host(c, err);
+	return r < 0 ? r : update_guest(c, changes, err);
 }
 
 /* With its shim the guest is gone, or the container in it. */

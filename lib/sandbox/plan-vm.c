@@ -15,8 +15,6 @@
 /* The machine itself: config.json's vm section (config-vm.md), and root file systems that are
  * images or block devices. */
 
-#define MIB (1u << 20)
-
 /* --- file systems ------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -88,7 +86,7 @@ static struct sandbox_disk *add_disk(struct planning *p, const char *id, char *h
 /* --- the vm section ----------------------------------------------------------------------- */
 
 /* Only what the host's kernel could give it. */
-static int refuse_hardware(const struct oci_vm_hw_config *hw, struct error *err)
+int plan_hw_config(const struct oci_vm_hw_config *hw, struct error *err)
 {
 	const struct {
 		const char *key;
@@ -106,22 +104,6 @@ static int refuse_hardware(const struct oci_vm_hw_config *hw, struct error *err)
 					 "vm.hwConfig.%s: hardware of the host is not passed on",
 					 keys[i].key);
 	return 0;
-}
-
-/* Its sizes go before all others. */
-int plan_hw_config(struct planning *p, struct error *err)
-{
-	const struct oci_vm_hw_config *hw = p->host->vm ? p->host->vm->hw_config : NULL;
-
-	if (!hw)
-		return 0;
-	if (hw->vcpus.is_set)
-		p->plan->vcpus = hw->vcpus.value;
-	if (hw->memory.is_set && hw->memory.value / MIB > UINT32_MAX)
-		return error_set(err, -ERANGE, "vm.hwConfig.memory: too large");
-	if (hw->memory.is_set)
-		p->plan->memory_mib = (uint32_t)(hw->memory.value / MIB);
-	return refuse_hardware(hw, err);
 }
 
 /* The guest's own root file system, for a kernel that boots into it: an agent has to be its init

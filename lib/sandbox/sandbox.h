@@ -48,12 +48,17 @@ struct sandbox_machine {
 	bool has_own_root;   /* the kernel boots into the first disk, not into our initramfs */
 };
 
+/* Of a virtual machine. */
+struct sandbox_size {
+	uint32_t memory_mib;
+	uint32_t vcpus;
+};
+
 struct sandbox_plan {
 	struct oci_config *guest_config; /* what the agent gets */
 	struct sandbox_share *shares;
 	size_t shares_count;
-	uint32_t memory_mib;
-	uint32_t vcpus;
+	struct sandbox_size size;
 	unsigned int shared_namespaces; /* bits 1 << enum oci_namespace_type: the sandbox's */
 	struct sandbox_machine machine;
 	struct sandbox_disk disks[SANDBOX_DISKS_MAX];
@@ -91,7 +96,13 @@ void sandbox_guest_process(struct oci_process *process);
  * processors and devices. */
 void sandbox_guest_resources(struct oci_resources *resources);
 
+/* How large the VM of some containers has to be; the sandbox's own is the first. As vm.hwConfig has
+ * it, or what fits the limits of all of them, or what the engine says of the pod. Pure. */
+struct sandbox_size sandbox_size_for(const struct oci_config *const *configs, size_t count);
+
 /* What the sandbox's cgroup on the host gets: the container's limits as they apply to a VMM that
- * carries it. The result borrows from @config and is not released. @is_booting: without the CPU
- * quota, under which a guest may take minutes to come up; it is applied once it has. */
-struct oci_resources sandbox_host_resources(const struct oci_config *config, bool is_booting);
+ * carries it, whose guest has @memory_mib at least. The result borrows from @config and is not
+ * released. @is_booting: without the CPU quota, under which a guest may take minutes to come up; it
+ * is applied once it has. */
+struct oci_resources sandbox_host_resources(const struct oci_config *config, uint32_t memory_mib,
+					    bool is_booting);

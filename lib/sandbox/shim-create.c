@@ -119,9 +119,9 @@ static void apply_sizes(struct creation *c)
 
 	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0 &&
 	    !(hw && hw->memory.is_set))
-		c->plan->memory_mib = vm->memory_mib.value;
+		c->plan->size.memory_mib = vm->memory_mib.value;
 	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0 && !(hw && hw->vcpus.is_set))
-		c->plan->vcpus = vm->vcpus.value;
+		c->plan->size.vcpus = vm->vcpus.value;
 }
 
 static int plan(void *ctx, struct error *err)

@@ -28,6 +28,10 @@
  * would see. */
 #define KERNEL_PARAMS "dummy.numdummies=0"
 
+/* Memory that is plugged in is used as it comes: nobody can tell how many pieces will. And 64 MiB
+ * are not put aside for devices that reach the first 4 GiB only, of which there are none. */
+#define GROWING_PARAMS "memhp_default_state=online swiotlb=noforce"
+
 /* A choice by the environment, or by moat.json (@configured, or NULL). */
 static int forced_choice(const char *variable, const char *configured, const struct names *names,
 			 int otherwise, int *ret, struct error *err)
@@ -369,6 +373,11 @@ static uint64_t host_memory_mib(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
 }
 
+static uint64_t host_vcpus(void)
+{
+	return (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
 		  struct vmm_ends *ends, struct error *err)
 {
@@ -401,6 +410,8 @@ static char *kernel_parameters(const struct settings_vm *settings,
 	cleanup_strbuf struct strbuf line = STRBUF_INIT;
 
 	strbuf_addstr(&line, KERNEL_PARAMS);
+	if (settings->memory_max_mib.is_set)
+		strbuf_addstr(&line, " " GROWING_PARAMS);
 	strv_each(parameter, settings->kernel_parameters)
 		strbuf_addf(&line, " %s", parameter);
 	if (machine->kernel_params)
@@ -417,8 +428,10 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.name = id,
 		.guest = &vm->guest,
 		.accel = vm->accel,
-		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
-		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
+		.memory_mib = at_most(plan->size.memory_mib, host_memory_mib()),
+		.vcpus = at_most(plan->size.vcpus, host_vcpus()),
+		.memory_max_mib = at_most(vm->settings->memory_max_mib.value, host_memory_mib()),
+		.vcpus_max = at_most(vm->settings->vcpus_max.value, host_vcpus()),
 		.kernel_params = kernel_params,
 		.program = vm->program,
 		.program_args = plan->machine.program_args ? plan->machine.program_args

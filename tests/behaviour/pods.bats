@@ -203,3 +203,22 @@ vmm_of_sandbox() {
   expect "$(moat exec "$ID" echo alive)" = alive
   moat delete --force "$ID"
 }
+
+@test "a sandbox with room grows by what its members may use" {
+  only_pods
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  echo '{"vm": {"memory_max_mib": 1024}}' >"$MOAT_CONFIG"
+  detached_sleep
+  member_bundle sleep 1000
+  member_config '.linux.resources.memory = {limit: 134217728}'
+  detached_member
+  guest_has() {
+    [ "$(moat exec "$ID" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" -ge "$1" ]
+  }
+  eventually 20 guest_has 300
+  moat update --memory 300m "$MEMBER"
+  eventually 20 guest_has 450
+  expect "$(moat exec "$MEMBER" cat /sys/fs/cgroup/memory.max)" = $((300 << 20))
+  moat delete --force "$MEMBER"
+  moat delete --force "$ID"
+}
