@@ -115,6 +115,8 @@ static const struct {
 	  "the caller may not raise this limit (CAP_SYS_RESOURCE); lower process.rlimits" },
 	{ "shared host network",
 	  "give the container its own network namespace, or use --isolation native" },
+	{ "started without slots for disks",
+	  "make the sandbox's container with the annotation io.kubernetes.cri-o.ContainerType=sandbox" },
 	{ "find 'qemu-system-", "install the distribution's package qemu-system-x86" },
 	{ "find 'virtiofsd'",
 	  "install the distribution's package virtiofsd or qemu-system-common" },

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -17,6 +18,7 @@
 #include "lib/engine/hooks.h"
 #include "lib/linux/process-table.h"
 #include "lib/sandbox/companions.h"
+#include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
@@ -173,6 +175,19 @@ static int find_sandbox(struct container *c, struct error *err)
 	return 0;
 }
 
+/* What its shim has to know before it starts. */
+static int note_membership(struct container *c, struct error *err)
+{
+	unsigned long long number;
+
+	if (sandbox_is_disk(c->record.rootfs)) {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return error_sys(err, errno, "draw a disk's name");
+		c->record.disk = xasprintf("m-%llx", number);
+	}
+	return container_save(c, err);
+}
+
 static bool is_member(const struct container *c)
 {
 	return c->record.sandbox && !streq(c->record.sandbox, c->id);
@@ -182,8 +197,8 @@ static bool is_member(const struct container *c)
  * sandbox all of that is gone. */
 static int leave_sandbox(const struct container *c, struct error *err)
 {
-	cleanup_free char *path =
-		xasprintf("%s/%s/" SHIM_VM_DIR "/" COMPANIONS_SOCKET, c->root, c->record.sandbox);
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
+	cleanup_free char *path = xasprintf("%s/" COMPANIONS_SOCKET, dir);
 	cleanup_files struct files files = FILES_INIT;
 	struct error reason = ERROR_INIT;
 	cleanup_fd int fd = -1;
@@ -193,6 +208,8 @@ static int leave_sandbox(const struct container *c, struct error *err)
 		return 0;
 	if (c->record.agent_address && vm_agent_remove(c, &reason) < 0)
 		log_debug("remove container: %s", reason.msg);
+	if (c->record.disk && disk_unplug(c->record.disk, dir, &reason) < 0)
+		log_debug("%s", reason.msg); /* it was never plugged in, or nobody hears us */
 	r = companion_get_files(fd, &files, &reason);
 	if (r == 0)
 		return files_detach(&files, c->id, err);
@@ -210,6 +227,8 @@ static int create(struct container *c, const struct container_create_request *re
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
 	r = find_sandbox(c, err);
+	if (r == 0 && is_member(c))
+		r = note_membership(c, err);
 	if (r < 0)
 		return r;
 	resources = sandbox_host_resources(c->config, 0, true);

@@ -30,7 +30,6 @@ int plan_size(struct planning *p, struct error *err);
  * host is taken. */
 int plan_vm(struct planning *p, struct error *err);
 int plan_hw_config(const struct oci_vm_hw_config *hw, struct error *err);
-bool plan_is_disk(const char *path);
 int plan_root_disk(struct planning *p, char *host_path, struct error *err);
 void plan_free_vm(struct sandbox_plan *plan);
 

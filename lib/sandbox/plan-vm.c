@@ -152,6 +152,8 @@ int plan_vm(struct planning *p, struct error *err)
 		machine->program = xstrdup(vm->hypervisor->path);
 		machine->program_args = strv_copy(vm->hypervisor->parameters);
 	}
+	if (vm->image && p->role == SANDBOX_MEMBER)
+		return error_set(err, -ENOTSUP, "vm.image: the virtual machine runs already");
 	if (vm->image)
 		r = plan_image(p, vm->image, &params, err);
 	if (r == 0 && vm->kernel)
@@ -162,7 +164,7 @@ int plan_vm(struct planning *p, struct error *err)
 
 /* --- the container's root file system ------------------------------------------------------- */
 
-bool plan_is_disk(const char *path)
+bool sandbox_is_disk(const char *path)
 {
 	struct stat st;
 
@@ -184,6 +186,14 @@ int plan_root_disk(struct planning *p, char *host_path, struct error *err)
 				      disk->is_readonly ? "lower" : "rootfs");
 	plan_replace(&p->guest->root.path, xasprintf(SANDBOX_GUEST_DIR "/%s/rootfs", p->id));
 	return 0;
+}
+
+void sandbox_plan_name_disk(struct sandbox_plan *plan, const char *id)
+{
+	struct sandbox_disk *disk = &plan->disks[0];
+
+	disk->id = id;
+	snprintf(disk->guest_path, sizeof(disk->guest_path), "serial:%s", id);
 }
 
 void plan_free_vm(struct sandbox_plan *plan)

@@ -48,7 +48,7 @@ static int plan_rootfs(struct planning *p, struct error *err)
 	if (!root || !*root)
 		return error_set(err, -EINVAL, "root.path: missing");
 	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
-	if (plan_is_disk(share.host_path))
+	if (sandbox_is_disk(share.host_path))
 		return plan_root_disk(p, share.host_path, err);
 	share.guest_name = xasprintf("%s/rootfs", p->id);
 	plan_replace(&p->guest->root.path, plan_share(p, &share));
@@ -236,6 +236,7 @@ int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 	if (r < 0)
 		return r;
 	p.guest = plan->guest_config;
+	plan->has_disk_slots = sandbox_is_pods(id, config);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		r = parts[i](&p, err);
 		if (r < 0)
@@ -253,20 +254,36 @@ void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid)
 }
 
 /* CRI-O's and containerd's words; podman uses the first. */
+static const char *const pod_annotations[] = {
+	"io.kubernetes.cri-o.SandboxID",
+	"io.kubernetes.cri.sandbox-id",
+};
+static const char *const type_annotations[] = {
+	"io.kubernetes.cri-o.ContainerType",
+	"io.kubernetes.cri.container-type",
+};
+
 const char *sandbox_wanted(const char *id, const struct oci_config *config)
 {
-	static const char *const annotations[] = {
-		"io.kubernetes.cri-o.SandboxID",
-		"io.kubernetes.cri.sandbox-id",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
-		const char *wanted = string_map_get(&config->annotations, annotations[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(pod_annotations); i++) {
+		const char *wanted = string_map_get(&config->annotations, pod_annotations[i]);
 
 		if (wanted && *wanted && !streq(wanted, id))
 			return wanted;
 	}
 	return NULL;
+}
+
+bool sandbox_is_pods(const char *id, const struct oci_config *config)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pod_annotations); i++)
+		if (streq_null(string_map_get(&config->annotations, pod_annotations[i]), id))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(type_annotations); i++)
+		if (streq_null(string_map_get(&config->annotations, type_annotations[i]),
+			       "sandbox"))
+			return true;
+	return false;
 }
 
 void sandbox_plan_free(struct sandbox_plan *plan)

@@ -33,7 +33,7 @@ struct sandbox_disk {
 	const char *fstype;
 	bool is_readonly;
 	bool is_device;
-	char guest_path[16]; /* /dev/vda … in the order of the plan */
+	char guest_path[32]; /* /dev/vda … in the order of the plan, or "serial:ID" */
 	char *mount_point;   /* in the guest; NULL: the agent does not mount it */
 };
 #define SANDBOX_DISKS_MAX 2
@@ -63,6 +63,7 @@ struct sandbox_plan {
 	struct sandbox_machine machine;
 	struct sandbox_disk disks[SANDBOX_DISKS_MAX];
 	size_t disks_count;
+	bool has_disk_slots; /* for those of members */
 };
 
 #define SANDBOX_GUEST_DIR "/run/kata-containers"
@@ -83,6 +84,12 @@ const char *sandbox_wanted(const char *id, const struct oci_config *config);
  * sources. @bundle: absolute. */
 int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err);
+/* A member's root file system is a disk that is plugged in, by this name, which is borrowed. */
+void sandbox_plan_name_disk(struct sandbox_plan *plan, const char *id);
+/* Whether @path is a disk's, an image or a block device. */
+bool sandbox_is_disk(const char *path);
+/* Whether the container is there to hold a pod together, so that others will join it. */
+bool sandbox_is_pods(const char *id, const struct oci_config *config);
 /* The shared namespace of @type (enum oci_namespace_type) is that of the guest's process @pid. */
 void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid);
 void sandbox_plan_free(struct sandbox_plan *plan);

@@ -17,6 +17,7 @@
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
+#include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
@@ -133,10 +134,8 @@ static int plan(void *ctx, struct error *err)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
 	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
 			     c->record.bundle, c->config, &c->plan, err);
-	if (r == 0 && is_member(c) && c->plan->disks_count)
-		return error_set(err, -ENOTSUP,
-				 "'%s' is a disk, which a sandbox that runs cannot be given",
-				 c->plan->disks[0].host_path);
+	if (r == 0 && c->plan->disks_count && c->record.disk)
+		sandbox_plan_name_disk(c->plan, c->record.disk);
 	if (r == 0 && !is_member(c))
 		r = wishes_apply(c->config, &c->settings, err);
 	if (r == 0)
@@ -264,6 +263,14 @@ static int lend_files(void *ctx, struct error *err)
 	if (r == 0)
 		r = files_enter(&c->files, err);
 	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
+}
+
+/* By descriptor, from where its path means what the caller meant; moat unplugs it. */
+static int plug_disk(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	return c->plan->disks_count ? disk_plug(&c->plan->disks[0], c->vm_dir, err) : 0;
 }
 
 static void take_files_back(void *ctx)
@@ -609,6 +616,7 @@ static const struct step member_steps[] = {
 	{ NULL, await_hooks },
 	{ NULL, run_container_hooks },
 	{ "shared files", clone_files },
+	{ NULL, plug_disk },
 	{ "shared files", lend_files, take_files_back },
 	{ "files", make_view },
 	{ "privileges", confine },

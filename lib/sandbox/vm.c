@@ -17,6 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/console.h"
+#include "lib/sandbox/disk.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/virtiofsd.h"
 #include "lib/settings/settings.h"
@@ -311,23 +312,15 @@ static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 	return 0;
 }
 
-/* By descriptor: the VMM reaches nothing else of what they lie in. */
 static int open_disks(const struct sandbox_plan *plan, struct vmm_ends *ends,
 		      struct hv_config *config, struct error *err)
 {
 	for (size_t i = 0; i < plan->disks_count; i++) {
-		const struct sandbox_disk *disk = &plan->disks[i];
-		int flags = disk->is_readonly ? O_RDONLY : O_RDWR;
-		int fd = open(disk->host_path, flags | O_CLOEXEC | O_NOCTTY);
+		int r = disk_open(&plan->disks[i], &ends->disks[ends->disks_count], err);
 
-		if (fd < 0)
-			return error_sys(err, errno, "open disk '%s'", disk->host_path);
-		ends->disks[ends->disks_count++] = (struct hv_disk){
-			.id = disk->id,
-			.fd = fd,
-			.is_readonly = disk->is_readonly,
-			.is_device = disk->is_device,
-		};
+		if (r < 0)
+			return r;
+		ends->disks_count++;
 	}
 	config->disks = ends->disks;
 	config->disks_count = ends->disks_count;
@@ -437,6 +430,7 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.program_args = plan->machine.program_args ? plan->machine.program_args
 							   : vm->settings->hypervisor_parameters,
 		.share_path = shared_dir,
+		.has_disk_slots = plan->has_disk_slots,
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,

@@ -529,6 +529,25 @@ static void annotations_name_the_sandbox(void **state)
 	assert_wanted("", NULL);
 }
 
+static void assert_pods(const char *annotations, bool wanted)
+{
+	cleanup_free char *rest = xasprintf("\"annotations\":{%s},", annotations);
+	const struct sample sample = { .rest = rest };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+
+	assert_int_equal(sandbox_is_pods("web", config), wanted);
+}
+
+static void what_holds_a_pod_together_is_known_by_its_annotations(void **state)
+{
+	assert_pods("\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"", true);
+	assert_pods("\"io.kubernetes.cri.container-type\":\"sandbox\"", true);
+	assert_pods("\"io.kubernetes.cri-o.SandboxID\":\"web\"", true);
+	assert_pods("\"io.kubernetes.cri-o.SandboxID\":\"pod\"", false);
+	assert_pods("\"io.kubernetes.cri.container-type\":\"container\"", false);
+	assert_pods("", false);
+}
+
 static void a_pods_size_is_its_machines(void **state)
 {
 	const struct sample sample = {
@@ -801,6 +820,7 @@ int main(void)
 		cmocka_unit_test(a_vmm_whose_container_has_no_limit_has_none),
 		cmocka_unit_test(a_member_shares_what_it_is_told_to_with_the_sandbox),
 		cmocka_unit_test(annotations_name_the_sandbox),
+		cmocka_unit_test(what_holds_a_pod_together_is_known_by_its_annotations),
 		cmocka_unit_test(a_pods_size_is_its_machines),
 		cmocka_unit_test(cri_o_says_a_pods_size_in_its_interfaces_own_words),
 		cmocka_unit_test(what_containers_of_a_pod_need_adds_up),
