@@ -6,8 +6,8 @@ struct hv_disk;
 struct sandbox_disk;
 
 /*
- * Disks of the guest, from the host's side: opened here and given to the VMM as descriptors, so that
- * it reaches nothing else of what they lie in.
+ * Disks of the guest, from the host's side: opened here and given to the VMM as descriptors, so
+ * that it reaches nothing else of what they lie in.
  */
 
 /* ret->fd is the caller's to close. */

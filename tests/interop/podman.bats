@@ -136,6 +136,11 @@ load helpers
   expect "$(podman inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' box)" = "true 137"
   run -3 pod_run --name other --memory 64m busybox sh -c 'exit 3'
   expect "$(podman inspect --format '{{.State.OOMKilled}}' other)" = false
+  # What is not the first process leaves the rest as it was, the machine too.
+  run -5 pod_run --name third --memory 64m --memory-swap 64m busybox sh -c \
+    'awk "BEGIN { while (1) eaten[i++] = sprintf(\"%1000s\", \"\") }"; echo "status $?"; exit 5'
+  expect_match "$output" "status 137"
+  expect "$(podman inspect --format '{{.State.OOMKilled}}' third)" = true
 }
 
 @test "podman pause freezes a container, and unpause goes on" {
