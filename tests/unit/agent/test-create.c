@@ -570,19 +570,6 @@ static void a_device_that_is_not_in_the_configuration_is_a_mistake(void **state)
 
 /* a creation that takes its time */
 
-struct pending {
-	bool is_done;
-	int code;
-};
-
-static void on_answer(void *ctx, const void *response, const struct error *err)
-{
-	struct pending *p = ctx;
-
-	p->code = response ? 0 : err->code;
-	p->is_done = true;
-}
-
 static void begin_slow(struct scene *s, struct pending *p, int timeout_ms)
 {
 	cleanup_free char *json = config_text(s, false, "true");
@@ -741,75 +728,6 @@ static void a_container_whose_hooks_wait_for_their_turn_can_be_removed(void **st
 	assert_true(slow.code < 0);
 }
 
-/* A process that cannot come in before its container is thawed. */
-static void begin_exec_in_frozen(struct scene *s, struct pending *p)
-{
-	static const char json[] = "{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\","
-				   "\"args\":[\"/bin/sleep\",\"100\"]}";
-	const grpc_PauseContainerRequest pause = { TEXT("c") };
-	const grpc_ExecProcessRequest req = {
-		.container_id = TEXT("c"),
-		.exec_id = TEXT("late"),
-		.oci_json = { (const uint8_t *)json, sizeof(json) - 1 },
-	};
-	const grpc_CheckRequest check = { 0 };
-	grpc_HealthCheckResponse resp;
-	grpc_Empty empty;
-
-	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
-	assert_int_equal(start(s), 0);
-	assert_int_equal(call(s, AGENT_PAUSE_CONTAINER, &pause, &empty), 0);
-	assert_int_equal(agent_call_async(s->client, AGENT_EXEC_PROCESS, &req, TIMEOUT_MS,
-					  on_answer, p, NULL),
-			 0);
-	assert_int_equal(call(s, AGENT_CHECK, &check, &resp), 0);
-	assert_false(p->is_done);
-}
-
-static void others_are_answered_while_a_process_waits_to_come_in(void **state)
-{
-	struct scene *s = *state;
-	const grpc_ResumeContainerRequest resume = { TEXT("c") };
-	struct pending late = { 0 };
-	grpc_Empty empty;
-
-	need_containers(s);
-	begin_exec_in_frozen(s, &late);
-	assert_int_equal(wait_status(s, "late"), -EBUSY);
-	assert_int_equal(send_signal(s, "late", SIGTERM), -EBUSY);
-	assert_int_equal(send_signal(s, "late", SIGKILL), 0);
-	assert_false(late.is_done);
-	assert_int_equal(call(s, AGENT_RESUME_CONTAINER, &resume, &empty), 0);
-	assert_int_equal(loop_run_until(s->loop, &late.is_done, TIMEOUT_MS), 0);
-	assert_int_equal(late.code, 0);
-	assert_int_equal(wait_status(s, "late"), 137);
-	assert_int_equal(remove_container(s), 0);
-}
-
-static void a_container_can_be_removed_while_a_process_waits_to_come_in(void **state)
-{
-	struct scene *s = *state;
-	struct pending late = { 0 };
-
-	need_containers(s);
-	begin_exec_in_frozen(s, &late);
-	assert_int_equal(remove_container(s), 0);
-	assert_int_equal(loop_run_until(s->loop, &late.is_done, TIMEOUT_MS), 0);
-	assert_true(late.code < 0);
-	assert_int_equal(create(s, false, "true", NULL), 0);
-	assert_int_equal(remove_container(s), 0);
-}
-
-static void the_agent_ends_while_a_process_waits_to_come_in(void **state)
-{
-	struct scene *s = *state;
-	static struct pending late; /* its client outlives us */
-
-	need_containers(s);
-	begin_exec_in_frozen(s, &late);
-	/* The scene's end sends it a SIGTERM, and wants a clean exit. */
-}
-
 static void a_request_ends_when_its_time_is_over(void **state)
 {
 	struct scene *s = *state;
@@ -892,9 +810,6 @@ int main(void)
 		TEST(a_device_that_is_not_in_the_configuration_is_a_mistake),
 		TEST(others_are_answered_while_a_container_waits_for_its_disk),
 		TEST(a_container_can_be_removed_while_it_is_being_made),
-		TEST(others_are_answered_while_a_process_waits_to_come_in),
-		TEST(a_container_can_be_removed_while_a_process_waits_to_come_in),
-		TEST(the_agent_ends_while_a_process_waits_to_come_in),
 		TEST(a_request_ends_when_its_time_is_over),
 		TEST(the_agent_ends_in_the_middle_of_a_creation),
 		TEST(the_guests_hooks_run_at_their_times),
