@@ -110,7 +110,7 @@ void container_check(struct container *container)
 	if (!container->is_removing || container->creation)
 		return;
 	for (const struct process *p = container->processes; p; p = p->next)
-		if (p->pid && !p->has_exited)
+		if (p->execution || (p->pid && !p->has_exited))
 			return;
 	container_finish_removal(container);
 }
@@ -137,7 +137,9 @@ void container_begin_removal(struct container *container)
 	kill_all(container);
 	/* Nobody waits any longer for a host that does not read. */
 	for (struct process *p = container->processes; p; p = p->next)
-		if (p->has_exited)
+		if (p->execution)
+			execution_cancel(p);
+		else if (p->has_exited)
 			stdio_cut(&p->io);
 	container_check(container);
 }

@@ -20,7 +20,6 @@
  * kernel's business, and it may not have got one yet. Everything is read from sysfs; uevents only
  * say when to look again.
  */
-#define DEVICE_TIMEOUT_MS 3000
 #define NAME_MAX_BYTES 256
 #define PCI_ROOT '2' /* from 20 (hex) on the first of three numbers is that of a root bus */
 
@@ -126,17 +125,34 @@ static int find_node(void *ctx)
 	return 1;
 }
 
+/* What a virtio disk says in text, and a SCSI one behind a header of four bytes (SPC, "unit serial
+ * number page"), its length the last. */
+#define SCSI_HEADER_BYTES 4
+
+static char *read_serial(const struct agent_server_options *options, const char *name)
+{
+	cleanup_free char *dir = xasprintf("%s/class/block/%s", server_sys_dir(options), name);
+	cleanup_free char *virtio = xasprintf("%s/serial", dir);
+	cleanup_free char *scsi = xasprintf("%s/device/vpd_pg80", dir);
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	if (read_file_at(AT_FDCWD, virtio, NAME_MAX_BYTES, &text, NULL) == 0) {
+		text[strcspn(text, "\n")] = '\0';
+		return steal_ptr(&text);
+	}
+	if (read_file_at(AT_FDCWD, scsi, NAME_MAX_BYTES, &text, &len) < 0 ||
+	    len < SCSI_HEADER_BYTES)
+		return NULL;
+	return xstrndup(text + SCSI_HEADER_BYTES, (unsigned char)text[SCSI_HEADER_BYTES - 1]);
+}
+
 static bool has_serial(const char *name, const void *arg)
 {
 	const struct search *s = arg;
-	cleanup_free char *path =
-		xasprintf("%s/class/block/%s/serial", server_sys_dir(s->options), name);
-	cleanup_free char *text = NULL;
+	cleanup_free char *serial = read_serial(s->options, name);
 
-	if (read_file_at(AT_FDCWD, path, NAME_MAX_BYTES, &text, NULL) < 0)
-		return false;
-	text[strcspn(text, "\n")] = '\0';
-	return streq(text, str_after(s->address, "serial:"));
+	return streq_null(serial, str_after(s->address, "serial:"));
 }
 
 /* "serial:NAME", an addition of ours: what its owner called it, wherever it is plugged in. */
@@ -211,8 +227,7 @@ int device_find(const struct agent_server_options *options, const char *type, co
 		.is_net = streq(type, "net"),
 	};
 	uevent_find_fn find = choose_search(type, search.address);
-	int timeout_ms =
-		options->device_timeout_ms ? options->device_timeout_ms : DEVICE_TIMEOUT_MS;
+	int timeout_ms = server_device_timeout_ms(options);
 	int r;
 
 	if (!find)

@@ -82,8 +82,7 @@ static const char *find_needs(const struct guest_modules *m, const char *name)
 	return NULL;
 }
 
-/* As the kernel shows it. */
-static char *module_name(const char *name)
+char *guest_module_name(const char *name)
 {
 	char *copy = xstrdup(name);
 
@@ -107,7 +106,7 @@ static void add_with_needs(const struct guest_modules *m, const char *name, stru
 
 	if (!list)
 		return;
-	own = module_name(name);
+	own = guest_module_name(name);
 	if (strv_has(search->seen, own)) {
 		free(own);
 		return;
@@ -163,7 +162,7 @@ int guest_modules_load(const struct guest_modules *m, const char *wanted, const 
 		       struct error *err)
 {
 	cleanup_strv char **order = guest_modules_resolve(m, wanted);
-	cleanup_free char *own = module_name(wanted);
+	cleanup_free char *own = guest_module_name(wanted);
 	int r = 0;
 
 	if (!order)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "lib/base/cleanup.h"
+
 struct error;
 
 /*
@@ -13,10 +15,16 @@ struct error;
  * A module's file is removed once it is loaded, for it is held in memory.
  */
 struct guest_modules;
+#define GUEST_MODULES_DIR "/initramfs/modules" /* where the guest's root has them */
 
 /* -ENOENT: there are none, as with a kernel that has all it needs built in. */
 int guest_modules_open(const char *dir, struct guest_modules **ret);
 void guest_modules_free(struct guest_modules *m);
+DEFINE_CLEANUP(guest_modules_free_p, struct guest_modules *, guest_modules_free)
+#define cleanup_guest_modules CLEANUP(guest_modules_free_p)
+
+/* As the kernel shows it: '-' and '_' are the same to modprobe(8). free(3) it. */
+char *guest_module_name(const char *name);
 
 /* Pure: the names to load for @wanted, a name or what the kernel asks for, each behind what it
  * needs; strv, NULL when nothing matches. */

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/linux/uevent.h"
 
 /*
  * Processors and memory that the host plugged in are there, but not used before somebody says so.
@@ -33,27 +35,24 @@ static bool is_numbered(const char *name, const char *prefix)
 	return number && parse_u32(number, &ignored) == 0;
 }
 
-struct online {
-	const char *dir;    /* below sysfs */
-	const char *prefix; /* of what is in there */
-	uint32_t most;	    /* 0: all */
-};
-
-static int set_online(const struct agent_server_options *options, const struct online *o,
-		      struct error *err)
+/* In @dir below sysfs what is called @prefix and a number, at most @most (0: all). Returns how many
+ * that were. */
+static int set_online(const struct agent_server_options *options, const char *dir_name,
+		      const char *prefix, uint32_t most, struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/%s", server_sys_dir(options), o->dir);
+	cleanup_free char *path =
+		xasprintf("%s/devices/system/%s", server_sys_dir(options), dir_name);
 	cleanup_dir DIR *dir = opendir(path);
 	struct dirent *entry;
 	uint32_t count = 0;
 
 	if (!dir) /* a kernel without hotplug of it */
 		return errno == ENOENT ? 0 : error_sys(err, errno, "open '%s'", path);
-	while ((!o->most || count < o->most) && (entry = readdir(dir))) {
+	while ((!most || count < most) && (entry = readdir(dir))) {
 		cleanup_free char *file = NULL;
 		int r;
 
-		if (!is_numbered(entry->d_name, o->prefix))
+		if (!is_numbered(entry->d_name, prefix))
 			continue;
 		file = xasprintf("%s/online", entry->d_name);
 		if (is_online(dirfd(dir), file))
@@ -63,22 +62,77 @@ static int set_online(const struct agent_server_options *options, const struct o
 			return error_sys(err, r, "bring '%s' up", entry->d_name);
 		count++;
 	}
-	return 0;
+	return (int)count;
 }
+
+/* OnlineCPUMem, in a worker: the kernel hears of new processors some time after the host has
+ * plugged them in. Of memory nobody says how many pieces come; a host that wants them all lets the
+ * kernel bring them up (memhp_default_state=online). */
+struct onlining {
+	struct agent_server *server;
+	uint32_t cpus; /* still to come */
+	bool has_memory;
+	struct error *err;
+	struct rpc_call *calls;
+};
+
+static int bring_cpus_up(void *ctx)
+{
+	struct onlining *o = ctx;
+	int r = set_online(&o->server->options, "cpu", "cpu", o->cpus, o->err);
+
+	if (r < 0)
+		return r;
+	o->cpus -= (uint32_t)r;
+	return o->cpus == 0;
+}
+
+static int run_online(void *ctx, struct worker_progress *progress, struct worker_result *result)
+{
+	struct onlining *o = ctx;
+	const struct agent_server_options *options = &o->server->options;
+	int r = 0;
+
+	o->err = &result->err;
+	if (o->cpus)
+		r = uevent_wait(bring_cpus_up, o, server_device_timeout_ms(options));
+	if (r == -ETIMEDOUT)
+		return error_set(&result->err, -ETIME, "%u processors have not come", o->cpus);
+	if (r >= 0 && o->has_memory)
+		r = set_online(options, "memory", "memory", 0, &result->err);
+	return r < 0 ? r : 0;
+}
+
+static void drop_online(void *ctx, const struct worker_result *result)
+{
+	free(ctx);
+}
+
+static void finish_online(void *ctx, const struct worker_result *result)
+{
+	struct onlining *o = ctx;
+
+	rpc_finish_all(&o->calls, &result->err);
+	free(o);
+}
+
+static const struct worker_task online_task = {
+	"online", NULL, run_online, finish_online, drop_online,
+};
 
 int hotplug_online(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_OnlineCPUMemRequest *req = request;
-	const struct agent_server_options *options = &call->server->options;
-	const struct online cpus = { "devices/system/cpu", "cpu", req->nb_cpus };
-	const struct online memory = { "devices/system/memory", "memory", 0 };
-	int r = options->sys_dir ? 0 : require_guest(call, err);
+	struct onlining *o;
+	int r = call->server->options.sys_dir ? 0 : require_guest(call, err);
 
-	if (r == 0 && req->nb_cpus)
-		r = set_online(options, &cpus, err);
-	if (r == 0 && !req->cpu_only)
-		r = set_online(options, &memory, err);
-	return r;
+	if (r < 0)
+		return r;
+	o = xcalloc(1, sizeof(*o));
+	*o = (struct onlining){ call->server, req->nb_cpus, !req->cpu_only, NULL, NULL };
+	(void)rpc_wait(call, &o->calls);
+	worker_add(call->server, &online_task, o);
+	return RPC_LATER;
 }
 
 int hotplug_probe(struct rpc_call *call, const void *request, void *response, struct error *err)

@@ -55,15 +55,21 @@ static void add(struct oom_events *events, const char *container_id)
 	tell_all(events);
 }
 
-static void on_oom(void *ctx, int fd, uint32_t events)
+void oom_check(struct container *container)
 {
-	struct container *container = ctx;
 	bool is_gone = false;
 
+	if (!container->oom)
+		return;
 	for (int count = cgroup_oom_read(container->oom, &is_gone); count > 0; count--)
 		add(&container->server->oom, container->id);
 	if (is_gone)
 		oom_unwatch(container);
+}
+
+static void on_oom(void *ctx, int fd, uint32_t events)
+{
+	oom_check(ctx);
 }
 
 void oom_watch(struct container *container)

@@ -8,14 +8,11 @@
 #include <unistd.h>
 
 #include "agent/server/server-internal.h"
-#include "agent/server/spec.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
-#include "lib/engine/engine.h"
-#include "oci/config.h"
 
 /*
  * A process's end is told once it has exited and its output has been passed on. Its children may
@@ -121,7 +118,9 @@ struct process *process_find(struct agent_server *server, const char *container_
 	if (!process)
 		(void)error_set(err, -ENOENT, "container '%s' has no process '%s'", container_id,
 				exec_id ? exec_id : "");
-	return process;
+	else if (process->execution)
+		(void)error_set(err, -EBUSY, "process '%s' is being made", exec_id);
+	return process && !process->execution ? process : NULL;
 }
 
 /* An exec'd process that was waited for is forgotten, as Kata's agent does, but not before a
@@ -202,14 +201,14 @@ void processes_reap(struct agent_server *server)
 		process->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		if (process->container->is_removing)
 			stdio_cut(&process->io);
+		if (process->is_init)
+			oom_check(process->container); /* who waits is to know why it ended */
 		process_linger(process);
 		process_check(process);
 	}
 }
 
-/* ExecProcess */
-
-static int check_exec(struct container *container, const char *exec_id, struct error *err)
+int process_check_new(struct container *container, const char *exec_id, struct error *err)
 {
 	size_t count = 0;
 
@@ -222,70 +221,6 @@ static int check_exec(struct container *container, const char *exec_id, struct e
 	for (struct process *p = container->processes; p; p = p->next)
 		count++;
 	return count >= PROCESSES_MAX ? error_set(err, -ENOMEM, "it has %zu processes", count) : 0;
-}
-
-static int run_exec(struct process *process, const grpc_ExecProcessRequest *req,
-		    const struct oci_process *spec, struct error *err)
-{
-	struct container *container = process->container;
-	const uint32_t ports[STDIO_COUNT] = { req->stdin_port, req->stdout_port, req->stderr_port };
-	struct stdio *io = &process->io;
-	struct engine_exec exec = {
-		.id = container->id,
-		.init_pid = container->init->pid,
-		.init_pidfd = container->init->pidfd,
-		.config = container->config,
-		.process = spec,
-		.cgroup = container->cgroup,
-		.is_guest = container->server->options.is_guest,
-	};
-	pid_t pid;
-	int r = stdio_prepare(io, container->server, spec->terminal, ports, err);
-
-	if (r < 0)
-		return r;
-	memcpy(exec.stdio, io->child, sizeof(exec.stdio));
-	exec.console_socket = io->console[1];
-	r = engine_exec(&exec, &pid, err);
-	return r < 0 ? r : process_attach(process, pid, err);
-}
-
-static int parse_process(const grpc_ExecProcessRequest *req, struct oci_process **ret,
-			 struct error *err)
-{
-	cleanup_free char *text = NULL;
-
-	if (req->oci_json.size)
-		return oci_process_parse("process", (const char *)req->oci_json.data,
-					 req->oci_json.size, ret, err);
-	if (!req->process)
-		return error_set(err, -EINVAL, "both oci_json and process are missing");
-	text = spec_process_text(req->process);
-	return oci_process_parse("process", text, strlen(text), ret, err);
-}
-
-int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err)
-{
-	const grpc_ExecProcessRequest *req = request;
-	struct container *container = container_find(call->server, req->container_id, err);
-	cleanup_oci_process struct oci_process *spec = NULL;
-	struct process *process;
-	int r;
-
-	if (!container)
-		return err->code;
-	r = check_exec(container, req->exec_id, err);
-	if (r < 0)
-		return error_wrap(err, r, "exec in '%s'", container->id);
-	r = parse_process(req, &spec, err);
-	if (r < 0)
-		return error_wrap(err, r, "exec in '%s'", container->id);
-
-	process = process_new(container, req->exec_id, false);
-	r = run_exec(process, req, spec, err);
-	if (r < 0)
-		process_free(process);
-	return r;
 }
 
 /* SignalProcess */
@@ -323,13 +258,29 @@ static bool is_deaf_init(const struct process *process)
 	return true;
 }
 
+/* One that is being made dies as soon as it is there. */
+static bool kill_unborn(struct agent_server *server, const grpc_SignalProcessRequest *req)
+{
+	struct container *container = container_find(server, req->container_id, NULL);
+	struct process *process =
+		container && req->exec_id ? find_by_exec_id(container, req->exec_id) : NULL;
+
+	if (req->signal != SIGKILL || !process || !process->execution)
+		return false;
+	execution_kill(process);
+	return true;
+}
+
 int process_signal(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_SignalProcessRequest *req = request;
-	struct process *process = process_find(call->server, req->container_id, req->exec_id, err);
+	struct process *process;
 	bool is_for_all = !req->exec_id || !*req->exec_id;
 	int sig = (int)req->signal, r;
 
+	if (kill_unborn(call->server, req))
+		return 0;
+	process = process_find(call->server, req->container_id, req->exec_id, err);
 	if (!process)
 		return err->code;
 	if (req->signal >= (uint32_t)NSIG)

@@ -18,6 +18,7 @@ struct agent_server;
 struct cgroup;
 struct container;
 struct creation;
+struct execution;
 struct loop_source;
 struct oci_config;
 struct process;
@@ -57,6 +58,8 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
 void rpc_reply(struct rpc_call *call, const void *response);
 void rpc_fail(struct rpc_call *call, const struct error *err);
 void rpc_fail_all(struct rpc_call **list, const struct error *err);
+/* For answers that say nothing more than whether it is done: @err->code. */
+void rpc_finish_all(struct rpc_call **list, const struct error *err);
 
 /* The request, which otherwise ends with its handler, for the caller to free. */
 void *rpc_take_request(struct rpc_call *call);
@@ -90,7 +93,7 @@ struct worker_progress {
 /* What the child has to tell; it crosses a pipe. */
 struct worker_result {
 	struct error err; /* code 0: success */
-	pid_t pid;	  /* CreateContainer: the init */
+	pid_t pid;	  /* CreateContainer: the init; ExecProcess: the process */
 	struct worker_progress progress;
 };
 
@@ -106,6 +109,8 @@ struct worker_task {
 };
 
 struct worker {
+	struct agent_server *server;
+	struct worker *next; /* of those with one job each */
 	struct worker_job *jobs; /* the first is under way */
 	bool is_busy;
 	pid_t pid;
@@ -115,6 +120,8 @@ struct worker {
 };
 
 void worker_add(struct agent_server *server, const struct worker_task *task, void *ctx);
+/* At once, in a worker of its own: for what touches nothing that others share. */
+void worker_add_beside(struct agent_server *server, const struct worker_task *task, void *ctx);
 /* Nobody wants it any more: it fails soon. */
 void worker_cancel(struct agent_server *server, const void *ctx);
 /* Takes a result that is there already. To be called before a child is reaped that nobody knows:
@@ -209,6 +216,7 @@ struct process {
 	struct container *container;
 	char *exec_id;
 	bool is_init;
+	struct execution *execution; /* while it is being made: only its end may be asked */
 	pid_t pid;
 	int pidfd;
 	bool has_exited;
@@ -232,9 +240,19 @@ void process_check(struct process *process);
 void process_linger(struct process *process);
 void processes_reap(struct agent_server *server);
 
-int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err);
 int process_signal(struct rpc_call *call, const void *request, void *response, struct error *err);
 int process_wait(struct rpc_call *call, const void *request, void *response, struct error *err);
+
+/* Whether a container may have one more of that name. */
+int process_check_new(struct container *container, const char *exec_id, struct error *err);
+
+/* exec.c: ExecProcess */
+
+int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err);
+/* It ends as soon as it begins. */
+void execution_kill(struct process *process);
+/* Its container is being removed, with everything that is in there. */
+void execution_cancel(struct process *process);
 
 /* container.c */
 
@@ -314,6 +332,8 @@ struct oom_events {
 };
 void oom_watch(struct container *container);
 void oom_unwatch(struct container *container);
+/* Tells what has happened by now. */
+void oom_check(struct container *container);
 void oom_events_done(struct oom_events *events);
 int oom_get(struct rpc_call *call, const void *request, void *response, struct error *err);
 
@@ -476,6 +496,8 @@ int require_guest(const struct rpc_call *call, struct error *err);
 const char *server_sys_dir(const struct agent_server_options *options);
 const char *server_dev_dir(const struct agent_server_options *options);
 const char *server_run_dir(const struct agent_server_options *options);
+/* How long a device may take to appear. */
+int server_device_timeout_ms(const struct agent_server_options *options);
 
 struct agent_server {
 	struct loop *loop;
@@ -487,6 +509,7 @@ struct agent_server {
 	struct oom_events oom;
 	struct storage *storages;
 	struct worker worker;
+	struct worker *workers;
 	struct logs logs;
 	struct shell *shells;
 	struct sandbox sandbox;

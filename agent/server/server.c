@@ -8,6 +8,8 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
+#define DEVICE_TIMEOUT_MS 3000
+
 int require_guest(const struct rpc_call *call, struct error *err)
 {
 	if (call->server->options.is_guest)
@@ -28,6 +30,11 @@ const char *server_dev_dir(const struct agent_server_options *options)
 const char *server_run_dir(const struct agent_server_options *options)
 {
 	return options->run_dir ? options->run_dir : "/run/kata-containers";
+}
+
+int server_device_timeout_ms(const struct agent_server_options *options)
+{
+	return options->device_timeout_ms ? options->device_timeout_ms : DEVICE_TIMEOUT_MS;
 }
 
 static void on_signal(void *ctx, const struct signalfd_siginfo *info)

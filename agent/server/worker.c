@@ -16,9 +16,10 @@
 #include "lib/linux/clone.h"
 
 /*
- * What may take long (mounts, devices that are not there yet, the making of a container) is done by
- * a child, so that the loop goes on answering. One at a time, in the order of their arrival: two
- * that want the same mount are then never under way together.
+ * What may take long (mounts, devices that are not there yet, the making of a container or of a
+ * process in one) is done by a child, so that the loop goes on answering. One at a time, in the
+ * order of their arrival: two that want the same mount are then never under way together. What
+ * wants nothing that others do has a worker of its own, and waits for nobody.
  *
  * The child shares the agent's namespaces, so its mounts stay; processes that it made and left
  * behind become the agent's own children when it ends.
@@ -37,9 +38,30 @@ static void forget_child(struct worker *w)
 	w->fd = 0;
 }
 
-static void finish(struct agent_server *server, struct worker_result *result)
+static void forget_progress(struct worker *w)
 {
-	struct worker *w = &server->worker;
+	if (w->progress)
+		(void)munmap(w->progress, sizeof(*w->progress));
+	w->progress = NULL;
+}
+
+/* One that was there for one job. */
+static void release(struct agent_server *server, struct worker *w)
+{
+	struct worker **p = &server->workers;
+
+	while (*p != w)
+		p = &(*p)->next;
+	*p = w->next;
+	forget_progress(w);
+	free(w);
+}
+
+static void start_next(struct worker *w);
+
+static void finish(struct worker *w, struct worker_result *result)
+{
+	struct agent_server *server = w->server;
 	struct worker_job *job = w->jobs;
 
 	if (w->progress)
@@ -49,6 +71,10 @@ static void finish(struct agent_server *server, struct worker_result *result)
 	w->is_busy = false;
 	job->task->on_done(job->ctx, result);
 	free(job);
+	if (w == &server->worker)
+		start_next(w);
+	else
+		release(server, w);
 }
 
 static void on_result(void *ctx, int fd, uint32_t events);
@@ -77,9 +103,8 @@ static int clear_progress(struct worker *w, struct error *err)
 	return 0;
 }
 
-static int start(struct agent_server *server, struct worker_job *job, struct error *err)
+static int start(struct worker *w, struct worker_job *job, struct error *err)
 {
-	struct worker *w = &server->worker;
 	struct clone_request clone = { .cgroup_fd = -1 };
 	int ends[2], r = clear_progress(w, err);
 
@@ -98,29 +123,26 @@ static int start(struct agent_server *server, struct worker_job *job, struct err
 		return error_sys(err, (int)w->pid, "%s: start a process", job->task->name);
 	r = set_nonblock(w->fd, true);
 	if (r == 0)
-		r = loop_add_fd(server->loop, w->fd, EPOLLIN, on_result, server, &w->source);
+		r = loop_add_fd(w->server->loop, w->fd, EPOLLIN, on_result, w, &w->source);
 	if (r == 0)
 		return 0;
 	(void)kill(w->pid, SIGKILL);
 	return error_sys(err, r, "%s: wait for it", job->task->name);
 }
 
-static void start_next(struct agent_server *server)
+static void start_next(struct worker *w)
 {
-	struct worker *w = &server->worker;
+	struct worker_result result = { .err = ERROR_INIT };
 
-	while (!w->is_busy && w->jobs) {
-		struct worker_result result = { .err = ERROR_INIT };
-
-		w->is_busy = true;
-		if (start(server, w->jobs, &result.err) < 0)
-			finish(server, &result);
-	}
+	if (w->is_busy || !w->jobs)
+		return;
+	w->is_busy = true;
+	if (start(w, w->jobs, &result.err) < 0)
+		finish(w, &result);
 }
 
-void worker_poll(struct agent_server *server)
+static void take_result(struct worker *w)
 {
-	struct worker *w = &server->worker;
 	struct worker_result result = { .err = ERROR_INIT };
 	ssize_t n;
 
@@ -133,38 +155,68 @@ void worker_poll(struct agent_server *server)
 		result = (struct worker_result){ .err = ERROR_INIT };
 		(void)error_set(&result.err, -EIO, "%s: it was killed", w->jobs->task->name);
 	}
-	finish(server, &result);
-	start_next(server);
+	finish(w, &result);
 }
 
 static void on_result(void *ctx, int fd, uint32_t events)
 {
-	worker_poll(ctx);
+	take_result(ctx);
 }
 
-void worker_add(struct agent_server *server, const struct worker_task *task, void *ctx)
+void worker_poll(struct agent_server *server)
 {
-	struct worker_job **p = &server->worker.jobs, *job = xcalloc(1, sizeof(*job));
+	struct worker *next;
+
+	take_result(&server->worker);
+	for (struct worker *w = server->workers; w; w = next) {
+		next = w->next;
+		take_result(w);
+	}
+}
+
+static void add(struct worker *w, const struct worker_task *task, void *ctx)
+{
+	struct worker_job **p = &w->jobs, *job = xcalloc(1, sizeof(*job));
 
 	*job = (struct worker_job){ .task = task, .ctx = ctx };
 	while (*p)
 		p = &(*p)->next;
 	*p = job;
-	start_next(server);
+	start_next(w);
 }
 
-void worker_cancel(struct agent_server *server, const void *ctx)
+void worker_add(struct agent_server *server, const struct worker_task *task, void *ctx)
 {
-	struct worker *w = &server->worker;
+	server->worker.server = server;
+	add(&server->worker, task, ctx);
+}
 
-	/* One that waits for its turn gets it, and is then found to be unwanted. */
+void worker_add_beside(struct agent_server *server, const struct worker_task *task, void *ctx)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	w->server = server;
+	w->next = server->workers;
+	server->workers = w;
+	add(w, task, ctx);
+}
+
+static void cancel(const struct worker *w, const void *ctx)
+{
 	if (w->source && w->jobs->ctx == ctx)
 		(void)kill(w->pid, SIGKILL);
 }
 
-void worker_stop(struct agent_server *server)
+void worker_cancel(struct agent_server *server, const void *ctx)
 {
-	struct worker *w = &server->worker;
+	/* One that waits for its turn gets it, and is then found to be unwanted. */
+	cancel(&server->worker, ctx);
+	for (const struct worker *w = server->workers; w; w = w->next)
+		cancel(w, ctx);
+}
+
+static void stop(struct worker *w)
+{
 	struct worker_result result = { .err = ERROR_INIT };
 
 	if (w->source) {
@@ -181,6 +233,16 @@ void worker_stop(struct agent_server *server)
 		free(job);
 		result.progress = (struct worker_progress){ 0 };
 	}
-	if (w->progress)
-		(void)munmap(w->progress, sizeof(*w->progress));
+	forget_progress(w);
+}
+
+void worker_stop(struct agent_server *server)
+{
+	while (server->workers) {
+		struct worker *w = server->workers;
+
+		stop(w);
+		release(server, w);
+	}
+	stop(&server->worker);
 }

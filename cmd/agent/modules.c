@@ -62,7 +62,7 @@ int modules_probe(char *const *words)
 
 	while (*words && **words == '-')
 		words++;
-	if (!*words || guest_modules_open(INITRAMFS MODULES, &modules) < 0)
+	if (!*words || guest_modules_open(GUEST_MODULES_DIR, &modules) < 0)
 		return 1;
 	parameters = strv_join(words + 1, " ");
 	r = guest_modules_load(modules, *words, parameters, &err);
@@ -116,7 +116,7 @@ static _Noreturn void follow_events(int fd, const struct guest_modules *modules)
 int modules_watch(struct error *err)
 {
 	struct guest_modules *modules;
-	int fd, r = guest_modules_open(INITRAMFS MODULES, &modules);
+	int fd, r = guest_modules_open(GUEST_MODULES_DIR, &modules);
 	pid_t pid;
 
 	if (r < 0) /* all is built in */

@@ -24,6 +24,7 @@ static const struct option long_options[] = {
 	{ "sync-fd", required_argument, NULL, 's' },
 	{ "console-fd", required_argument, NULL, 'c' },
 	{ "process-fd", required_argument, NULL, 'p' },
+	{ "oom-dir", required_argument, NULL, 'o' },
 	{ "run", no_argument, NULL, 'n' },
 	{ "log-fd", required_argument, NULL, 'l' },
 	{ "log-json", no_argument, NULL, 'j' },
@@ -57,6 +58,9 @@ static int parse_option(int letter, const char *value, struct shim_options *opti
 		return parse_fd(value, &options->console_fd);
 	case 'p':
 		return parse_fd(value, &options->process_fd);
+	case 'o':
+		strv_push(&options->oom_dirs, xstrdup(value));
+		return 0;
 	case 'n':
 		options->runs_at_once = true;
 		return 0;

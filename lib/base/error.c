@@ -127,6 +127,8 @@ static const struct {
 	{ "open '/dev/net/tun'", "load the host's kernel module tun" },
 	{ "redirect its traffic",
 	  "load the host's kernel modules sch_ingress, cls_u32 and act_mirred" },
+	{ "started without slots for disks",
+	  "make the sandbox's container with the annotation io.kubernetes.cri-o.ContainerType=sandbox" },
 	{ "find 'qemu-system-", "install the distribution's package qemu-system-x86" },
 	{ "find 'virtiofsd'",
 	  "install the distribution's package virtiofsd or qemu-system-common" },

@@ -100,6 +100,13 @@ int vm_agent_update(const struct container *c, const struct oci_resources *chang
 	return command(c, AGENT_UPDATE_CONTAINER, &request, err);
 }
 
+int vm_agent_online(const struct container *c, uint32_t vcpus, bool has_memory, struct error *err)
+{
+	const grpc_OnlineCPUMemRequest request = { .nb_cpus = vcpus, .cpu_only = !has_memory };
+
+	return command(c, AGENT_ONLINE_CPU_MEM, &request, err);
+}
+
 int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct error *err)
 {
 	const grpc_StatsContainerRequest request = { .container_id = c->id };

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct cgroup_stats;
@@ -21,6 +22,8 @@ int vm_agent_signal(const struct container *c, int sig, bool all, struct error *
 int vm_agent_freeze(const struct container *c, bool frozen, struct error *err);
 int vm_agent_update(const struct container *c, const struct oci_resources *changes,
 		    struct error *err);
+/* Takes @vcpus more that were plugged in, and memory, into use; waits for them to appear. */
+int vm_agent_online(const struct container *c, uint32_t vcpus, bool has_memory, struct error *err);
 int vm_agent_watch_oom(const struct container *c, const struct oom_watch *watch, void **ret,
 		       struct error *err);
 void vm_agent_unwatch_oom(void *watched);

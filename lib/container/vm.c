@@ -4,20 +4,24 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/container/caller.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
 #include "lib/container/vm-sandbox.h"
+#include "lib/container/vm-size.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
 #include "lib/linux/netlink.h"
 #include "lib/linux/process-table.h"
 #include "lib/sandbox/companions.h"
+#include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
 #include "lib/sandbox/launch.h"
@@ -107,7 +111,7 @@ static int await_created(struct container *c, int sync_fd, struct error *err)
 static int finish_creation(struct container *c, const struct container_create_request *request,
 			   struct cgroup *cg, int sync_fd, struct error *err)
 {
-	struct oci_resources resources = sandbox_host_resources(c->config, false);
+	struct oci_resources resources = sandbox_host_resources(c->config, 0, false);
 	int r = serve_hooks(c, sync_fd, err);
 
 	if (r == 0)
@@ -123,6 +127,7 @@ static int finish_creation(struct container *c, const struct container_create_re
 static int launch_sandbox(struct container *c, const struct container_create_request *request,
 			  int console_fd, struct cgroup *cg, pid_t *ret_pid, struct error *err)
 {
+	cleanup_strv char **oom_dirs = caller_oom_dirs();
 	const struct shim_launch launch = {
 		.command = "create",
 		.root = c->root,
@@ -131,6 +136,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 		.process_fd = -1,
 		.runs_at_once = request->runs_at_once,
 		.has_own_pids = rights_want_pid_namespace(),
+		.oom_dirs = oom_dirs,
 		.enter = enter_cgroup,
 		.ctx = cg,
 	};
@@ -151,6 +157,19 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 	return 0;
 }
 
+/* What its shim has to know before it starts. */
+static int note_membership(struct container *c, struct error *err)
+{
+	unsigned long long number;
+
+	if (sandbox_is_disk(c->record.rootfs)) {
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			return error_sys(err, errno, "draw a disk's name");
+		c->record.disk = xasprintf("m-%llx", number);
+	}
+	return container_save(c, err);
+}
+
 static bool is_member(const struct container *c)
 {
 	return c->record.sandbox && !streq(c->record.sandbox, c->id);
@@ -160,8 +179,8 @@ static bool is_member(const struct container *c)
  * sandbox all of that is gone. */
 static int leave_sandbox(const struct container *c, struct error *err)
 {
-	cleanup_free char *path =
-		xasprintf("%s/%s/" SHIM_VM_DIR "/" COMPANIONS_SOCKET, c->root, c->record.sandbox);
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
+	cleanup_free char *path = xasprintf("%s/" COMPANIONS_SOCKET, dir);
 	cleanup_files struct files files = FILES_INIT;
 	struct error reason = ERROR_INIT;
 	cleanup_fd int fd = -1;
@@ -171,6 +190,8 @@ static int leave_sandbox(const struct container *c, struct error *err)
 		return 0;
 	if (c->record.agent_address && vm_agent_remove(c, &reason) < 0)
 		log_debug("remove container: %s", reason.msg);
+	if (c->record.disk && disk_unplug(c->record.disk, dir, &reason) < 0)
+		log_debug("%s", reason.msg); /* it was never plugged in, or nobody hears us */
 	r = companion_get_files(fd, &files, &reason);
 	if (r == 0)
 		return files_detach(&files, c->id, err);
@@ -188,13 +209,18 @@ static int create(struct container *c, const struct container_create_request *re
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
 	r = vm_find_sandbox(c, err);
+	if (r == 0 && is_member(c))
+		r = note_membership(c, err);
 	if (r < 0)
 		return r;
-	resources = sandbox_host_resources(c->config, true);
+	resources = sandbox_host_resources(c->config, 0, true);
 	r = request->no_cgroup ? 0 : backend_make_cgroup(c, &resources, &cg, err);
 	if (r < 0)
 		return r;
-	r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
+	if (is_member(c) && vm_size_is_limited(&c->config->linux_.resources))
+		r = vm_size_fit(c, err);
+	if (r == 0)
+		r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
 	if (r < 0)
@@ -369,18 +395,20 @@ static int freeze(struct container *c, bool frozen, struct error *err)
 	return r;
 }
 
-/* The VM keeps its size: what is allowed beyond it, the guest does not have. */
-static int update_host(struct container *c, struct error *err)
+/* Its memory is vm-size.c's affair. */
+static int update_host(const struct container *c, struct error *err)
 {
-	struct oci_resources resources = sandbox_host_resources(c->config, false);
+	struct oci_resources resources = sandbox_host_resources(c->config, 0, false);
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = backend_open_cgroup(c, &cg, err);
 
 	resources.devices_count = 0;
+	resources.memory = (struct oci_memory){ 0 };
 	return r < 0 || !cg ? r : backend_update_cgroup(c, cg, &resources, &resources, err);
 }
 
-static int update(struct container *c, const struct oci_resources *changes, struct error *err)
+static int update_guest(const struct container *c, const struct oci_resources *changes,
+			struct error *err)
 {
 	struct oci_resources guest;
 	int r;
@@ -389,7 +417,17 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	sandbox_guest_resources(&guest);
 	r = vm_agent_update(c, &guest, err);
 	fields_release(&oci_resources_fields, &guest);
-	return r < 0 ? r : update_host(c, err);
+	return r;
+}
+
+/* From the outside to the inside: the VM may not meet a limit that its guest does not know. */
+static int update(struct container *c, const struct oci_resources *changes, struct error *err)
+{
+	int r = vm_size_is_limited(changes) ? vm_size_fit(c, err) : 0;
+
+	if (r == 0)
+		r = update_host(c, err);
+	return r < 0 ? r : update_guest(c, changes, err);
 }
 
 /* With its shim the guest is gone, or the container in it. */

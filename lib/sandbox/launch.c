@@ -65,6 +65,9 @@ static char **plan(const struct shim_launch *l, const char *program, int sync_fd
 	add_fd(&argv, "console-fd", l->console_fd);
 	add_fd(&argv, "process-fd", l->process_fd);
 	add_fd(&argv, "log-fd", log_fd());
+	strv_each(dir, l->oom_dirs) {
+		strv_pushf(&argv, "--oom-dir=%s", dir);
+	}
 	if (l->runs_at_once)
 		strv_push(&argv, xstrdup("--run"));
 	if (log_file_format() == LOG_FORMAT_JSON)

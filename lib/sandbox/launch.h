@@ -15,6 +15,7 @@ struct shim_launch {
 	int process_fd; /* or -1 */
 	bool runs_at_once;
 	bool has_own_pids; /* rights_want_pid_namespace() */
+	char *const *oom_dirs; /* of the engine (oom-notice.h), or NULL */
 
 	/* Called in the new process before it becomes the shim, so that all it will ever do is
 	 * accounted where it belongs. */

@@ -32,14 +32,15 @@ static struct oci_device_rule vmm_devices[] = {
 };
 #define FIRST_DISK_RULE (ARRAY_SIZE(vmm_devices) - SANDBOX_DISKS_MAX)
 
-static struct oci_memory host_memory(const struct oci_config *config)
+static struct oci_memory host_memory(const struct oci_config *config, uint32_t memory_mib)
 {
 	const struct oci_memory *memory = &config->linux_.resources.memory;
-	uint64_t mib;
+	struct sandbox_size size = sandbox_size_for(&config, 1);
+	uint64_t mib = size.memory_mib > memory_mib ? size.memory_mib : memory_mib;
 
 	if (!memory->limit.is_set || memory->limit.value <= 0)
 		return (struct oci_memory){ 0 };
-	mib = (uint64_t)plan_memory_mib(config) + VMM_OVERHEAD_MIB + HV_TRANSLATION_MIB;
+	mib += VMM_OVERHEAD_MIB + HV_TRANSLATION_MIB;
 	return (struct oci_memory){ .limit = { (int64_t)(mib << 20), true } };
 }
 
@@ -66,12 +67,13 @@ static size_t allow_disks(const struct oci_config *config)
 
 /* How many processes the container has is the guest's business: here they are threads of a VMM.
  * Keys for cgroup v2 alone mean the container, too. */
-struct oci_resources sandbox_host_resources(const struct oci_config *config, bool is_booting)
+struct oci_resources sandbox_host_resources(const struct oci_config *config, uint32_t memory_mib,
+					    bool is_booting)
 {
 	struct oci_resources res = {
 		.devices = vmm_devices,
 		.devices_count = allow_disks(config),
-		.memory = host_memory(config),
+		.memory = host_memory(config, memory_mib),
 		.cpu = config->linux_.resources.cpu,
 		.block_io = config->linux_.resources.block_io,
 	};

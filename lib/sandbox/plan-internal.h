@@ -9,7 +9,7 @@
 
 struct error;
 struct oci_config;
-struct oci_memory;
+struct oci_vm_hw_config;
 
 /*
  * A plan in the making. The guest's configuration starts as a copy of the host's; each part of
@@ -25,15 +25,12 @@ struct planning {
 	size_t left_out_devices; /* that were to be bound */
 };
 
-/* RAM of the guest: as vm.hwConfig has it, or what fits the container and, as far as the engine
- * says how large that will be, its pod. */
-uint32_t plan_memory_mib(const struct oci_config *config);
+int plan_size(struct planning *p, struct error *err);
 
-/* plan-vm.c: the vm section, its sizes, and a root file system that is a disk, whose path on the
+/* plan-vm.c: the vm section, and a root file system that is a disk, whose path on the
  * host is taken. */
 int plan_vm(struct planning *p, struct error *err);
-int plan_hw_config(struct planning *p, struct error *err);
-bool plan_is_disk(const char *path);
+int plan_hw_config(const struct oci_vm_hw_config *hw, struct error *err);
 int plan_root_disk(struct planning *p, char *host_path, struct error *err);
 void plan_free_vm(struct sandbox_plan *plan);
 

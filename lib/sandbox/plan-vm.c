@@ -15,8 +15,6 @@
 /* The machine itself: config.json's vm section (config-vm.md), and root file systems that are
  * images or block devices. */
 
-#define MIB (1u << 20)
-
 /* --- file systems ------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -88,7 +86,7 @@ static struct sandbox_disk *add_disk(struct planning *p, const char *id, char *h
 /* --- the vm section ----------------------------------------------------------------------- */
 
 /* Only what the host's kernel could give it. */
-static int refuse_hardware(const struct oci_vm_hw_config *hw, struct error *err)
+int plan_hw_config(const struct oci_vm_hw_config *hw, struct error *err)
 {
 	const struct {
 		const char *key;
@@ -106,22 +104,6 @@ static int refuse_hardware(const struct oci_vm_hw_config *hw, struct error *err)
 					 "vm.hwConfig.%s: hardware of the host is not passed on",
 					 keys[i].key);
 	return 0;
-}
-
-/* Its sizes go before all others. */
-int plan_hw_config(struct planning *p, struct error *err)
-{
-	const struct oci_vm_hw_config *hw = p->host->vm ? p->host->vm->hw_config : NULL;
-
-	if (!hw)
-		return 0;
-	if (hw->vcpus.is_set)
-		p->plan->vcpus = hw->vcpus.value;
-	if (hw->memory.is_set && hw->memory.value / MIB > UINT32_MAX)
-		return error_set(err, -ERANGE, "vm.hwConfig.memory: too large");
-	if (hw->memory.is_set)
-		p->plan->memory_mib = (uint32_t)(hw->memory.value / MIB);
-	return refuse_hardware(hw, err);
 }
 
 /* The guest's own root file system, for a kernel that boots into it: an agent has to be its init
@@ -170,6 +152,8 @@ int plan_vm(struct planning *p, struct error *err)
 		machine->program = xstrdup(vm->hypervisor->path);
 		machine->program_args = strv_copy(vm->hypervisor->parameters);
 	}
+	if (vm->image && p->role == SANDBOX_MEMBER)
+		return error_set(err, -ENOTSUP, "vm.image: the virtual machine runs already");
 	if (vm->image)
 		r = plan_image(p, vm->image, &params, err);
 	if (r == 0 && vm->kernel)
@@ -180,7 +164,7 @@ int plan_vm(struct planning *p, struct error *err)
 
 /* --- the container's root file system ------------------------------------------------------- */
 
-bool plan_is_disk(const char *path)
+bool sandbox_is_disk(const char *path)
 {
 	struct stat st;
 
@@ -202,6 +186,14 @@ int plan_root_disk(struct planning *p, char *host_path, struct error *err)
 				      disk->is_readonly ? "lower" : "rootfs");
 	plan_replace(&p->guest->root.path, xasprintf(SANDBOX_GUEST_DIR "/%s/rootfs", p->id));
 	return 0;
+}
+
+void sandbox_plan_name_disk(struct sandbox_plan *plan, const char *id)
+{
+	struct sandbox_disk *disk = &plan->disks[0];
+
+	disk->id = id;
+	snprintf(disk->guest_path, sizeof(disk->guest_path), "serial:%s", id);
 }
 
 void plan_free_vm(struct sandbox_plan *plan)

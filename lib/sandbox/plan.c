@@ -16,18 +16,6 @@
  * container can live without it, or refused with its place.
  */
 
-#define GUEST_OVERHEAD_MIB 96 /* kernel, agent, page tables: what the container's limit lacks */
-#define DEFAULT_MEMORY_MIB 256
-#define MAX_MEMORY_MIB (1u << 20)
-#define MAX_VCPUS 240
-#define DEFAULT_PERIOD 100000
-
-#define POD_MEMORY "io.kubernetes.cri.sandbox-memory"
-#define POD_QUOTA "io.kubernetes.cri.sandbox-cpu-quota"
-#define POD_PERIOD "io.kubernetes.cri.sandbox-cpu-period"
-
-#define MIB (1u << 20)
-
 /* In /proc/PID/ns, of those that a pod may share. */
 static const char *const namespace_files[OCI_NS_COUNT] = {
 	[OCI_NS_PID] = "pid",
@@ -60,7 +48,7 @@ static int plan_rootfs(struct planning *p, struct error *err)
 	if (!root || !*root)
 		return error_set(err, -EINVAL, "root.path: missing");
 	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
-	if (plan_is_disk(share.host_path))
+	if (sandbox_is_disk(share.host_path))
 		return plan_root_disk(p, share.host_path, err);
 	share.guest_name = xasprintf("%s/rootfs", p->id);
 	plan_replace(&p->guest->root.path, plan_share(p, &share));
@@ -231,68 +219,6 @@ static int plan_hardware(struct planning *p, struct error *err)
 	return 0;
 }
 
-/* What containerd says of a pod as a whole, 0 if it does not. */
-static uint64_t pod_number(const struct oci_config *config, const char *annotation)
-{
-	const char *text = string_map_get(&config->annotations, annotation);
-	uint64_t value;
-
-	return text && parse_u64(text, &value) == 0 ? value : 0;
-}
-
-static uint32_t clamp(uint64_t value, uint32_t max)
-{
-	return value < max ? (uint32_t)value : max;
-}
-
-static uint64_t to_mib(uint64_t bytes)
-{
-	return bytes / MIB + (bytes % MIB != 0);
-}
-
-uint32_t plan_memory_mib(const struct oci_config *config)
-{
-	const struct oci_vm_hw_config *hw = config->vm ? config->vm->hw_config : NULL;
-	const struct oci_memory *memory = &config->linux_.resources.memory;
-	uint64_t limit = memory->limit.value > 0 ? (uint64_t)memory->limit.value : 0;
-	uint64_t pod = pod_number(config, POD_MEMORY);
-
-	if (hw && hw->memory.is_set && hw->memory.value)
-		return clamp(to_mib(hw->memory.value), MAX_MEMORY_MIB);
-	if (pod > limit)
-		limit = pod;
-	if (!limit)
-		return DEFAULT_MEMORY_MIB;
-	return clamp(to_mib(limit) + GUEST_OVERHEAD_MIB, MAX_MEMORY_MIB);
-}
-
-static uint64_t vcpus_for(uint64_t quota, uint64_t period)
-{
-	return quota ? (quota - 1) / (period ? period : DEFAULT_PERIOD) + 1 : 0;
-}
-
-static uint32_t size_vcpus(const struct oci_config *config)
-{
-	const struct oci_vm_hw_config *hw = config->vm ? config->vm->hw_config : NULL;
-	const struct oci_cpu *cpu = &config->linux_.resources.cpu;
-	uint64_t own = cpu->quota.value > 0 ? (uint64_t)cpu->quota.value : 0;
-	uint64_t vcpus = vcpus_for(own, cpu->period.value);
-	uint64_t pod = vcpus_for(pod_number(config, POD_QUOTA), pod_number(config, POD_PERIOD));
-
-	if (hw && hw->vcpus.is_set && hw->vcpus.value)
-		return clamp(hw->vcpus.value, MAX_VCPUS);
-	if (pod > vcpus)
-		vcpus = pod;
-	return vcpus ? clamp(vcpus, MAX_VCPUS) : 1;
-}
-
-static int plan_size(struct planning *p, struct error *err)
-{
-	p->plan->memory_mib = plan_memory_mib(p->host);
-	p->plan->vcpus = size_vcpus(p->host);
-	return plan_hw_config(p, err);
-}
-
 static int copy_config(const struct oci_config *config, struct oci_config **ret, struct error *err)
 {
 	cleanup_free char *text = oci_config_text(config, false);
@@ -321,6 +247,7 @@ int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 	if (r < 0)
 		return r;
 	p.guest = plan->guest_config;
+	plan->has_disk_slots = sandbox_is_pods(id, config);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		r = parts[i](&p, err);
 		if (r < 0)
@@ -338,20 +265,36 @@ void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid)
 }
 
 /* CRI-O's and containerd's words; podman uses the first. */
+static const char *const pod_annotations[] = {
+	"io.kubernetes.cri-o.SandboxID",
+	"io.kubernetes.cri.sandbox-id",
+};
+static const char *const type_annotations[] = {
+	"io.kubernetes.cri-o.ContainerType",
+	"io.kubernetes.cri.container-type",
+};
+
 const char *sandbox_wanted(const char *id, const struct oci_config *config)
 {
-	static const char *const annotations[] = {
-		"io.kubernetes.cri-o.SandboxID",
-		"io.kubernetes.cri.sandbox-id",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++) {
-		const char *wanted = string_map_get(&config->annotations, annotations[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(pod_annotations); i++) {
+		const char *wanted = string_map_get(&config->annotations, pod_annotations[i]);
 
 		if (wanted && *wanted && !streq(wanted, id))
 			return wanted;
 	}
 	return NULL;
+}
+
+bool sandbox_is_pods(const char *id, const struct oci_config *config)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pod_annotations); i++)
+		if (streq_null(string_map_get(&config->annotations, pod_annotations[i]), id))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(type_annotations); i++)
+		if (streq_null(string_map_get(&config->annotations, type_annotations[i]),
+			       "sandbox"))
+			return true;
+	return false;
 }
 
 void sandbox_plan_free(struct sandbox_plan *plan)

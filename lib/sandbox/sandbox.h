@@ -36,7 +36,7 @@ struct sandbox_disk {
 	const char *fstype;
 	bool is_readonly;
 	bool is_device;
-	char guest_path[16]; /* /dev/vda … in the order of the plan */
+	char guest_path[32]; /* /dev/vda … in the order of the plan, or "serial:ID" */
 	char *mount_point;   /* in the guest; NULL: the agent does not mount it */
 };
 #define SANDBOX_DISKS_MAX 2
@@ -51,16 +51,22 @@ struct sandbox_machine {
 	bool has_own_root;   /* the kernel boots into the first disk, not into our initramfs */
 };
 
+/* Of a virtual machine. */
+struct sandbox_size {
+	uint32_t memory_mib;
+	uint32_t vcpus;
+};
+
 struct sandbox_plan {
 	struct oci_config *guest_config; /* what the agent gets */
 	struct sandbox_share *shares;
 	size_t shares_count;
-	uint32_t memory_mib;
-	uint32_t vcpus;
+	struct sandbox_size size;
 	unsigned int shared_namespaces; /* bits 1 << enum oci_namespace_type: the sandbox's */
 	struct sandbox_machine machine;
 	struct sandbox_disk disks[SANDBOX_DISKS_MAX];
 	size_t disks_count;
+	bool has_disk_slots; /* for those of members */
 };
 
 #define SANDBOX_GUEST_DIR "/run/kata-containers"
@@ -81,6 +87,12 @@ const char *sandbox_wanted(const char *id, const struct oci_config *config);
  * sources. @bundle: absolute. */
 int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
 		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err);
+/* A member's root file system is a disk that is plugged in, by this name, which is borrowed. */
+void sandbox_plan_name_disk(struct sandbox_plan *plan, const char *id);
+/* Whether @path is a disk's, an image or a block device. */
+bool sandbox_is_disk(const char *path);
+/* Whether the container is there to hold a pod together, so that others will join it. */
+bool sandbox_is_pods(const char *id, const struct oci_config *config);
 /* The shared namespace of @type (enum oci_namespace_type) is that of the guest's process @pid. */
 void sandbox_plan_share_namespace(struct sandbox_plan *plan, int type, int pid);
 /* Makes the mappings of the container's user namespace, if it has one, from ids of the caller's
@@ -98,7 +110,13 @@ void sandbox_guest_process(struct oci_process *process);
  * processors and devices. */
 void sandbox_guest_resources(struct oci_resources *resources);
 
+/* How large the VM of some containers has to be; the sandbox's own is the first. As vm.hwConfig has
+ * it, or what fits the limits of all of them, or what the engine says of the pod. Pure. */
+struct sandbox_size sandbox_size_for(const struct oci_config *const *configs, size_t count);
+
 /* What the sandbox's cgroup on the host gets: the container's limits as they apply to a VMM that
- * carries it. The result borrows from @config and is not released. @is_booting: without the CPU
- * quota, under which a guest may take minutes to come up; it is applied once it has. */
-struct oci_resources sandbox_host_resources(const struct oci_config *config, bool is_booting);
+ * carries it, whose guest has @memory_mib at least. The result borrows from @config and is not
+ * released. @is_booting: without the CPU quota, under which a guest may take minutes to come up; it
+ * is applied once it has. */
+struct oci_resources sandbox_host_resources(const struct oci_config *config, uint32_t memory_mib,
+					    bool is_booting);

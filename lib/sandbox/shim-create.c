@@ -17,11 +17,13 @@
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
+#include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/network.h"
+#include "lib/sandbox/oom-notice.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
@@ -76,6 +78,7 @@ struct creation {
 	struct guest_process process;
 	struct start_gate *gate;
 	struct companions *companions;
+	struct oom_notice oom;
 };
 
 static bool is_member(const struct creation *c)
@@ -121,9 +124,9 @@ static void apply_sizes(struct creation *c)
 
 	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0 &&
 	    !(hw && hw->memory.is_set))
-		c->plan->memory_mib = vm->memory_mib.value;
+		c->plan->size.memory_mib = vm->memory_mib.value;
 	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0 && !(hw && hw->vcpus.is_set))
-		c->plan->vcpus = vm->vcpus.value;
+		c->plan->size.vcpus = vm->vcpus.value;
 }
 
 static int plan(void *ctx, struct error *err)
@@ -135,10 +138,8 @@ static int plan(void *ctx, struct error *err)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
 	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
 			     c->record.bundle, c->config, &c->plan, err);
-	if (r == 0 && is_member(c) && c->plan->disks_count)
-		return error_set(err, -ENOTSUP,
-				 "'%s' is a disk, which a sandbox that runs cannot be given",
-				 c->plan->disks[0].host_path);
+	if (r == 0 && c->plan->disks_count && c->record.disk)
+		sandbox_plan_name_disk(c->plan, c->record.disk);
 	if (r == 0 && !is_member(c))
 		r = wishes_apply(c->config, &c->settings, err);
 	if (r == 0)
@@ -319,6 +320,14 @@ static int lend_files(void *ctx, struct error *err)
 	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
 }
 
+/* By descriptor, from where its path means what the caller meant; moat unplugs it. */
+static int plug_disk(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	return c->plan->disks_count ? disk_plug(&c->plan->disks[0], c->vm_dir, err) : 0;
+}
+
 static void take_files_back(void *ctx)
 {
 	struct creation *c = ctx;
@@ -346,6 +355,7 @@ static int hold_on(void *ctx, struct error *err)
 		r = listen_in(c->vm_dir, COMPANIONS_SOCKET, &c->companions_fd, err);
 	if (r < 0)
 		return r;
+	oom_notice_open(&c->oom, c->options->oom_dirs);
 	c->vm_fd = open(c->vm_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return c->vm_fd < 0 ? error_sys(err, errno, "open '%s'", c->vm_dir) : 0;
 }
@@ -595,6 +605,13 @@ static int stand_for_it(void *ctx, struct error *err)
 	return 0;
 }
 
+static int watch_memory(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	return oom_notice_watch(&c->oom, c->client, c->record.id, err);
+}
+
 static int open_gate(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -661,6 +678,7 @@ static const struct step owner_steps[] = {
 	{ "sandbox", create_sandbox },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", create_container },
+	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
 	{ NULL, await_companions },
@@ -679,6 +697,7 @@ static const struct step member_steps[] = {
 	{ NULL, await_hooks },
 	{ NULL, run_container_hooks },
 	{ "shared files", clone_files },
+	{ NULL, plug_disk },
 	{ "shared files", lend_files, take_files_back },
 	{ "files", make_view },
 	{ "privileges", confine },
@@ -686,6 +705,7 @@ static const struct step member_steps[] = {
 	{ "namespaces", find_namespaces },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", add_container, remove_container },
+	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
 	{ NULL, report_created },
@@ -741,6 +761,7 @@ static void release(struct creation *c)
 {
 	start_gate_free(c->gate);
 	companions_free(c->companions);
+	oom_notice_done(&c->oom);
 	close_fdp(&c->gate_fd);
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);

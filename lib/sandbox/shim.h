@@ -20,6 +20,7 @@ struct shim_options {
 	int console_fd;	   /* a connected console socket, or -1 */
 	bool runs_at_once; /* create: start too */
 	int process_fd;	   /* exec: a file that holds the process document */
+	char **oom_dirs;   /* create: see oom-notice.h */
 };
 
 /* Each returns the program's exit status. */

@@ -4,13 +4,14 @@
 #include "lib/base/str.h"
 
 static char readonly[] = "ro", writable_layer[] = "io.katacontainers.fs-opt.overlay-rw";
-static char block_driver[] = "blk", overlay_driver[] = "overlayfs", overlay[] = "overlay";
+static char block_driver[] = "blk", scsi_driver[] = "scsi", overlay_driver[] = "overlayfs",
+	    overlay[] = "overlay";
 
 static void add_disk(struct sandbox_storages *s, const struct sandbox_disk *disk)
 {
 	s->options[s->count][0] = readonly;
 	s->items[s->count] = (grpc_Storage){
-		.driver = block_driver,
+		.driver = disk->guest_path[0] == '/' ? block_driver : scsi_driver,
 		.source = (char *)disk->guest_path,
 		.fstype = (char *)disk->fstype,
 		.mount_point = disk->mount_point,

@@ -17,6 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/console.h"
+#include "lib/sandbox/disk.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/virtiofsd.h"
@@ -28,6 +29,10 @@
 /* A kernel with the dummy driver built in makes a link nobody asked for, which the container
  * would see. */
 #define KERNEL_PARAMS "dummy.numdummies=0"
+
+/* Memory that is plugged in is used as it comes: nobody can tell how many pieces will. And 64 MiB
+ * are not put aside for devices that reach the first 4 GiB only, of which there are none. */
+#define GROWING_PARAMS "memhp_default_state=online swiotlb=noforce"
 
 /* A choice by the environment, or by moat.json (@configured, or NULL). */
 static int forced_choice(const char *variable, const char *configured, const struct names *names,
@@ -308,23 +313,15 @@ static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 	return 0;
 }
 
-/* By descriptor: the VMM reaches nothing else of what they lie in. */
 static int open_disks(const struct sandbox_plan *plan, struct vmm_ends *ends,
 		      struct hv_config *config, struct error *err)
 {
 	for (size_t i = 0; i < plan->disks_count; i++) {
-		const struct sandbox_disk *disk = &plan->disks[i];
-		int flags = disk->is_readonly ? O_RDONLY : O_RDWR;
-		int fd = open(disk->host_path, flags | O_CLOEXEC | O_NOCTTY);
+		int r = disk_open(&plan->disks[i], &ends->disks[ends->disks_count], err);
 
-		if (fd < 0)
-			return error_sys(err, errno, "open disk '%s'", disk->host_path);
-		ends->disks[ends->disks_count++] = (struct hv_disk){
-			.id = disk->id,
-			.fd = fd,
-			.is_readonly = disk->is_readonly,
-			.is_device = disk->is_device,
-		};
+		if (r < 0)
+			return r;
+		ends->disks_count++;
 	}
 	config->disks = ends->disks;
 	config->disks_count = ends->disks_count;
@@ -370,6 +367,11 @@ static uint64_t host_memory_mib(void)
 	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
 }
 
+static uint64_t host_vcpus(void)
+{
+	return (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
 		  struct vmm_ends *ends, struct error *err)
 {
@@ -402,6 +404,8 @@ static char *kernel_parameters(const struct settings_vm *settings,
 	cleanup_strbuf struct strbuf line = STRBUF_INIT;
 
 	strbuf_addstr(&line, KERNEL_PARAMS);
+	if (settings->memory_max_mib.is_set)
+		strbuf_addstr(&line, " " GROWING_PARAMS);
 	strv_each(parameter, settings->kernel_parameters)
 		strbuf_addf(&line, " %s", parameter);
 	if (machine->kernel_params)
@@ -419,13 +423,16 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.name = id,
 		.guest = &vm->guest,
 		.accel = vm->accel,
-		.memory_mib = at_most(plan->memory_mib, host_memory_mib()),
-		.vcpus = at_most(plan->vcpus, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)),
+		.memory_mib = at_most(plan->size.memory_mib, host_memory_mib()),
+		.vcpus = at_most(plan->size.vcpus, host_vcpus()),
+		.memory_max_mib = at_most(vm->settings->memory_max_mib.value, host_memory_mib()),
+		.vcpus_max = at_most(vm->settings->vcpus_max.value, host_vcpus()),
 		.kernel_params = kernel_params,
 		.program = vm->program,
 		.program_args = plan->machine.program_args ? plan->machine.program_args
 							   : vm->settings->hypervisor_parameters,
 		.share_path = shared_dir,
+		.has_disk_slots = plan->has_disk_slots,
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,

@@ -44,6 +44,8 @@ static const struct {
 } annotations[] = {
 	{ "io.moat.vm.memory_mib", KATA "default_memory", "memory_mib", true },
 	{ "io.moat.vm.vcpus", KATA "default_vcpus", "vcpus", true },
+	{ "io.moat.vm.memory_max_mib", KATA "default_maxmemory", "memory_max_mib", true },
+	{ "io.moat.vm.vcpus_max", KATA "default_maxvcpus", "vcpus_max", true },
 	{ "io.moat.vm.image", NULL, "image", false },
 	{ "io.moat.vm.kernel", KATA "kernel", "kernel", false },
 	{ "io.moat.vm.initrd", NULL, "initrd", false },

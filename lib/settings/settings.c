@@ -25,6 +25,8 @@ static const struct field vm_table[] = {
 	FIELD(struct settings_vm, "memory_mib", OPT_U32, memory_mib),
 	FIELD(struct settings_vm, "vcpus", OPT_U32, vcpus),
 	FIELD(struct settings_vm, "boot_timeout", OPT_U32, boot_timeout_s),
+	FIELD(struct settings_vm, "memory_max_mib", OPT_U32, memory_max_mib),
+	FIELD(struct settings_vm, "vcpus_max", OPT_U32, vcpus_max),
 	FIELD(struct settings_vm, "image", STRING, image),
 	FIELD(struct settings_vm, "kernel", STRING, kernel),
 	FIELD(struct settings_vm, "initrd", STRING, initrd),
@@ -91,6 +93,24 @@ static int check_path(const char *name, const char *key, const char *path, struc
 						 name, key, path);
 }
 
+static int check_sizes(const char *name, const struct settings_vm *vm, struct error *err)
+{
+	const struct {
+		const char *key;
+		const struct opt_u32 *size;
+	} sizes[] = {
+		{ "vm.vcpus", &vm->vcpus },
+		{ "vm.memory_mib", &vm->memory_mib },
+		{ "vm.vcpus_max", &vm->vcpus_max },
+		{ "vm.memory_max_mib", &vm->memory_max_mib },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i].size->is_set && !sizes[i].size->value)
+			return error_set(err, -EINVAL, "%s: %s: must not be 0", name, sizes[i].key);
+	return 0;
+}
+
 static int check(const char *name, const struct settings *settings, struct error *err)
 {
 	const struct settings_vm *vm = &settings->vm;
@@ -102,12 +122,10 @@ static int check(const char *name, const struct settings *settings, struct error
 		r = check_path(name, "vm.initrd", vm->initrd, err);
 	if (r == 0)
 		r = check_path(name, "vm.hypervisor", vm->hypervisor, err);
+	if (r == 0)
+		r = check_sizes(name, vm, err);
 	if (r < 0)
 		return r;
-	if (vm->vcpus.is_set && !vm->vcpus.value)
-		return error_set(err, -EINVAL, "%s: vm.vcpus: must not be 0", name);
-	if (vm->memory_mib.is_set && !vm->memory_mib.value)
-		return error_set(err, -EINVAL, "%s: vm.memory_mib: must not be 0", name);
 	if (vm->boot_timeout_s.is_set &&
 	    (!vm->boot_timeout_s.value || vm->boot_timeout_s.value > SETTINGS_BOOT_TIMEOUT_MAX_S))
 		return error_set(err, -EINVAL, "%s: vm.boot_timeout: must be 1 to %d seconds: %u",

@@ -31,6 +31,8 @@ extern const struct names settings_log_level_names; /* enum log_level */
 struct settings_vm {
 	struct opt_u32 memory_mib;     /* of a VM whose container has no limit */
 	struct opt_u32 vcpus;	       /* of one without a quota */
+	struct opt_u32 memory_max_mib; /* how far one can grow; not said: it cannot */
+	struct opt_u32 vcpus_max;
 	struct opt_u32 boot_timeout_s; /* until its agent answers */
 	char *image;		       /* directory of a guest image */
 	char *kernel;		       /* another kernel for it */

@@ -40,6 +40,7 @@ static const struct field record_field_table[] = {
 	FIELD(struct record, "hasTerminal", BOOL, has_terminal),
 	FIELD(struct record, "hasNoKeyring", BOOL, has_no_keyring),
 	FIELD(struct record, "sandbox", STRING, sandbox),
+	FIELD(struct record, "disk", STRING, disk),
 	FIELD(struct record, "isPaused", BOOL, is_paused),
 	FIELD(struct record, "agentAddress", STRING, agent_address),
 };

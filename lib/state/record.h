@@ -60,6 +60,7 @@ struct record {
 	bool has_terminal;
 	bool has_no_keyring; /* native: its processes stay in their caller's session keyring */
 	char *sandbox;       /* vm: id of the container whose shim owns the VM */
+	char *disk;	     /* vm: what a member's root is called in the VM, if it is a disk */
 	bool is_paused;	     /* vm: pause was asked for */
 	char *agent_address; /* vm: "hvsock:///…/vm/agent.sock" or "vsock://CID"; see client.h */
 };

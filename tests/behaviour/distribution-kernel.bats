@@ -50,3 +50,20 @@ use_distribution_kernel() {
   expect_match "$after" overlay
   [[ $after != *erofs* ]]
 }
+
+# Under emulation newer kernels take no processors.
+@test "the distribution's kernel takes memory and a processor while it runs" {
+  use_distribution_kernel
+  (($(nproc) > 1)) || skip "this host has one processor"
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  echo '{"vm": {"memory_max_mib": 1024, "vcpus_max": 2}}' >"$MOAT_CONFIG"
+  detached_sleep
+  expect "$(moat exec "$ID" nproc)" = 1
+  moat update --cpu-quota 200000 --memory 400m "$ID"
+  expect "$(moat exec "$ID" nproc)" = 2
+  has_grown() {
+    moat exec "$ID" awk '/^MemTotal/ { exit $2 < 400 * 1024 }' /proc/meminfo
+  }
+  eventually 20 has_grown
+  moat delete --force "$ID"
+}

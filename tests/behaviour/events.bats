@@ -81,6 +81,25 @@ has_events() {
   expect_end 0 "$FOLLOWER"
 }
 
+# Natively conmon sees it by itself.
+@test "running out of memory in a virtual machine is told where conmon's engine looks" {
+  only_vm "the host's kernel tells conmon"
+  local persist=$BATS_TEST_TMPDIR/persist
+  mkdir "$persist"
+  config '.linux.resources.memory = {limit: 33554432}'
+  args dd if=/dev/zero of=/dev/null bs=90M count=1
+  # What runs moat is called conmon, and has conmon's options.
+  export MOAT ROOT BUNDLE PID_FILE ID
+  # shellcheck disable=SC2016 # the inner shell's
+  (exec -a conmon bash -c '"$MOAT" --root "$ROOT" create -b "$BUNDLE" --pid-file "$PID_FILE" "$ID"
+    exit $?' conmon -b "$BUNDLE" --persist-dir "$persist") </dev/null >"$OUT" 2>"$ERR" 3>&-
+  moat start "$ID"
+  wait_status stopped
+  [ -e "$BUNDLE/oom" ]
+  [ -e "$persist/oom" ]
+  moat delete "$ID"
+}
+
 @test "a paused container has statistics" {
   detached_sleep
   moat pause "$ID"

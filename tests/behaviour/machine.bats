@@ -68,3 +68,42 @@ kernel_of_guest() {
   expect_match "$output" panic
   run ! moat state "$ID"
 }
+
+# --- growing --------------------------------------------------------------------------------------
+
+# The limit of the VMM's cgroup on the host, in MiB.
+host_limit() {
+  local dir
+  dir=$(our_cgroups | grep -m 1 -e /memory/ -e "^/sys/fs/cgroup/$ID")
+  echo $(($(cat "$dir/memory.limit_in_bytes" 2>/dev/null || cat "$dir/memory.max") >> 20))
+}
+
+guest_has() {
+  [ "$(moat exec "$ID" sh -c "$guest_memory")" -ge "$1" ]
+}
+
+@test "a machine with room grows with its container's limits, and never shrinks" {
+  only_machines
+  moat_json '{"vm": {"memory_max_mib": 1024}}'
+  config '.linux.resources.memory = {limit: 67108864}'
+  detached_sleep
+  run ! guest_has 200
+  moat update --memory 256m "$ID"
+  eventually 20 guest_has 300
+  local grown
+  grown=$(host_limit)
+  [ "$grown" -ge $((256 + 96 + 256)) ]
+  moat update --memory 32m "$ID"
+  expect "$(moat exec "$ID" cat /sys/fs/cgroup/memory.max)" = 33554432
+  expect "$(host_limit)" -ge "$grown"
+  moat delete --force "$ID"
+}
+
+@test "a machine without room keeps its size, says so, and obeys the limit" {
+  only_machines
+  detached_sleep
+  run -0 --separate-stderr moat update --memory 1g "$ID"
+  expect_match "$stderr" "stays smaller than the limits allow (1 vcpus, 256 MiB)"
+  expect "$(moat exec "$ID" cat /sys/fs/cgroup/memory.max)" = 1073741824
+  moat delete --force "$ID"
+}

@@ -224,3 +224,61 @@ vmm_of_sandbox() {
   expect "$(moat exec "$ID" echo alive)" = alive
   moat delete --force "$ID"
 }
+
+@test "a sandbox with room grows by what its members may use" {
+  only_pods
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  echo '{"vm": {"memory_max_mib": 1024}}' >"$MOAT_CONFIG"
+  detached_sleep
+  member_bundle sleep 1000
+  member_config '.linux.resources.memory = {limit: 134217728}'
+  detached_member
+  guest_has() {
+    [ "$(moat exec "$ID" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" -ge "$1" ]
+  }
+  eventually 20 guest_has 300
+  moat update --memory 300m "$MEMBER"
+  eventually 20 guest_has 450
+  expect "$(moat exec "$MEMBER" cat /sys/fs/cgroup/memory.max)" = $((300 << 20))
+  moat delete --force "$MEMBER"
+  moat delete --force "$ID"
+}
+
+# A member whose root file system is an image.
+image_member() {
+  command -v mkfs.ext4 >/dev/null || skip "no mkfs.ext4 here (e2fsprogs)"
+  member_bundle "$@"
+  mkfs.ext4 -q -d "$MEMBER_BUNDLE/rootfs" "$MEMBER_BUNDLE/root.img" 32M
+  member_config '.root.path = "root.img" | .root.readonly = false'
+}
+
+disks_of_guest() {
+  moat exec "$ID" sh -c 'ls /sys/class/block | grep -c ^sd || true'
+}
+
+@test "a member's root may be an image, which is plugged in, and out again" {
+  only_pods
+  config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox"'
+  detached_sleep
+  image_member sh -c 'echo kept >/written; sync; grep " / " /proc/mounts; exec sleep 1000'
+  detached_member
+  eventually 20 file_contains "$OUT" '/dev/sda / ext4 rw'
+  expect "$(moat exec "$MEMBER" cat /written)" = kept
+  expect "$(disks_of_guest)" = 1
+  moat delete --force "$MEMBER"
+  expect "$(disks_of_guest)" = 0
+  member_config '.process.args = ["cat", "/written"] | .root.readonly = true'
+  run -0 run_member
+  expect "$output" = kept
+  expect "$(disks_of_guest)" = 0
+  moat delete --force "$ID"
+}
+
+@test "a sandbox that is not made for a pod takes no disks" {
+  only_pods
+  detached_sleep
+  image_member true
+  run ! run_member
+  expect_match "$output" "started without slots for disks"
+  moat delete --force "$ID"
+}

@@ -127,6 +127,22 @@ load helpers
   expect "${lines[1]}" = $((96 * 1024 * 1024))
 }
 
+@test "podman inspect tells of a container that ran out of memory" {
+  [ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$MOAT_ISOLATION" = vm ] ||
+    skip "on cgroup v1 conmon ends before it looks, whatever the runtime"
+  run pod_run --name box --memory 64m --memory-swap 64m busybox \
+    awk 'BEGIN { while (1) eaten[i++] = sprintf("%1000s", "") }'
+  expect "$status" = 137
+  expect "$(podman inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' box)" = "true 137"
+  run -3 pod_run --name other --memory 64m busybox sh -c 'exit 3'
+  expect "$(podman inspect --format '{{.State.OOMKilled}}' other)" = false
+  # What is not the first process leaves the rest as it was, the machine too.
+  run -5 pod_run --name third --memory 64m --memory-swap 64m busybox sh -c \
+    'awk "BEGIN { while (1) eaten[i++] = sprintf(\"%1000s\", \"\") }"; echo "status $?"; exit 5'
+  expect_match "$output" "status 137"
+  expect "$(podman inspect --format '{{.State.OOMKilled}}' third)" = true
+}
+
 @test "podman pause freezes a container, and unpause goes on" {
   pod_run --detach --name box busybox sleep 1000
   podman pause box

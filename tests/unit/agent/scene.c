@@ -294,3 +294,11 @@ void write_program(const struct scene *s, const char *path, const char *text)
 	write_in(s, path, text);
 	assert_int_equal(chmod(whole, 0755), 0);
 }
+
+void on_answer(void *ctx, const void *response, const struct error *err)
+{
+	struct pending *p = ctx;
+
+	p->code = response ? 0 : err->code;
+	p->is_done = true;
+}

@@ -47,6 +47,13 @@ int start(struct scene *s);
 int run_exec(struct scene *s, const char *exec_id, const char *script, const struct ports *ports);
 int wait_status(struct scene *s, const char *exec_id);
 int send_signal(struct scene *s, const char *exec_id, uint32_t sig);
+
+/* A call whose answer comes some time; on_answer() is for agent_call_async(). */
+struct pending {
+	bool is_done;
+	int code;
+};
+void on_answer(void *ctx, const void *response, const struct error *err);
 int remove_container(struct scene *s);
 /* Reads to the end by calls. */
 char *read_all(struct scene *s, enum agent_method method, const char *exec_id);

@@ -239,7 +239,7 @@ static void containers_share_the_first_ones_processes_when_asked(void **state)
 	need_containers(s);
 	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
 	assert_int_equal(start(s), 0);
-	make_kata(&k, s, "cat /proc/1/comm");
+	make_kata(&k, s, "until grep -q sleep /proc/1/comm; do :; done; cat /proc/1/comm");
 	k.req.container_id = TEXT("c2");
 	k.req.sandbox_pidns = true;
 	k.spec.linux_.cgroups_path = cgroup;
@@ -569,19 +569,6 @@ static void a_device_that_is_not_in_the_configuration_is_a_mistake(void **state)
 }
 
 /* a creation that takes its time */
-
-struct pending {
-	bool is_done;
-	int code;
-};
-
-static void on_answer(void *ctx, const void *response, const struct error *err)
-{
-	struct pending *p = ctx;
-
-	p->code = response ? 0 : err->code;
-	p->is_done = true;
-}
 
 static void begin_slow(struct scene *s, struct pending *p, int timeout_ms)
 {

@@ -99,8 +99,8 @@ static void a_whole_container_becomes_a_guests_golden(void **state)
 	text = oci_config_text(plan->guest_config, true);
 	assert_string_equal(text, wanted_text);
 
-	assert_int_equal(plan->memory_mib, 64 + 96);
-	assert_int_equal(plan->vcpus, 2);
+	assert_int_equal(plan->size.memory_mib, 64 + 96);
+	assert_int_equal(plan->size.vcpus, 2);
 	assert_int_equal(plan->shares_count, 3);
 	assert_string_equal(plan->shares[0].host_path, "/bundle/rootfs");
 	assert_string_equal(plan->shares[0].guest_name, "web/rootfs");
@@ -119,8 +119,8 @@ static void a_container_without_limits_gets_the_defaults(void **state)
 	const struct sample sample = { 0 };
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
-	assert_int_equal(plan->memory_mib, 256);
-	assert_int_equal(plan->vcpus, 1);
+	assert_int_equal(plan->size.memory_mib, 256);
+	assert_int_equal(plan->size.vcpus, 1);
 }
 
 static void limits_that_mean_none_get_the_defaults(void **state)
@@ -130,8 +130,8 @@ static void limits_that_mean_none_get_the_defaults(void **state)
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
-	assert_int_equal(plan->memory_mib, 256);
-	assert_int_equal(plan->vcpus, 1);
+	assert_int_equal(plan->size.memory_mib, 256);
+	assert_int_equal(plan->size.vcpus, 1);
 }
 
 static void huge_limits_are_capped(void **state)
@@ -142,8 +142,8 @@ static void huge_limits_are_capped(void **state)
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
-	assert_int_equal(plan->memory_mib, 1 << 20);
-	assert_int_equal(plan->vcpus, 240);
+	assert_int_equal(plan->size.memory_mib, 1 << 20);
+	assert_int_equal(plan->size.vcpus, 240);
 }
 
 static void part_of_a_cpu_is_one_vcpu(void **state)
@@ -153,7 +153,7 @@ static void part_of_a_cpu_is_one_vcpu(void **state)
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
-	assert_int_equal(plan->vcpus, 1);
+	assert_int_equal(plan->size.vcpus, 1);
 }
 
 static void the_hosts_network_is_refused_with_a_cure(void **state)
@@ -471,7 +471,7 @@ static void limits_on_the_hosts_hardware_stay_there(void **state)
 	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 	const struct oci_resources *guest = &plan->guest_config->linux_.resources;
-	struct oci_resources host = sandbox_host_resources(config, false);
+	struct oci_resources host = sandbox_host_resources(config, 0, false);
 
 	assert_false(guest->block_io.weight.is_set);
 	assert_int_equal(guest->block_io.read_bps_count, 0);
@@ -506,8 +506,8 @@ static void the_vmm_may_use_more_memory_than_the_guest_has(void **state)
 			  "\"cpu\":{\"quota\":50000,\"cpus\":\"1\"},\"pids\":{\"limit\":3}},",
 	};
 	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
-	struct oci_resources booting = sandbox_host_resources(config, true);
-	struct oci_resources up = sandbox_host_resources(config, false);
+	struct oci_resources booting = sandbox_host_resources(config, 0, true);
+	struct oci_resources up = sandbox_host_resources(config, 0, false);
 
 	assert_int_equal(booting.memory.limit.value >> 20, 64 + 96 + 256 + HV_TRANSLATION_MIB);
 	assert_false(booting.memory.swap.is_set);
@@ -518,12 +518,26 @@ static void the_vmm_may_use_more_memory_than_the_guest_has(void **state)
 	assert_false(booting.devices[0].allow);
 }
 
+/* One that was given more memory keeps it when its container's limit shrinks. */
+static void the_vmm_has_what_its_guest_has_whatever_the_limit(void **state)
+{
+	const struct sample sample = {
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":67108864}},",
+	};
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+	struct oci_resources grown = sandbox_host_resources(config, 1024, false);
+	struct oci_resources small = sandbox_host_resources(config, 100, false);
+
+	assert_int_equal(grown.memory.limit.value >> 20, 1024 + 256 + HV_TRANSLATION_MIB);
+	assert_int_equal(small.memory.limit.value >> 20, 64 + 96 + 256 + HV_TRANSLATION_MIB);
+}
+
 static void a_vmm_whose_container_has_no_limit_has_none(void **state)
 {
 	const struct sample sample = { 0 };
 	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
 
-	assert_false(sandbox_host_resources(config, true).memory.limit.is_set);
+	assert_false(sandbox_host_resources(config, 512, true).memory.limit.is_set);
 }
 
 static void a_member_shares_what_it_is_told_to_with_the_sandbox(void **state)
@@ -570,6 +584,25 @@ static void annotations_name_the_sandbox(void **state)
 	assert_wanted("", NULL);
 }
 
+static void assert_pods(const char *annotations, bool wanted)
+{
+	cleanup_free char *rest = xasprintf("\"annotations\":{%s},", annotations);
+	const struct sample sample = { .rest = rest };
+	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
+
+	assert_int_equal(sandbox_is_pods("web", config), wanted);
+}
+
+static void what_holds_a_pod_together_is_known_by_its_annotations(void **state)
+{
+	assert_pods("\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"", true);
+	assert_pods("\"io.kubernetes.cri.container-type\":\"sandbox\"", true);
+	assert_pods("\"io.kubernetes.cri-o.SandboxID\":\"web\"", true);
+	assert_pods("\"io.kubernetes.cri-o.SandboxID\":\"pod\"", false);
+	assert_pods("\"io.kubernetes.cri.container-type\":\"container\"", false);
+	assert_pods("", false);
+}
+
 static void a_pods_size_is_its_machines(void **state)
 {
 	const struct sample sample = {
@@ -580,8 +613,61 @@ static void a_pods_size_is_its_machines(void **state)
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
-	assert_int_equal(plan->memory_mib, 1024 + 96);
-	assert_int_equal(plan->vcpus, 3);
+	assert_int_equal(plan->size.memory_mib, 1024 + 96);
+	assert_int_equal(plan->size.vcpus, 3);
+}
+
+static void cri_o_says_a_pods_size_in_its_interfaces_own_words(void **state)
+{
+	const struct sample old = {
+		.rest = "\"annotations\":{\"io.kubernetes.cri-o.PodLinuxResources\":"
+			"\"{\\\"cpu_period\\\":100000,\\\"cpu_quota\\\":150000,\\\"cpu_shares\\\":1536,"
+			"\\\"memory_limit_in_bytes\\\":536870912,\\\"unified\\\":{}}\"},",
+	};
+	const struct sample new = {
+		.rest = "\"annotations\":{\"pod-linux-resources.crio.io\":"
+			"\"{\\\"memory_limit_in_bytes\\\":268435456}\"},",
+	};
+	const struct sample broken = {
+		.rest = "\"annotations\":{\"pod-linux-resources.crio.io\":\"[\"},",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *a = plan_ok(&old), *b = plan_ok(&new),
+						 *c = plan_ok(&broken);
+
+	assert_int_equal(a->size.memory_mib, 512 + 96);
+	assert_int_equal(a->size.vcpus, 2);
+	assert_int_equal(b->size.memory_mib, 256 + 96);
+	assert_int_equal(b->size.vcpus, 1);
+	assert_int_equal(c->size.memory_mib, 256);
+}
+
+static struct sandbox_size size_of_two(const struct sample *first, const struct sample *second)
+{
+	cleanup_oci_config struct oci_config *a = parse_sample(first), *b = parse_sample(second);
+	const struct oci_config *const configs[] = { a, b };
+
+	return sandbox_size_for(configs, 2);
+}
+
+static void what_containers_of_a_pod_need_adds_up(void **state)
+{
+	const struct sample open = { 0 };
+	const struct sample limited = {
+		.linux_ = "\"resources\":{\"memory\":{\"limit\":67108864},"
+			  "\"cpu\":{\"quota\":150000,\"period\":100000}},",
+	};
+	const struct sample announced = {
+		.rest = "\"annotations\":{\"io.kubernetes.cri.sandbox-memory\":\"134217728\"},",
+	};
+	struct sandbox_size both = size_of_two(&limited, &limited);
+	struct sandbox_size one = size_of_two(&open, &limited);
+	struct sandbox_size known = size_of_two(&announced, &limited);
+
+	assert_int_equal(both.memory_mib, 64 + 64 + 96);
+	assert_int_equal(both.vcpus, 4);
+	assert_int_equal(one.memory_mib, 256 + 64);
+	assert_int_equal(one.vcpus, 2);
+	assert_int_equal(known.memory_mib, 128 + 96);
 }
 
 static void the_vm_section_sizes_the_machine(void **state)
@@ -592,8 +678,8 @@ static void the_vm_section_sizes_the_machine(void **state)
 	};
 	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
 
-	assert_int_equal(plan->memory_mib, 512);
-	assert_int_equal(plan->vcpus, 2);
+	assert_int_equal(plan->size.memory_mib, 512);
+	assert_int_equal(plan->size.vcpus, 2);
 	assert_null(plan->guest_config->vm);
 }
 
@@ -732,8 +818,8 @@ static void the_vm_section_chooses_the_machine(void **state)
 	assert_true(plan->machine.has_own_root);
 	assert_string_equal(plan->machine.kernel_params,
 			    " root=/dev/vda ro rootfstype=erofs a b=1");
-	assert_int_equal(plan->vcpus, 3);
-	assert_int_equal(plan->memory_mib, 384);
+	assert_int_equal(plan->size.vcpus, 3);
+	assert_int_equal(plan->size.memory_mib, 384);
 	/* The guest's own, which the agent does not mount for a container. */
 	assert_null(plan->disks[0].mount_point);
 	assert_true(plan->disks[0].is_readonly);
@@ -788,10 +874,14 @@ int main(void)
 		cmocka_unit_test(the_vm_section_chooses_the_machine),
 		cmocka_unit_test(what_the_vm_section_cannot_have_is_refused),
 		cmocka_unit_test(the_vmm_may_use_more_memory_than_the_guest_has),
+		cmocka_unit_test(the_vmm_has_what_its_guest_has_whatever_the_limit),
 		cmocka_unit_test(a_vmm_whose_container_has_no_limit_has_none),
 		cmocka_unit_test(a_member_shares_what_it_is_told_to_with_the_sandbox),
 		cmocka_unit_test(annotations_name_the_sandbox),
+		cmocka_unit_test(what_holds_a_pod_together_is_known_by_its_annotations),
 		cmocka_unit_test(a_pods_size_is_its_machines),
+		cmocka_unit_test(cri_o_says_a_pods_size_in_its_interfaces_own_words),
+		cmocka_unit_test(what_containers_of_a_pod_need_adds_up),
 		cmocka_unit_test(the_vm_section_sizes_the_machine),
 	};
 

@@ -102,6 +102,9 @@ static void wrong_values_are_refused_with_their_place(void **state)
 		{ "{\"vm\": {\"boot_timeout\": 90000}}",
 		  "moat.json: vm.boot_timeout: must be 1 to 86400 seconds: 90000" },
 		{ "{\"vm\": {\"memory_mib\": 0}}", "moat.json: vm.memory_mib: must not be 0" },
+		{ "{\"vm\": {\"memory_max_mib\": 0}}",
+		  "moat.json: vm.memory_max_mib: must not be 0" },
+		{ "{\"vm\": {\"vcpus_max\": 0}}", "moat.json: vm.vcpus_max: must not be 0" },
 		{ "[]", "moat.json:1: " },
 		{ "{", "moat.json:1: " },
 	};

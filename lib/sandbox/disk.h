@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+struct error;
+struct hv_disk;
+struct sandbox_disk;
+
+/*
+ * Disks of the guest, from the host's side: opened here and given to the VMM as descriptors, so
+ * that it reaches nothing else of what they lie in.
+ */
+
+/* ret->fd is the caller's to close. */
+int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error *err);
+
+/* To and from the running VM whose sockets are in @vm_dir. */
+int disk_plug(const struct sandbox_disk *disk, const char *vm_dir, struct error *err);
+int disk_unplug(const char *id, const char *vm_dir, struct error *err);
