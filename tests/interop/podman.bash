@@ -56,6 +56,12 @@ eventually() {
   done
 }
 
+# What a web server says; busybox's own client crashes outside of a container.
+fetch() {
+  python3 -c 'import sys, urllib.request as u
+print(u.build_opener(u.ProxyHandler({})).open(sys.argv[1], timeout=5).read().decode(), end="")' "$1" 2>/dev/null
+}
+
 logs_contain() {
   podman logs "$1" 2>&1 | grep -qF -- "$2"
 }
