@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
+#include "lib/container/vm-sandbox.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
 #include "lib/linux/process-table.h"
@@ -146,30 +147,6 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 	return 0;
 }
 
-/* Whether the VM of another container is there to be joined. A name that is no container's of ours
- * is the engine's own affair: podman's pods without an infra container have such names. */
-static int find_sandbox(struct container *c, struct error *err)
-{
-	const char *wanted = sandbox_wanted(c->id, c->config);
-	cleanup_record struct record record = { 0 };
-	cleanup_state_dir struct state_dir *dir = NULL;
-	cleanup_fd int pidfd = -1;
-
-	if (!wanted)
-		return 0;
-	if (state_dir_open(c->root, wanted, &dir, NULL) < 0 ||
-	    record_read(dir, &record, NULL) < 0 || record.isolation != ISOLATION_VM ||
-	    !streq_null(record.sandbox, wanted)) {
-		log_debug("sandbox '%s' is none of ours: making a virtual machine", wanted);
-		return 0;
-	}
-	pidfd = record_pidfd(&record);
-	if (pidfd < 0)
-		return error_set(err, -ESRCH, "sandbox '%s' has stopped", wanted);
-	c->record.sandbox = xstrdup(wanted);
-	return 0;
-}
-
 static bool is_member(const struct container *c)
 {
 	return c->record.sandbox && !streq(c->record.sandbox, c->id);
@@ -206,7 +183,7 @@ static int create(struct container *c, const struct container_create_request *re
 
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
-	r = find_sandbox(c, err);
+	r = vm_find_sandbox(c, err);
 	if (r < 0)
 		return r;
 	resources = sandbox_host_resources(c->config, true);

@@ -14,6 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/engine/mount-plan.h"
 #include "lib/linux/mount.h"
 #include "lib/sandbox/sandbox.h"
 
@@ -112,6 +113,38 @@ static int clone_one(const struct sandbox_share *share, int *ret, struct error *
 	return r < 0 ? error_sys(err, r, "bind '%s'", share->host_path) : 0;
 }
 
+/* Its name in messages is the guest's, which has the place in mounts[] in it. */
+static int make_one(const struct sandbox_share *share, int *ret, struct error *err)
+{
+	const struct oci_mount mount = {
+		.type = share->fs_type,
+		.options = share->fs_options,
+		.destination = share->guest_name,
+	};
+	const struct mount_context context = { 0 };
+	struct mount_plan plan = { 0 };
+	char reason[MOUNT_REASON_MAX];
+	struct mount_fs fs;
+	int r = mount_plan(&context, &mount, 0, &plan, err);
+
+	if (r < 0)
+		return error_wrap(err, r, "'%s'", share->guest_name);
+	fs = (struct mount_fs){
+		.type = share->fs_type,
+		.source = share->host_path,
+		.options = plan.data,
+		.sb_flags = plan.sb_flags,
+		.attrs = plan.change.set,
+	};
+	*ret = mount_fs_is_legacy(&fs) ? -E2BIG : mount_make(&fs, reason);
+	mount_plan_done(&plan);
+	if (*ret == -E2BIG)
+		return error_sys(err, *ret, "mount %s for '%s'", fs.type, share->guest_name);
+	return *ret < 0 ? error_sys(err, *ret, "mount %s for '%s': %s", fs.type, share->guest_name,
+				    reason)
+			: 0;
+}
+
 int files_clone(const struct sandbox_plan *plan, struct files_trees *ret, struct error *err)
 {
 	cleanup_files_trees struct files_trees trees = { 0 };
@@ -119,7 +152,9 @@ int files_clone(const struct sandbox_plan *plan, struct files_trees *ret, struct
 	trees.fds = xcalloc(plan->shares_count + 1, sizeof(*trees.fds));
 	while (trees.count < plan->shares_count) {
 		size_t i = trees.count++;
-		int r = clone_one(&plan->shares[i], &trees.fds[i], err);
+		const struct sandbox_share *share = &plan->shares[i];
+		int r = share->fs_type ? make_one(share, &trees.fds[i], err)
+				       : clone_one(share, &trees.fds[i], err);
 
 		if (r < 0)
 			return r;

@@ -39,8 +39,7 @@ int member_meet(struct member *member, const char *root, const char *id, struct 
 	return companion_connect(path, &member->owner_fd, err);
 }
 
-/* "/proc/PID/ns/…"; 0: another path. */
-static uint32_t pid_in(const char *path)
+uint32_t member_pid_in(const char *path)
 {
 	const char *text = str_after(path, "/proc/"), *end = text ? strchr(text, '/') : NULL;
 	cleanup_free char *digits = end ? xstrndup(text, (size_t)(end - text)) : NULL;
@@ -62,7 +61,7 @@ static bool is_held_by(const char *root, const char *id, const char *sandbox, ui
  * sandbox's own. */
 static char *find_holder(const char *root, const struct record *sandbox, const char *path)
 {
-	uint32_t pid = pid_in(path);
+	uint32_t pid = member_pid_in(path);
 	cleanup_strv char **ids = NULL;
 
 	if (!pid || pid == sandbox->pid || state_list(root, &ids, NULL) < 0)

@@ -19,6 +19,9 @@ struct member {
 #define MEMBER_INIT ((struct member){ .owner_fd = -1 })
 void member_done(struct member *member);
 
+/* Of "/proc/PID/ns/…"; 0: another path. */
+uint32_t member_pid_in(const char *path);
+
 /* @id: of the sandbox. Takes paths of the host, like the next two. */
 int member_meet(struct member *member, const char *root, const char *id, struct error *err);
 void member_find_holders(struct member *member, const char *root, const struct oci_config *config,

@@ -107,6 +107,7 @@ static bool try_shm(struct oci_mount *m, const char *source)
 	if (statfs(source, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
 		return false;
 	make_guest_mount(m, "tmpfs");
+	plan_replace(&m->source, xstrdup("shm")); /* as engines call it */
 	strv_pushf(&m->options, "mode=1777");
 	strv_pushf(&m->options, "size=%llu",
 		   (unsigned long long)fs.f_blocks * (unsigned long long)fs.f_bsize);
@@ -218,6 +219,32 @@ static int plan_bind(struct planning *p, struct oci_mount *m, size_t index, stru
 	return 0;
 }
 
+/* Words for the overlay file system, which say nothing about a bind. */
+static bool is_overlay_option(const char *option)
+{
+	return strchr(option, '=') || streq(option, "volatile") || streq(option, "userxattr");
+}
+
+/* Engines lay one directory over another where a container may change an image or a volume that
+ * others see as it was. The layers are directories of the host, so the host's kernel does it. */
+static void plan_overlay(struct planning *p, struct oci_mount *m, size_t index)
+{
+	struct sandbox_share share = {
+		.host_path = xstrdup(m->source ? m->source : "overlay"),
+		.guest_name = xasprintf("%s/mount-%zu", p->id, index),
+		.fs_type = steal_ptr(&m->type),
+		.fs_options = steal_ptr(&m->options),
+	};
+
+	strv_each(option, share.fs_options) {
+		if (!is_overlay_option(option))
+			strv_push(&m->options, xstrdup(option));
+	}
+	strv_push(&m->options, xstrdup("rbind"));
+	m->type = xstrdup("bind");
+	plan_replace(&m->source, plan_share(p, &share));
+}
+
 static int plan_mount(struct planning *p, struct oci_mount *m, size_t index, struct error *err)
 {
 	/* Other flags for what the guest has there by then. */
@@ -225,6 +252,10 @@ static int plan_mount(struct planning *p, struct oci_mount *m, size_t index, str
 		return 0;
 	if (is_bind(m))
 		return plan_bind(p, m, index, err);
+	if (streq_null(m->type, "overlay")) {
+		plan_overlay(p, m, index);
+		return 0;
+	}
 	if (!m->type || !is_guest_type(m->type))
 		return error_set(err, -ENOTSUP,
 				 "mounts[%zu].type: '%s' is a file system " NOT_IN_VM, index,

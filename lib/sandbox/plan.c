@@ -350,6 +350,8 @@ void sandbox_plan_free(struct sandbox_plan *plan)
 	for (size_t i = 0; i < plan->shares_count; i++) {
 		free(plan->shares[i].host_path);
 		free(plan->shares[i].guest_name);
+		free(plan->shares[i].fs_type);
+		strv_free(plan->shares[i].fs_options);
 	}
 	free(plan->shares);
 	plan_free_vm(plan);

@@ -24,6 +24,9 @@ struct sandbox_share {
 	bool is_file;	  /* bind a file, not a directory */
 	bool is_readonly;
 	bool is_recursive; /* with what is mounted below it */
+	/* A file system that is made for it from @host_path as its source; NULL: it is bound. */
+	char *fs_type;
+	char **fs_options; /* as mounts[] has them */
 };
 
 /* A file or block device of the host's that is a disk of the guest's. */

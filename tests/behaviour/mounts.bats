@@ -545,3 +545,19 @@ run_in_user_namespace() {
   args true
   run -0 foreground
 }
+
+@test "layers of directories are mounted, and the lower ones stay as they are" {
+  mkdir "$BATS_TEST_TMPDIR"/{lower,upper}
+  echo lower >"$BATS_TEST_TMPDIR/lower/file"
+  mount -t tmpfs tmpfs "$BATS_TEST_TMPDIR/upper" # not every file system can be an upper layer
+  mkdir "$BATS_TEST_TMPDIR"/upper/{files,work}
+  mount_at /data overlay overlay "lowerdir=$BATS_TEST_TMPDIR/lower" \
+    "upperdir=$BATS_TEST_TMPDIR/upper/files" "workdir=$BATS_TEST_TMPDIR/upper/work" nodev
+  script 'cat /data/file; echo upper >/data/file; echo new >/data/new'
+  run -0 foreground
+  expect "$output" = lower
+  expect "$(cat "$BATS_TEST_TMPDIR/lower/file")" = lower
+  expect "$(cat "$BATS_TEST_TMPDIR/upper/files/file")" = upper
+  expect "$(cat "$BATS_TEST_TMPDIR/upper/files/new")" = new
+  umount "$BATS_TEST_TMPDIR/upper"
+}

@@ -193,6 +193,27 @@ vmm_of_sandbox() {
   run -0 run_member
 }
 
+@test "who shares a namespace of a running container joins its machine, without an annotation" {
+  only_pods
+  config '.hostname = "podded"'
+  detached_sleep
+  member_bundle sh -c "cat $BOOT_ID; hostname"
+  member_config 'del(.annotations, .hostname)'
+  join_namespaces uts
+  run -0 run_member
+  expect "${lines[0]}" = "$(moat exec "$ID" cat $BOOT_ID)"
+  expect "${lines[1]}" = podded
+  # As engines name it that keep their networks in a directory of their own.
+  member_config --arg p "$BATS_TEST_TMPDIR/net" \
+    'del(.linux.namespaces[] | select(.type == "uts").path) | (.linux.namespaces[] | select(.type == "network")).path = $p'
+  touch "$BATS_TEST_TMPDIR/net"
+  mount --bind "/proc/$(cat "$PID_FILE")/ns/net" "$BATS_TEST_TMPDIR/net"
+  run -0 run_member
+  umount "$BATS_TEST_TMPDIR/net"
+  expect "${lines[0]}" = "$(moat exec "$ID" cat $BOOT_ID)"
+  moat delete --force "$ID"
+}
+
 @test "a member that fails to come up leaves the sandbox as it was" {
   only_pods
   detached_sleep

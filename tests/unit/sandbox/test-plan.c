@@ -294,6 +294,28 @@ static void shared_memory_is_the_guests_in_the_hosts_size(void **state)
 	assert_non_null(str_after(m->options[2], "size="));
 }
 
+static void layers_of_the_hosts_directories_are_mounted_there(void **state)
+{
+	const struct sample sample = {
+		.mounts = "{\"destination\":\"/image\",\"type\":\"overlay\",\"source\":\"overlay\","
+			  "\"options\":[\"lowerdir=/a:/b\",\"volatile\",\"ro\",\"rprivate\"]}",
+	};
+	cleanup_sandbox_plan struct sandbox_plan *plan = plan_ok(&sample);
+	const struct oci_mount *m = &plan->guest_config->mounts[0];
+	const struct sandbox_share *share = &plan->shares[1];
+
+	assert_int_equal(plan->shares_count, 2);
+	assert_string_equal(share->fs_type, "overlay");
+	assert_string_equal(share->host_path, "overlay");
+	assert_true(strv_has(share->fs_options, "lowerdir=/a:/b"));
+	assert_string_equal(m->type, "bind");
+	assert_non_null(str_after(m->source, SANDBOX_SHARE_GUEST_DIR "/"));
+	assert_int_equal(strv_len(m->options), 3);
+	assert_string_equal(m->options[0], "ro");
+	assert_string_equal(m->options[1], "rprivate");
+	assert_string_equal(m->options[2], "rbind");
+}
+
 static void seccomp_listeners_are_refused(void **state)
 {
 	const struct sample sample = {
@@ -714,6 +736,7 @@ int main(void)
 		cmocka_unit_test(bound_device_nodes_become_devices),
 		cmocka_unit_test(devices_of_the_host_are_left_out),
 		cmocka_unit_test(shared_memory_is_the_guests_in_the_hosts_size),
+		cmocka_unit_test(layers_of_the_hosts_directories_are_mounted_there),
 		cmocka_unit_test(seccomp_listeners_are_refused),
 		cmocka_unit_test(seccomp_filters_are_kept),
 		cmocka_unit_test(a_listener_that_nobody_needs_is_left_out),
