@@ -89,14 +89,9 @@ conf_dir = "$WORK/cni"
 [plugins."io.containerd.grpc.v1.cri".containerd]
 default_runtime_name = "moat"
 snapshotter = "native"
-
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.moat]
-runtime_type = "io.containerd.runc.v2"
-pod_annotations = ["io.moat.*"]
-
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.moat.options]
-BinaryName = "$MOAT"
 END
+  # Before containerd 2.0 a plugin's section cannot be in two files.
+  installed containerd.toml | grep -v '^version' >>"$WORK/containerd.toml"
 }
 
 start_containerd() {
@@ -114,8 +109,6 @@ start_containerd() {
 
 # --- CRI-O ----------------------------------------------------------------------------------------
 
-# What an installation has in /etc/crio/crio.conf.d; the infra container is the sandbox's, which holds
-# the virtual machine, so it must not be left out.
 write_crio() {
   local environment="\"PATH=$PATH\", \"MOAT_ISOLATION=$MOAT_ISOLATION\""
   [ -z "${MOAT_GUEST-}" ] || environment+=", \"MOAT_GUEST=$MOAT_GUEST\""
@@ -137,20 +130,12 @@ stream_address = "127.0.0.1"
 default_runtime = "moat"
 cgroup_manager = "cgroupfs"
 conmon_cgroup = "pod"
-drop_infra_ctr = false
+conmon_env = [$environment]
 pinns_path = "$(command -v pinns)"
 namespaces_dir = "/run/moat-crio-namespaces"
 container_exits_dir = "$WORK/crio-exits"
 container_attach_socket_dir = "$WORK/crio-attach"
 apparmor_profile = "unconfined"
-
-[crio.runtime.runtimes.moat]
-runtime_path = "$WORK/crio-moat"
-runtime_type = "oci"
-runtime_root = "/run/moat-crio"
-monitor_path = "$(command -v conmon)"
-monitor_cgroup = "pod"
-monitor_env = [$environment]
 
 [crio.image]
 pause_image = "localhost/pause:latest"
@@ -165,7 +150,8 @@ END
 
 # CRI-O makes its pods the last to be killed, which takes CAP_SYS_RESOURCE. Without it: as they are.
 write_crio_runtime() {
-  cat >"$WORK/crio-moat" <<END
+  rm "$WORK/bin/moat"
+  cat >"$WORK/bin/moat" <<END
 #!/usr/bin/env bash
 for ((i = 1; i < \$#; i++)); do
   next=\$((i + 1))
@@ -175,13 +161,15 @@ for ((i = 1; i < \$#; i++)); do
 done
 exec "$MOAT" "\$@"
 END
-  chmod +x "$WORK/crio-moat"
+  chmod +x "$WORK/bin/moat"
 }
 
 start_crio() {
   write_crio_runtime
   write_crio
-  crio --config "$WORK/crio.conf" --config-dir '' --log-level error >"$WORK/engine.log" 2>&1 3>&- &
+  mkdir "$WORK/crio.conf.d"
+  installed crio.conf >"$WORK/crio.conf.d/50-moat-handlers.conf"
+  crio --config "$WORK/crio.conf" --config-dir "$WORK/crio.conf.d" --log-level error >"$WORK/engine.log" 2>&1 3>&- &
   echo $! >"$WORK/engine.pid"
   eventually 30 is_cri_ready
 }
@@ -197,8 +185,7 @@ setup_cri() {
   reason=$(cri_obstacle)
   [ -z "$reason" ] || skip "$reason"
   setup_podman
-  podman import --change 'ENV PATH=/bin' --change 'CMD ["/bin/sleep", "100000"]' "$WORK/image.tar" \
-    localhost/pause >&2
+  make_pause_image
   find_client
   write_network
   mkdir "$WORK/logs"
@@ -269,7 +256,7 @@ remove_pods() {
 }
 
 records() {
-  find /run/containerd/runc /run/moat-crio -mindepth 2 -not -path '*/@*' 2>/dev/null
+  find /run/containerd/runc /run/moat -mindepth 2 -not -path '*/@*' 2>/dev/null
 }
 
 is_clean() {

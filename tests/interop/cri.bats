@@ -18,7 +18,7 @@ teardown_file() {
 teardown() {
   if [ -z "$BATS_TEST_COMPLETED" ]; then
     echo "last output: ${output-}"
-    tail -n 20 "$WORK/engine.log"
+    grep level=error "$WORK/engine.log" | tail -n 10
   fi
   remove_pods
   if ! eventually 20 is_clean; then
@@ -112,6 +112,17 @@ log_contains() {
   run_member one sleep 1000
   [ "$(in_member "$MEMBER" awk '/MemTotal/ { print $2 }' /proc/meminfo)" -gt $((384 * 1024)) ]
   expect "$(in_member "$MEMBER" nproc)" = 2
+}
+
+@test "the installed drop-in names both runtime handlers" {
+  local handler
+  for handler in moat moat-native; do
+    pod_config ".metadata.uid = \"$handler\""
+    POD=$(cri runp --runtime "$handler" "$POD_CONFIG")
+    run_member one sleep 1000
+    expect "$(in_member "$MEMBER" cat /proc/1/comm)" = sleep
+    remove_pods
+  done
 }
 
 @test "attach, exec with a terminal, and ports pass through streams" {

@@ -81,21 +81,25 @@ cgroup_manager = "cgroupfs"
 conmon_env_vars = [$environment]
 events_logger = "file"
 lock_type = "file"
-infra_command = "/bin/sleep 1000"
-infra_image = "localhost/busybox"
+infra_image = "localhost/pause"
 runtime = "moat"
 runtime_supports_json = ["moat", "moat-native", "runc", "crun"]
 runtime_supports_nocgroup = ["moat", "moat-native", "crun"]
 
 [engine.runtimes]
 moat = ["$MOAT"]
-moat-native = ["$WORK/moat-native"]
+moat-native = ["$WORK/bin/moat-native"]
 runc = ["$(command -v runc || true)"]
 crun = ["$(command -v crun || true)"]
 
 [network]
 network_config_dir = "$WORK/networks"
 END
+}
+
+# installed FILE: of data/, as an installation into $WORK has it.
+installed() {
+  sed -e "s#@bindir@#$WORK/bin#g; s#@sysconfdir@#$WORK#g" "$INTEROP/../../data/$1.in"
 }
 
 # To be called by the file's own setup_file.
@@ -105,17 +109,33 @@ setup_podman() {
   WORK=$(mktemp -d /tmp/moat-podman.XXXX)
   CGROUP_PARENT=/moat-interop-${WORK##*.}
   export WORK CGROUP_PARENT CONTAINERS_CONF=$WORK/containers.conf
-  ln -s "$(readlink -f "$MOAT")" "$WORK/moat-native"
+  mkdir "$WORK/bin"
+  ln -s "$(readlink -f "$MOAT")" "$WORK/bin/moat"
+  ln -s moat "$WORK/bin/moat-native"
   write_configuration
   make_rootfs "$WORK/rootfs"
   tar -C "$WORK/rootfs" -cf "$WORK/image.tar" .
   podman import --change 'ENV PATH=/bin' "$WORK/image.tar" localhost/busybox >&2
 }
 
+# What a pod's first container runs, who waits.
+make_pause_image() {
+  podman import --change 'ENV PATH=/bin' --change 'CMD ["/bin/sleep", "100000"]' "$WORK/image.tar" \
+    localhost/pause >&2
+}
+
+# For --userns auto. The suite's mounts are its own.
+provide_ids() {
+  echo containers:1000000:100000 >"$WORK/subid"
+  mount --bind "$WORK/subid" /etc/subuid
+  mount --bind "$WORK/subid" /etc/subgid
+}
+
 teardown_podman() {
   [ -n "${WORK-}" ] || return 0
   remove_all
   find /sys/fs/cgroup -depth -type d -path "*$CGROUP_PARENT*" -exec rmdir {} + 2>/dev/null || true
+  umount /etc/subuid /etc/subgid 2>/dev/null || true
   rm -rf "$WORK"
 }
 
