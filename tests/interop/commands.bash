@@ -3,6 +3,19 @@
 #
 # The rows of the table of podman commands, and the notes on what differs; see tests/interop/table.
 
+# --- notes ----------------------------------------------------------------------------------------
+
+note 'out of memory' moat \
+  'On cgroup v1 conmon ends before it looks for the cause, whatever the runtime; of a virtual machine the shim tells it.'
+note 'without cgroups' runc 'podman knows that runc has no option for this.'
+note "the host's network" moat 'Refused: a virtual machine has a network of its own.'
+note "the host's processes, ipc and names" moat 'Those of the guest: the kernel is another.'
+note 'checkpoint' 'runc crun moat-native moat' 'podman asks for CRIU first, which this machine lacks. moat has no checkpoints yet.'
+note 'processes' moat \
+  "podman reads /proc in the container's mount namespace, where a virtual machine has nothing. With options of ps it runs that in the container: the next row."
+note 'use of resources' moat "podman reads the host's cgroup, which counts the threads of QEMU."
+note 'in and out of a tmpfs' moat "Is in the guest's memory, where the host cannot write."
+
 # --- run ------------------------------------------------------------------------------------------
 
 row 'output, standard error apart' 'podman run IMAGE sh -c …' <<'END'
