@@ -87,7 +87,7 @@ netbox --rm --add-host other:192.0.2.7 --dns 192.0.2.53 --dns-search example.org
 END
 
 row 'labels, annotations, files with its name' 'podman run --label --annotation --cidfile' <<'END'
-box --rm --label COLOUR=blue --annotation key=value --cidfile id --pidfile pid busybox true
+box --rm --label COLOUR=blue --annotation key=value --cidfile id --pidfile "$PWD/pid" busybox true
 test -s id
 box --detach --name box --label COLOUR=blue --annotation key=value busybox sleep 100 >id
 podman inspect --format '{{.Config.Labels}} {{index .Config.Annotations "key"}}' box
@@ -196,7 +196,7 @@ END
 
 row 'kernel parameters' 'podman run --sysctl' <<'END'
 box --rm --sysctl net.ipv4.ip_forward=1 --sysctl kernel.shmmax=65536 busybox cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax
-ends 126 box --rm --sysctl net.ipv4.nosuchthing=1 busybox true 2>/dev/null
+ends 127 box --rm --sysctl net.ipv4.nosuchthing=1 busybox true 2>/dev/null
 END
 
 row 'umask, time zone, order among the dying' 'podman run --umask --tz --oom-score-adj' <<'END'
@@ -242,7 +242,7 @@ END
 row 'open descriptors' 'podman run --preserve-fds' <<'END'
 echo passed >file
 # Not by podman(), whose descriptor 3 is closed.
-is "$($(podman_words) run $(run_options) --rm --preserve-fds 1 busybox cat /proc/self/fd/3 3<file)" passed
+is "$(command $(podman_words) run $(run_options) --rm --preserve-fds 1 busybox cat /proc/self/fd/3 3<file)" passed
 END
 
 row 'a first process that reaps' 'podman run --init' <<'END'
@@ -364,10 +364,12 @@ ends 125 podman kill box
 END
 
 row 'restarted' 'podman restart' <<'END'
-box --detach --name box busybox sh -c 'echo turn; sleep 1000' >id
+box --detach --name box busybox sh -c 'echo turn; exec sleep 1000' >id
+turns() { [ "$(podman logs box | grep -c turn)" = "$1" ]; }
+eventually 30 turns 1
 podman restart --time 0 box
-eventually 30 is_status box running
-is "$(podman logs box | grep -c turn)" 2
+eventually 30 turns 2
+status_of box
 END
 
 row 'restarted by itself' 'podman run --restart on-failure:2' <<'END'
@@ -441,7 +443,7 @@ END
 row 'terminal' 'podman exec -it' <<'END'
 box --detach --name box busybox sleep 1000 >id
 tty --size 20x70 expect=up 'send=typed\n' 'expect=got typed' -- $(podman_words) exec -it box \
-  sh -c 'stty size; echo up; read line; echo "got $line"'
+  sh -c 'until stty size | grep "20 70"; do sleep 0.1; done; echo up; read line; echo "got $line"'
 END
 
 row 'user, variables, directory' 'podman exec --user --env --workdir' <<'END'
@@ -472,7 +474,7 @@ END
 
 row 'list' 'podman ps' <<'END'
 box --detach --name box busybox sleep 1000 >id
-podman ps --format '{{.Names}} {{.State}} {{.Image}} {{.Command}}'
+podman ps --filter status=running --format '{{.Names}} {{.Image}} {{.Command}}'
 END
 
 row 'details' 'podman inspect' <<'END'
