@@ -55,8 +55,9 @@ static void tell_of_ambient(uint64_t left_out)
 }
 
 /* The kernel's rules, told in the configuration's words instead of an EPERM out of nowhere. That
- * the ambient set cannot have what is not inheritable is told to who asks for such words: buildah lists
- * it for every step of a build, whose output this would be in, and runc ran them all for years. */
+ * the ambient set cannot have what is not inheritable is told to who asks for such words: buildah
+ * lists it for every step of a build, whose output this would be in, and runc ran them all for
+ * years. */
 static int fit_caps(struct process_plan *plan, struct error *err)
 {
 	uint64_t fitting = plan->permitted & plan->inheritable;

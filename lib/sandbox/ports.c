@@ -161,8 +161,8 @@ static int listen_loopback(void)
 	return steal_fd(&fd);
 }
 
-/* Nobody listens in this namespace: its 127.0.0.1 is nobody else's. What cannot be read, because it is
- * long, is not. */
+/* Nobody listens in this namespace: its 127.0.0.1 is nobody else's. Of what cannot be read, because
+ * it is long, that is not known. */
 static bool is_unused(void)
 {
 	static const char *const tables[] = { "/proc/thread-self/net/tcp",
