@@ -12,7 +12,8 @@ note "the host's network" moat 'Refused: a virtual machine has a network of its 
 note "the host's processes, ipc and names" moat 'Those of the guest: the kernel is another.'
 note 'checkpoint' 'runc crun moat-native moat' 'podman asks for CRIU first, which this machine lacks. moat has no checkpoints yet.'
 note 'processes' moat \
-  "podman reads /proc in the container's mount namespace, where a virtual machine has nothing. With options of ps it runs that in the container: the next row."
+  "podman reads /proc in the container's mount namespace, where a virtual machine has nothing. With options of ps, as in the next row, it runs that in the container."
+note 'processes of a pod' moat "podman reads /proc in the containers' mount namespaces, where a virtual machine has nothing."
 note 'use of resources' moat "podman reads the host's cgroup, which counts the threads of QEMU."
 note 'a network joined and left' moat \
   'podman tells no runtime of it: a virtual machine has the links that were there when it was made or started.'
@@ -610,13 +611,18 @@ podman run --rm --pod pod busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9; do wget -q 
 eventually 30 fetch http://127.0.0.1:8081/
 END
 
-row 'list, details, processes, use' 'podman pod ps; inspect; top; stats' <<'END'
+row 'list, details, use' 'podman pod ps; inspect; stats' <<'END'
 pod_create --name pod >id
 podman run --detach --pod pod --name one busybox sleep 1000 >id
 podman pod ps --format '{{.Name}} {{.Status}} {{.NumberOfContainers}}'
 podman pod inspect --format '{{.Name}} {{.State}}' pod
+podman pod stats --no-stream --format '{{.Name}}' pod | grep -c '^one$'
+END
+
+row 'processes of a pod' 'podman pod top' <<'END'
+pod_create --name pod >id
+podman run --detach --pod pod --name one busybox sleep 1000 >id
 podman pod top pod args | grep -c 'sleep 1000'
-podman pod stats --no-stream --format '{{.Name}}' pod | sort
 END
 
 row 'paused, stopped, started, restarted' 'podman pod pause; stop; start; restart' <<'END'
