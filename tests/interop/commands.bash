@@ -8,6 +8,7 @@
 note 'out of memory' moat \
   'On cgroup v1 conmon ends before it looks for the cause, whatever the runtime; of a virtual machine the shim tells it.'
 note 'without cgroups' runc 'podman knows that runc has no option for this.'
+note 'open descriptors' moat 'Refused: what the host has open means nothing in the guest.'
 note "the host's network" moat 'Refused: a virtual machine has a network of its own.'
 note "the host's processes, ipc and names" moat 'Those of the guest: the kernel is another.'
 note 'checkpoint' 'runc crun moat-native moat' 'podman asks for CRIU first, which this machine lacks. moat has no checkpoints yet.'
