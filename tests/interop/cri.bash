@@ -3,7 +3,7 @@
 #
 # An engine of Kubernetes' Container Runtime Interface with moat beneath it: $MOAT_CRI_ENGINE, which
 # is containerd unless it is crio. It is called by crictl where there is one, which can stream, or
-# else by tests/interop/cri.
+# else by a client of the tests' own, tests/interop/cri.
 
 CRI_ENGINE=${MOAT_CRI_ENGINE:-containerd}
 CNI_PLUGINS=/usr/lib/cni
@@ -28,33 +28,13 @@ cri_obstacle() {
     echo "no $CRI_ENGINE here"
   elif [ ! -x "$CNI_PLUGINS/bridge" ]; then
     echo "no network plugins here (./dev setup --test)"
-  elif ! command -v crictl >/dev/null && ! command -v go >/dev/null; then
-    echo "neither crictl nor go here (./dev setup --test)"
+  elif ! command -v crictl >/dev/null && [ ! -x "$OWN_CLIENT" ]; then
+    echo "neither crictl nor the tests' own client here, which go makes (./dev setup --test)"
   fi
 }
 
-# Caches of its own: nothing but the test's directory and build/ changes.
-go_here() {
-  local cache=$INTEROP/../../build/cri
-  mkdir -p "$cache"
-  (cd "$INTEROP/cri" && GOPATH=$cache/go GOCACHE=$cache/cache GOFLAGS=-modcacherw GOTOOLCHAIN=local \
-    CGO_ENABLED=0 go "$@")
-}
-
-build_client() {
-  local client
-  client=$(readlink -f "$INTEROP/../..")/build/cri/cri
-  # Without the reason's addresses, which are this machine's business.
-  go_here mod download >/dev/null 2>&1 || skip "the modules of the tests' own client cannot be fetched from here"
-  go_here build -trimpath -ldflags '-s -w' -o "$client" .
-  ln -s "$client" "$WORK/cri"
-}
-
-find_client() {
-  local found
-  found=$(command -v crictl) && ln -s "$found" "$WORK/cri" && return
-  build_client
-}
+# Made by tests/interop/run, which still has a network.
+OWN_CLIENT=$(readlink -f "$INTEROP/../..")/build/cri/cri
 
 # A bridge that nobody else has: the suite has a network namespace of its own.
 write_network() {
@@ -194,7 +174,7 @@ setup_cri() {
   [ -z "$reason" ] || skip "$reason"
   setup_podman
   make_pause_image
-  find_client
+  ln -s "$(command -v crictl || echo "$OWN_CLIENT")" "$WORK/cri"
   write_network
   mkdir "$WORK/logs"
   if ! "start_$CRI_ENGINE"; then
