@@ -77,5 +77,6 @@ enum agent_port {
 	AGENT_PORT_RPC = 1024,
 	AGENT_PORT_LOG = 1025,
 	AGENT_PORT_DEBUG = 1026,
-	AGENT_PORT_STDIO = 1027, /* passfd listener: a stream of a process's stdio */
+	AGENT_PORT_STDIO = 1027,   /* passfd listener: a stream of a process's stdio */
+	AGENT_PORT_FORWARD = 1028, /* moat's own: a port of the guest's loopback */
 };

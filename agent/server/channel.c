@@ -97,7 +97,7 @@ static bool is_served(const struct agent_server *server, uint32_t port)
 {
 	const struct agent_server_options *o = &server->options;
 
-	return port == AGENT_PORT_RPC || port == AGENT_PORT_STDIO ||
+	return port == AGENT_PORT_RPC || port == AGENT_PORT_STDIO || port == AGENT_PORT_FORWARD ||
 	       (port && (port == o->log_port || port == o->console_port));
 }
 
@@ -110,6 +110,8 @@ static void serve_port(struct agent_server *server, uint32_t port, uint32_t numb
 		r = rpc_conn_new(server, fd);
 	else if (port == AGENT_PORT_STDIO)
 		add_stream(&server->channel, number, fd);
+	else if (port == AGENT_PORT_FORWARD)
+		r = forward_serve(server, fd);
 	else if (port == server->options.log_port)
 		r = logs_add_reader(server, fd);
 	else
@@ -286,6 +288,7 @@ int agent_server_listen_vsock(struct agent_server *server, struct error *err)
 	const uint32_t ports[] = {
 		AGENT_PORT_STDIO,
 		AGENT_PORT_RPC,
+		AGENT_PORT_FORWARD,
 		server->options.log_port,
 		server->options.console_port,
 	};

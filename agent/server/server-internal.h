@@ -148,6 +148,12 @@ struct shell;
 int shell_serve(struct agent_server *server, int fd); /* takes @fd: a terminal with a shell on it */
 void shells_close(struct agent_server *server);
 
+/* forward.c: connections to the guest's loopback */
+
+struct forward;
+int forward_serve(struct agent_server *server, int fd); /* takes @fd */
+void forwards_close(struct agent_server *server);
+
 /* relay.c: one direction of one stream */
 
 struct relay;
@@ -512,6 +518,7 @@ struct agent_server {
 	struct worker *workers;
 	struct logs logs;
 	struct shell *shells;
+	struct forward *forwards;
 	struct sandbox sandbox;
 	uint64_t scrapes; /* of the metrics */
 	bool is_ending; /* DestroySandbox: over when the last container is */

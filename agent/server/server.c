@@ -100,6 +100,7 @@ void agent_server_free(struct agent_server *server)
 	oom_events_done(&server->oom);
 	sandbox_done(server);
 	shells_close(server);
+	forwards_close(server);
 	channel_close(server);
 	logs_close(server);
 	loop_remove(server->goodbye);

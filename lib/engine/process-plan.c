@@ -45,18 +45,19 @@ static void plan_caps(const struct oci_capabilities *caps, uint64_t available,
 	plan->ambient = plan_set(caps->ambient, available, &warned);
 }
 
-static void warn_of_ambient(uint64_t left_out)
+static void tell_of_ambient(uint64_t left_out)
 {
 	for (unsigned int number = 0; number < 64; number++)
 		if (left_out >> number & 1)
-			log_warning(
+			log_info(
 				"process.capabilities.ambient: '%s' is not both permitted and inheritable, ignored",
 				caps_name(number));
 }
 
 /* The kernel's rules, told in the configuration's words instead of an EPERM out of nowhere. That
- * the ambient set cannot have what is not inheritable is only warned of: templates often list it,
- * and runc ran them all for years. */
+ * the ambient set cannot have what is not inheritable is told to who asks for such words: buildah
+ * lists it for every step of a build, whose output this would be in, and runc ran them all for
+ * years. */
 static int fit_caps(struct process_plan *plan, struct error *err)
 {
 	uint64_t fitting = plan->permitted & plan->inheritable;
@@ -64,7 +65,7 @@ static int fit_caps(struct process_plan *plan, struct error *err)
 	if (plan->effective & ~plan->permitted)
 		return error_set(err, -EINVAL,
 				 "process.capabilities.effective: not a subset of permitted");
-	warn_of_ambient(plan->ambient & ~fitting);
+	tell_of_ambient(plan->ambient & ~fitting);
 	plan->ambient &= fitting;
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/oom-notice.h"
+#include "lib/sandbox/ports.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
@@ -79,6 +80,7 @@ struct creation {
 	struct start_gate *gate;
 	struct companions *companions;
 	struct oom_notice oom;
+	struct ports *ports;
 };
 
 static bool is_member(const struct creation *c)
@@ -234,6 +236,31 @@ static int enter_network(void *ctx, struct error *err)
 	struct creation *c = ctx;
 
 	return netns_enter(oci_namespace_find(c->config, OCI_NS_NETWORK)->path, err);
+}
+
+/* Without it the guest's ports are reached by its network alone. */
+static int open_ports(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	struct error reason = ERROR_INIT;
+
+	if (ports_open(&c->ports, &reason) < 0)
+		log_debug("the guest's own 127.0.0.1 cannot be reached: %s", reason.msg);
+	return 0;
+}
+
+static int serve_ports(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	return c->ports ? ports_serve(c->ports, c->loop, c->address, c->vm_fd, err) : 0;
+}
+
+static void close_ports(void *ctx)
+{
+	struct creation *c = ctx;
+
+	ports_free(steal_ptr(&c->ports));
 }
 
 static int join_network(void *ctx, struct error *err)
@@ -661,6 +688,7 @@ static const struct step owner_steps[] = {
 	{ "virtual machine", choose_vm },
 	{ NULL, take_rights },
 	{ "network namespace", enter_network },
+	{ "ports", open_ports, close_ports },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },
 	{ "shared files", leave_host },
@@ -682,6 +710,7 @@ static const struct step owner_steps[] = {
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
 	{ NULL, await_companions },
+	{ "ports", serve_ports },
 	{ NULL, report_created },
 	{ "start", start_at_once },
 };

@@ -262,3 +262,14 @@ load helpers
     expect "$output" = "$(uname -r)"
   fi
 }
+
+@test "the installed drop-in names both runtimes, and what podman may expect of them" {
+  local name
+  installed containers.conf >"$WORK/drop-in.conf"
+  for name in moat moat-native; do
+    CONTAINERS_CONF=$WORK/drop-in.conf RUNTIME=$name run -0 podman info --format '{{.Host.OCIRuntime.Path}} {{.Host.OCIRuntime.Version}}'
+    expect_match "$output" "$WORK/bin/$name moat version"
+  done
+  # podman refuses this for runtimes that it does not know to be able to.
+  CONTAINERS_CONF=$WORK/drop-in.conf run -0 podman create --network none --cgroups disabled busybox true
+}

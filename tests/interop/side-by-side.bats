@@ -15,15 +15,11 @@ obstacle() {
 setup_file() {
   [ -z "$(obstacle)" ] || return 0
   setup_podman
-  # For --userns auto. The suite's mounts are its own.
-  echo containers:1000000:100000 >"$WORK/subid"
-  mount --bind "$WORK/subid" /etc/subuid
-  mount --bind "$WORK/subid" /etc/subgid
+  provide_ids
 }
 
 teardown_file() {
   [ -z "$(obstacle)" ] || return 0
-  umount /etc/subuid /etc/subgid 2>/dev/null || true
   teardown_podman
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -408,6 +410,52 @@ static void destroying_the_sandbox_ends_containers_and_agent(void **state)
 	s->agent = 0;
 }
 
+/* A server on the loopback of the machine that the agent is in; *ret_port in network order. */
+static int listen_loopback(uint16_t *ret_port)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*ret_port = address.sin_port;
+	return fd;
+}
+
+static void a_connection_goes_to_a_port_of_the_loopback(void **state)
+{
+	struct scene *s = *state;
+	uint16_t port;
+	uint32_t number;
+	char buf[8];
+	int listener = listen_loopback(&port), fd = open_port(s, AGENT_PORT_FORWARD, &number), conn;
+
+	assert_int_equal(write_all(fd, &port, sizeof(port)), 0);
+	assert_int_equal(write_all(fd, "there", 5), 0);
+	conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(conn >= 0);
+	assert_int_equal(recv(conn, buf, sizeof(buf), 0), 5);
+	/* The end of one direction leaves the other. */
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_int_equal(recv(conn, buf, sizeof(buf), 0), 0);
+	assert_int_equal(write_all(conn, "back", 4), 0);
+	close(conn);
+	assert_int_equal(recv(fd, buf, sizeof(buf), MSG_WAITALL), 4);
+	close(fd);
+	close(listener);
+	/* Nobody listens any more. */
+	fd = open_port(s, AGENT_PORT_FORWARD, &number);
+	assert_int_equal(write_all(fd, &port, sizeof(port)), 0);
+	assert_true(recv(fd, buf, sizeof(buf), 0) <= 0);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, drop_scene)
 
 int main(void)
@@ -426,6 +474,7 @@ int main(void)
 		TEST(a_terminal_has_two_streams_and_a_size),
 		TEST(mistakes_are_answered_as_katas_agent_does),
 		TEST(a_garbled_connection_disturbs_nobody),
+		TEST(a_connection_goes_to_a_port_of_the_loopback),
 		TEST(destroying_the_sandbox_ends_containers_and_agent),
 	};
 
