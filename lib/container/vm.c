@@ -255,7 +255,7 @@ static int rescan_network(const struct container *c, struct error *err)
 	int r;
 
 	if (fd < 0) {
-		log_debug("network: not looked at again: %s", strerrordesc_np(-fd));
+		log_debug("network: not looked at again: %s", strerror(-fd));
 		return 0;
 	}
 	r = update_network(c, fd, err);

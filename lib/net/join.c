@@ -259,7 +259,7 @@ static void lead_to_guest(int fd, const struct net_endpoint *endpoint, unsigned 
 
 	if (r < 0)
 		log_debug("link '%s': its own namespace cannot reach the guest: %s", endpoint->name,
-			  strerrordesc_np(-r));
+			  strerror(-r));
 }
 
 int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index, struct error *err)
