@@ -58,6 +58,19 @@ static bool ends_with(const char *name, const void *arg)
 	return str_ends_with(name, arg);
 }
 
+/* The kernel makes a disk's directory and node first and opens it (ENXIO until then) a moment later;
+ * its event is sent after that. Other errors are for whoever uses it. */
+static int take_node(struct search *s, const char *name)
+{
+	cleanup_free char *node = xasprintf("%s/%s", server_dev_dir(s->options), name);
+	cleanup_fd int fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 && (errno == ENOENT || errno == ENXIO))
+		return 0;
+	s->node = steal_ptr(&node);
+	return 1;
+}
+
 /* The node of the one disk, or the name of the one link, in @path. */
 static int take_only(struct search *s, const char *path)
 {
@@ -69,12 +82,7 @@ static int take_only(struct search *s, const char *path)
 		s->node = steal_ptr(&name);
 		return 1;
 	}
-	s->node = xasprintf("%s/%s", server_dev_dir(s->options), name);
-	/* devtmpfs makes it before the event is sent, but after the directory. */
-	if (access(s->node, F_OK) == 0)
-		return 1;
-	free(steal_ptr(&s->node));
-	return 0;
+	return take_node(s, name);
 }
 
 /* Goes down from *@path to the entry that @is_wanted. */
@@ -162,13 +170,7 @@ static int find_serial(void *ctx)
 	cleanup_free char *path = xasprintf("%s/class/block", server_sys_dir(s->options));
 	cleanup_free char *name = find_entry(path, has_serial, s);
 
-	if (!name)
-		return 0;
-	s->node = xasprintf("%s/%s", server_dev_dir(s->options), name);
-	if (access(s->node, F_OK) == 0)
-		return 1;
-	free(steal_ptr(&s->node));
-	return 0;
+	return name ? take_node(s, name) : 0;
 }
 
 /* Hosts scan for themselves when they boot; what came later has to be looked for. */
