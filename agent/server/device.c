@@ -58,8 +58,8 @@ static bool ends_with(const char *name, const void *arg)
 	return str_ends_with(name, arg);
 }
 
-/* The kernel makes a disk's directory and node first and opens it (ENXIO until then) a moment later;
- * its event is sent after that. Other errors are for whoever uses it. */
+/* The kernel makes a disk's directory and node first and opens it (ENXIO until then) a moment
+ * later; its event is sent after that. Other errors are for whoever uses it. */
 static int take_node(struct search *s, const char *name)
 {
 	cleanup_free char *node = xasprintf("%s/%s", server_dev_dir(s->options), name);

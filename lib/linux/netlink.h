@@ -27,8 +27,8 @@ void netlink_add(struct netlink_request *request, uint16_t type, const void *dat
 size_t netlink_open_nest(struct netlink_request *request, uint16_t type);
 void netlink_close_nest(struct netlink_request *request, size_t nest);
 
-/* A socket of this process's network namespace; or (@ns_fd, for setns(2) with @flags) of another one,
- * opened by a child that enters it. */
+/* A socket of this process's network namespace; or (@ns_fd, for setns(2) with @flags) of another
+ * one, opened by a child that enters it. */
 int netlink_open(void);
 int netlink_open_in(int ns_fd, int flags);
 

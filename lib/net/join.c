@@ -215,23 +215,21 @@ static int redirect(int fd, unsigned int from, unsigned int to)
 /* A filter without an action ends the search for one. */
 int net_join_keep(int fd, unsigned int tap_index, const struct network_address *to)
 {
-	struct {
-		struct tc_u32_sel head;
-		struct tc_u32_key key;
-	} selector = {
-		.head = { .flags = TC_U32_TERMINAL, .nkeys = 1 },
-		.key = { .mask = UINT32_MAX, .off = offsetof(struct iphdr, daddr) },
-	};
+	const struct tc_u32_sel head_of_keys = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	struct tc_u32_key key = { .mask = UINT32_MAX, .off = offsetof(struct iphdr, daddr) };
+	char selector[sizeof(head_of_keys) + sizeof(key)];
 	const struct tcmsg head = filter_at(tap_index, PRIORITY_KEEP, ETH_P_IP);
 	struct netlink_request request;
 	size_t options;
 
-	memcpy(&selector.key.val, to->bytes, sizeof(selector.key.val));
+	memcpy(&key.val, to->bytes, sizeof(key.val));
+	memcpy(selector, &head_of_keys, sizeof(head_of_keys));
+	memcpy(selector + sizeof(head_of_keys), &key, sizeof(key));
 	remove_filter(fd, &head);
 	netlink_begin(&request, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
 	netlink_add(&request, TCA_KIND, "u32", sizeof("u32"));
 	options = netlink_open_nest(&request, TCA_OPTIONS);
-	netlink_add(&request, TCA_U32_SEL, &selector, sizeof(selector));
+	netlink_add(&request, TCA_U32_SEL, selector, sizeof(selector));
 	netlink_close_nest(&request, options);
 	return netlink_ask(fd, &request, NULL);
 }

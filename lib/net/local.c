@@ -10,8 +10,8 @@
 #include "lib/net/join.h"
 
 /*
- * To the kernel of the namespace the link's addresses are local, and it would look for a listener of
- * its own. So they are taken out of its table of local ones, where nobody looks who asks for a
+ * To the kernel of the namespace the link's addresses are local, and it would look for a listener
+ * of its own. So they are taken out of its table of local ones, where nobody looks who asks for a
  * link's addresses, and routed to the tap instead.
  */
 
@@ -51,8 +51,8 @@ static int add_source(int fd, unsigned int tap_index)
 	return netlink_ask(fd, &request, NULL);
 }
 
-/* The address has this route by itself. Only where somebody has made one of its kind, the kernel asks
- * its routes, and not its addresses, whether a packet's sender is itself (fib_validate_source()):
+/* The address has this route by itself. Only where somebody has made one of its kind, the kernel
+ * asks its routes, and not its addresses, whether a packet's sender is itself (fib_validate_source()):
  * the guest has an address that is still the link's. */
 static int add_local_route(int fd, unsigned int tap_index)
 {

@@ -48,8 +48,8 @@ static int read_plan(int fd, struct network *found, struct net_plan *plan, struc
 	return net_plan_make(found, plan, err);
 }
 
-/* podman sets up what it has networks for before `create`, and says where; but where there is a user
- * namespace, that has to be there first. */
+/* podman sets up what it has networks for before `create`, and says where; but where there is a
+ * user namespace, that has to be there first. */
 bool sandbox_network_may_grow(const struct oci_config *config)
 {
 	const char *manager = string_map_get(&config->annotations, "io.container.manager");
