@@ -52,8 +52,8 @@ static int add_source(int fd, unsigned int tap_index)
 }
 
 /* The address has this route by itself. Only where somebody has made one of its kind, the kernel
- * asks its routes, and not its addresses, whether a packet's sender is itself (fib_validate_source()):
- * the guest has an address that is still the link's. */
+ * asks its routes, and not its addresses, whether a packet's sender is itself
+ * (fib_validate_source()): the guest has an address that is still the link's. */
 static int add_local_route(int fd, unsigned int tap_index)
 {
 	const struct network_address source = net_local_source(tap_index);
