@@ -197,6 +197,10 @@ static const struct step boot_steps[] = {
 	{ "modules", set_up_modules },
 	{ "root", enter_root },
 	{ "devices", watch_devices },
+};
+
+/* While the host answers the greeting; requests are not looked at before. */
+static const struct step late_steps[] = {
 	{ "network", name_machine },
 };
 /* clang-format on */
@@ -264,6 +268,8 @@ static int serve(struct error *err)
 	r = agent_server_new(loop, &options, &server, err);
 	if (r == 0)
 		r = listen_channel(server, &boot.options, err);
+	if (r == 0)
+		r = steps_run(late_steps, ARRAY_SIZE(late_steps), &boot, err);
 	return r < 0 ? r : loop_run(loop);
 }
 
