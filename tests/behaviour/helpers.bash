@@ -177,7 +177,13 @@ make_config() {
 }
 
 # Before and after each test few processes are made: on an emulated host one takes a tenth of a second.
+take_stock() {
+  MOUNTS_BEFORE=$(mounts_now)
+  ORPHANS_BEFORE=$(orphans)
+}
+
 setup() {
+  take_stock # what is cleaned up after a set-up that goes no further
   ID=t-${BATS_RUN_TMPDIR##*/}-$BATS_SUITE_TEST_NUMBER
   ROOT=$BATS_RUN_TMPDIR/state
   BUNDLE=$BATS_TEST_TMPDIR/bundle
@@ -188,8 +194,7 @@ setup() {
   mkdir "$BUNDLE"
   cp -a "$BATS_FILE_TMPDIR/rootfs" "$BATS_FILE_TMPDIR/config.json" "$BUNDLE/"
   try_once
-  MOUNTS_BEFORE=$(mounts_now)
-  ORPHANS_BEFORE=$(orphans)
+  take_stock
 }
 
 teardown() {
