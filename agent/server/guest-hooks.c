@@ -165,10 +165,7 @@ static void finish_start(void *ctx, const struct worker_result *result)
 	struct hook_run *h = ctx;
 	const grpc_Empty response = { 0 };
 
-	if (result->err.code)
-		rpc_fail_all(&h->calls, &result->err);
-	while (h->calls)
-		rpc_reply(h->calls, &response);
+	rpc_end_all(&h->calls, &result->err, &response);
 	drop(h, result);
 }
 

@@ -11,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/linux/clone.h"
+#include "lib/linux/signals.h"
 
 /*
  * What the image has was loaded at boot, and is only given its parameters here; more than that
@@ -76,8 +77,7 @@ static int run_modprobe(const grpc_KernelModule *module, struct error *err)
 		return error_sys(err, (int)pid, "start '%s'", MODPROBE);
 	if (waitpid(pid, &status, 0) != pid || status)
 		return error_set(err, -EIO, "kernel module '%s': '%s' ended with status %d",
-				 module->name, MODPROBE,
-				 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+				 module->name, MODPROBE, exit_code_of(status));
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
+#include "lib/linux/signals.h"
 #include "oci/config.h"
 
 /*
@@ -199,7 +200,7 @@ void processes_reap(struct agent_server *server)
 		if (!process) /* an orphan that became ours */
 			continue;
 		process->has_exited = true;
-		process->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		process->status = exit_code_of(status);
 		if (process->container->is_removing)
 			stdio_cut(&process->io);
 		process_linger(process);

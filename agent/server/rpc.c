@@ -164,6 +164,14 @@ void rpc_fail_all(struct rpc_call **list, const struct error *err)
 		rpc_fail(*list, err);
 }
 
+void rpc_end_all(struct rpc_call **list, const struct error *err, const void *response)
+{
+	if (err->code)
+		rpc_fail_all(list, err);
+	while (*list)
+		rpc_reply(*list, response);
+}
+
 static void run_handler(struct rpc_conn *conn, struct rpc_call *call, const void *request)
 {
 	const struct agent_method_info *info = &agent_methods[call->method];

@@ -57,6 +57,8 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
 void rpc_reply(struct rpc_call *call, const void *response);
 void rpc_fail(struct rpc_call *call, const struct error *err);
 void rpc_fail_all(struct rpc_call **list, const struct error *err);
+/* All alike: with the error if there is one, else with @response. */
+void rpc_end_all(struct rpc_call **list, const struct error *err, const void *response);
 
 /* The request, which otherwise ends with its handler, for the caller to free. */
 void *rpc_take_request(struct rpc_call *call);

@@ -95,10 +95,7 @@ static void finish_swap(void *ctx, const struct worker_result *result)
 	struct swap *swap = ctx;
 	const grpc_Empty response = { 0 };
 
-	if (result->err.code)
-		rpc_fail_all(&swap->calls, &result->err);
-	while (swap->calls)
-		rpc_reply(swap->calls, &response);
+	rpc_end_all(&swap->calls, &result->err, &response);
 	drop_swap(swap, result);
 }
 
