@@ -163,12 +163,8 @@ static int run_start(void *ctx, struct worker_progress *progress, struct worker_
 static void finish_start(void *ctx, const struct worker_result *result)
 {
 	struct hook_run *h = ctx;
-	const grpc_Empty response = { 0 };
 
-	if (result->err.code)
-		rpc_fail_all(&h->calls, &result->err);
-	while (h->calls)
-		rpc_reply(h->calls, &response);
+	rpc_finish_all(&h->calls, &result->err);
 	drop(h, result);
 }
 

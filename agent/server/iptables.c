@@ -67,8 +67,7 @@ static int judge(const struct tables *t, int status, struct error *err)
 		return 0;
 	n = pread(t->messages, text, MESSAGE_MAX, 0);
 	text[n > 0 ? n : 0] = '\0';
-	(void)error_set(err, -EIO, "%s: status %d: %s", t->program,
-			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), text);
+	(void)error_set(err, -EIO, "%s: status %d: %s", t->program, exit_code_of(status), text);
 	error_sanitize(err);
 	return -EIO;
 }

@@ -340,10 +340,7 @@ static void finish_update(void *ctx, const struct worker_result *result)
 {
 	struct update *u = ctx;
 
-	if (result->err.code)
-		rpc_fail_all(&u->calls, &result->err);
-	while (u->calls)
-		rpc_reply(u->calls, &u->request->interface);
+	rpc_end_all(&u->calls, &result->err, &u->request->interface);
 	drop_update(u, result);
 }
 

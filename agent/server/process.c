@@ -13,6 +13,7 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
+#include "lib/linux/signals.h"
 
 /*
  * A process's end is told once it has exited and its output has been passed on. Its children may
@@ -198,7 +199,7 @@ void processes_reap(struct agent_server *server)
 		if (!process) /* an orphan that became ours */
 			continue;
 		process->has_exited = true;
-		process->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		process->status = exit_code_of(status);
 		if (process->container->is_removing)
 			stdio_cut(&process->io);
 		if (process->is_init)

@@ -164,14 +164,19 @@ void rpc_fail_all(struct rpc_call **list, const struct error *err)
 		rpc_fail(*list, err);
 }
 
+void rpc_end_all(struct rpc_call **list, const struct error *err, const void *response)
+{
+	if (err->code)
+		rpc_fail_all(list, err);
+	while (*list)
+		rpc_reply(*list, response);
+}
+
 void rpc_finish_all(struct rpc_call **list, const struct error *err)
 {
 	const grpc_Empty response = { 0 };
 
-	if (err->code)
-		rpc_fail_all(list, err);
-	while (*list)
-		rpc_reply(*list, &response);
+	rpc_end_all(list, err, &response);
 }
 
 static void run_handler(struct rpc_conn *conn, struct rpc_call *call, const void *request)

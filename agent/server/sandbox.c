@@ -111,11 +111,8 @@ static void on_done(void *ctx, const struct worker_result *result)
 	if (result->err.code) {
 		storage_remove(server, steal_ptr(&sandbox->mounts));
 		free(steal_ptr(&sandbox->id));
-		rpc_fail_all(&sandbox->creators, &result->err);
-		return;
 	}
-	while (sandbox->creators)
-		rpc_reply(sandbox->creators, &response);
+	rpc_end_all(&sandbox->creators, &result->err, &response);
 }
 
 static void on_drop(void *ctx, const struct worker_result *result)

@@ -58,7 +58,9 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
 void rpc_reply(struct rpc_call *call, const void *response);
 void rpc_fail(struct rpc_call *call, const struct error *err);
 void rpc_fail_all(struct rpc_call **list, const struct error *err);
-/* For answers that say nothing more than whether it is done: @err->code. */
+/* All alike: with the error if there is one, else with @response. */
+void rpc_end_all(struct rpc_call **list, const struct error *err, const void *response);
+/* For answers that say nothing more than whether it is done. */
 void rpc_finish_all(struct rpc_call **list, const struct error *err);
 
 /* The request, which otherwise ends with its handler, for the caller to free. */

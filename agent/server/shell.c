@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "lib/base/str.h"
 #include "lib/linux/clone.h"
 #include "lib/linux/pty.h"
+#include "lib/linux/signals.h"
 
 /*
  * The debug console, for guests that were started with one: everybody who connects gets a terminal
@@ -64,11 +64,8 @@ static _Noreturn void exec_shell(const char *path, int slave)
 		NULL,
 	};
 	char *const argv[] = { (char *)path, NULL };
-	sigset_t none;
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)signal(SIGPIPE, SIG_DFL);
+	signals_reset();
 	if (setsid() < 0 || pty_take(slave) < 0)
 		_exit(126);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

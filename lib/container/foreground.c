@@ -12,6 +12,7 @@
 #include "lib/base/str.h"
 #include "lib/container/console.h"
 #include "lib/container/relay.h"
+#include "lib/linux/signals.h"
 
 struct foreground {
 	struct loop *loop;
@@ -48,7 +49,7 @@ int foreground_begin(bool reaps_orphans, struct error *err)
 static void end(struct foreground *f, int status)
 {
 	f->has_ended = true;
-	f->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	f->status = exit_code_of(status);
 	if (f->relay)
 		relay_drain(f->relay);
 	else

@@ -110,7 +110,7 @@ static int capture(const char *program, char *const *argv, int output, struct er
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return error_sys(err, errno, "wait for '%s'", program);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return exit_code_of(status);
 }
 
 static int read_output(int fd, char **ret, struct error *err)
