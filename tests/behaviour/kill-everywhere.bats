@@ -82,16 +82,23 @@ expect_an_end() {
   [[ $where == main* || $where == "child execve"* ]] || expect "$status" != 137
 }
 
-# expect_known STATUS…: state tells one of these, "none" for no such container, and it is true.
+# expect_known STATUS…: state tells one of these, "none" for no such container, and it is true. A process that dies
+# between the answer and our look at it is asked about once more.
 expect_known() {
-  local known what
+  local known what asked=${asked_before:-}
   if ! known=$(moat state "$ID" 2>&1); then
     expect_match "$known" "does not exist" || return
     what=none
   else
     what=$(jq -r .status <<<"$known")
     case "$what" in
-      created | running | paused) kill -0 "$(jq .pid <<<"$known")" || return ;;
+      created | running | paused)
+        if ! kill -0 "$(jq .pid <<<"$known")"; then
+          [ ! "$asked" ] || return
+          asked_before=yes expect_known "$@"
+          return
+        fi
+        ;;
       *) expect "$(jq .pid <<<"$known")" = 0 || return ;;
     esac
   fi
