@@ -138,6 +138,19 @@ static bool is_of_image(const char *name)
 	return name[0] != '.' && !streq(name, &NEW_ROOT[1]);
 }
 
+/* Besides the agent, and the two directories that the kernel's own first image has. */
+static bool has_more(DIR *dir)
+{
+	const struct dirent *entry;
+	bool has = false;
+
+	while (!has && (entry = readdir(dir)))
+		has = is_of_image(entry->d_name) && !streq(entry->d_name, "init") &&
+		      !streq(entry->d_name, "dev") && !streq(entry->d_name, "root");
+	rewinddir(dir);
+	return has;
+}
+
 /* What the image has besides the agent (programs and their libraries, hooks, /etc) stays where it
  * was, as far as the agent has nothing of its own there. */
 static int keep_image(void *ctx, struct error *err)
@@ -146,6 +159,8 @@ static int keep_image(void *ctx, struct error *err)
 	cleanup_fd int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 
+	if (dir && !has_more(dir))
+		return 0;
 	if (!dir || root < 0 || mkdirat(root, &INITRAMFS[1], 0700) < 0 ||
 	    mount("/", NEW_ROOT INITRAMFS, NULL, MS_BIND, NULL) < 0)
 		return error_sys(err, errno, "keep the image in '%s'", INITRAMFS);
