@@ -41,13 +41,6 @@
 /* The shim bounds each of its steps itself; this is for a shim that hangs. */
 #define SHIM_TIMEOUT_MS 180000
 
-static int enter_cgroup(void *ctx, struct error *err)
-{
-	const struct cgroup *cg = ctx;
-
-	return cg ? cgroup_attach(cg, 0, false, err) : 0;
-}
-
 /* On the host, with the shim for a container: its network namespace is the sandbox's. They run
  * before the VM is made, which gets the network that they have prepared. */
 static int run_hooks(const struct container *c, struct error *err)
@@ -137,8 +130,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 		.runs_at_once = request->runs_at_once,
 		.has_own_pids = rights_want_pid_namespace(),
 		.oom_dirs = oom_dirs,
-		.enter = enter_cgroup,
-		.ctx = cg,
+		.cgroup = cg,
 	};
 	cleanup_fd int sync_fd = -1;
 	cleanup_pid pid_t pid = 0;
@@ -334,8 +326,7 @@ static int launch_exec(struct container *c, int process_fd, int console_fd, stru
 		.id = c->id,
 		.console_fd = console_fd,
 		.process_fd = process_fd,
-		.enter = enter_cgroup,
-		.ctx = cg,
+		.cgroup = cg,
 	};
 	cleanup_fd int sync_fd = -1;
 	cleanup_pid pid_t pid = 0;

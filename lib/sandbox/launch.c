@@ -10,6 +10,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
 #include "lib/linux/clone.h"
 #include "lib/linux/signals.h"
 #include "lib/sandbox/rendezvous.h"
@@ -98,15 +99,16 @@ static int keep_descriptors(const struct shim_launch *l, int sync_fd, struct err
 
 /* A session of its own: what is typed on the caller's terminal is for the container, and arrives
  * by way of the caller. The root directory, so that no file system stays busy because of it. */
-static int become_shim(const struct shim_launch *l, char *const *argv, int sync_fd,
+static int become_shim(const struct shim_launch *l, char *const *argv, int sync_fd, bool is_in_v2,
 		       struct error *err)
 {
-	int r;
+	int r = 0;
 
 	signals_reset();
 	if (setsid() < 0)
 		return error_sys(err, errno, "make a session");
-	r = l->enter(l->ctx, err);
+	if (l->cgroup)
+		r = cgroup_attach(l->cgroup, 0, is_in_v2, err);
 	if (r == 0)
 		r = keep_descriptors(l, sync_fd, err);
 	if (r < 0)
@@ -124,7 +126,7 @@ int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, stru
 	cleanup_strv char **argv = NULL;
 	struct clone_request clone = {
 		.flags = l->has_own_pids ? CLONE_NEWPID : 0,
-		.cgroup_fd = -1,
+		.cgroup_fd = l->cgroup ? l->cgroup->v2_fd : -1,
 	};
 	struct error failure = ERROR_INIT;
 	int r = rendezvous_pair(&ours, &theirs);
@@ -137,7 +139,8 @@ int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, stru
 	if (pid < 0)
 		return error_sys(err, pid, "fork");
 	if (pid == 0) {
-		(void)become_shim(l, argv, theirs, &failure);	 /* only returns to say why not */
+		/* Only returns to say why not. */
+		(void)become_shim(l, argv, theirs, clone.is_in_cgroup, &failure);
 		(void)rendezvous_send_failure(theirs, &failure); /* without a reader nobody cares */
 		_exit(1);
 	}

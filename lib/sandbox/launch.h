@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct cgroup;
 struct error;
 
 /* Moat's side of starting a shim (shim.h). */
@@ -14,13 +15,12 @@ struct shim_launch {
 	int console_fd; /* or -1 */
 	int process_fd; /* or -1 */
 	bool runs_at_once;
-	bool has_own_pids; /* rights_want_pid_namespace() */
+	bool has_own_pids;     /* rights_want_pid_namespace() */
 	char *const *oom_dirs; /* of the engine (oom-notice.h), or NULL */
 
-	/* Called in the new process before it becomes the shim, so that all it will ever do is
-	 * accounted where it belongs. */
-	int (*enter)(void *ctx, struct error *err);
-	void *ctx;
+	/* So that all the shim will ever do is accounted where it belongs: it is born in @cgroup,
+	 * or joins it before it becomes the shim. NULL: in none. */
+	const struct cgroup *cgroup;
 };
 
 /* Starts one with our standard streams, in a session of its own. *ret_pid is a child of ours,
