@@ -54,6 +54,12 @@
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
+/* A call whose answer is waited for later. */
+struct pending {
+	bool is_done;
+	struct error err;
+};
+
 struct creation {
 	const struct shim_options *options;
 	struct error *err; /* of the step that failed, so that undoing may explain it */
@@ -76,6 +82,7 @@ struct creation {
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
+	struct pending sandbox;
 	struct guest_process process;
 	struct start_gate *gate;
 	struct companions *companions;
@@ -531,6 +538,15 @@ static int tell_network(void *ctx, struct error *err)
 	return sandbox_network_tell(&c->network, c->client, err);
 }
 
+static void on_sandbox(void *ctx, const void *response, const struct error *err)
+{
+	struct pending *sandbox = ctx;
+
+	if (err)
+		sandbox->err = *err;
+	sandbox->is_done = true;
+}
+
 static int create_sandbox(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -542,7 +558,22 @@ static int create_sandbox(void *ctx, struct error *err)
 		.storages_count = 1,
 	};
 
-	return call(c, AGENT_CREATE_SANDBOX, &request, CALL_TIMEOUT_MS, err);
+	/* The guest mounts the share while the streams are connected. */
+	return agent_call_async(c->client, AGENT_CREATE_SANDBOX, &request, CALL_TIMEOUT_MS,
+				on_sandbox, &c->sandbox, err);
+}
+
+static int await_sandbox(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+
+	/* The call has its own time-out. */
+	int r = loop_run_until(c->loop, &c->sandbox.is_done, -1);
+
+	if (!c->sandbox.is_done)
+		return error_set(err, r < 0 ? r : -EPIPE, "the virtual machine ended");
+	*err = c->sandbox.err;
+	return err->code;
 }
 
 static int take_stdio(void *ctx, struct error *err)
@@ -705,6 +736,7 @@ static const struct step owner_steps[] = {
 	{ "network", tell_network },
 	{ "sandbox", create_sandbox },
 	{ "stdio", connect_stdio, close_stdio },
+	{ "sandbox", await_sandbox },
 	{ "container", create_container },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
