@@ -8,6 +8,7 @@
 bats_require_minimum_version 1.5.0
 
 load "${BASH_SOURCE[0]%/*}/../lib/rootfs"
+load "${BASH_SOURCE[0]%/*}/../lib/obstacle"
 
 # --- the program ------------------------------------------------------------------------------
 
@@ -190,6 +191,7 @@ setup() {
   PID_FILE=$BATS_TEST_TMPDIR/pid
   OUT=$BATS_TEST_TMPDIR/out
   ERR=$BATS_TEST_TMPDIR/err
+  skip_impossible
   make_config
   mkdir "$BUNDLE"
   cp -a "$BATS_FILE_TMPDIR/rootfs" "$BATS_FILE_TMPDIR/config.json" "$BUNDLE/"

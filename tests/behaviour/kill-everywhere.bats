@@ -8,8 +8,12 @@
 load helpers
 load ../lib/fake-guest
 
+obstacle() {
+  missing cc
+}
+
 setup_file() {
-  command -v cc >/dev/null || skip "no C compiler here (./dev setup)"
+  is_possible || return 0
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   cc -std=gnu17 -O1 -o "$BATS_FILE_TMPDIR/kill-at" "$BATS_TEST_DIRNAME/../lib/kill-at.c" -lseccomp
   if is_vm; then

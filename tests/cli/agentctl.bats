@@ -3,13 +3,9 @@
 
 load helpers
 
-setup_file()
-{
-	[ "$(id -u)" = 0 ] || skip "needs root"
-}
-
 setup()
 {
+	[ "$(id -u)" = 0 ] || skip "needs root"
 	BIN=$(dirname "$MOAT")
 	ADDRESS=unix://$BATS_TEST_TMPDIR/agent.sock
 	cd "$BATS_TEST_TMPDIR"

@@ -7,6 +7,7 @@
 bats_require_minimum_version 1.5.0
 
 load ../lib/rootfs
+load ../lib/obstacle
 
 podman() {
   command podman --root "$WORK/root" --runroot "$WORK/runroot" --tmpdir "$WORK/tmp" \
@@ -20,9 +21,13 @@ expect() {
   fi
 }
 
+obstacle() {
+  [ -e /run/systemd/private ] || echo "systemd does not run here"
+  missing podman
+}
+
 setup_file() {
-  [ -e /run/systemd/private ] || skip "systemd does not run here"
-  command -v podman >/dev/null || skip "no podman here (./dev setup --test)"
+  is_possible || return 0
   WORK=$(mktemp -d /run/podman.XXXX)
   export WORK CONTAINERS_CONF=$WORK/containers.conf
   cat >"$CONTAINERS_CONF" <<END
@@ -42,7 +47,12 @@ END
   podman import --change 'ENV PATH=/bin' "$WORK/image.tar" localhost/busybox >&2
 }
 
+setup() {
+  skip_impossible
+}
+
 teardown() {
+  [ -z "$OBSTACLE" ] || return 0
   [ -n "$BATS_TEST_COMPLETED" ] || echo "last output: ${output-}"
   podman rm --all --force --time 0 >/dev/null
 }

@@ -5,9 +5,13 @@ load helpers
 
 readonly SELINUX=/sys/fs/selinux LABEL=system_u:system_r:container_t:s0:c1,c2
 
+obstacle() {
+  [ -e $SELINUX/enforce ] || echo "SELinux is not in force (tests/host/suite --lsm selinux)"
+  missing secilc
+}
+
 setup_file() {
-  [ -e $SELINUX/enforce ] || skip "SELinux is not in force (tests/host/suite --lsm selinux)"
-  command -v secilc >/dev/null || skip "no secilc here (./dev setup --test)"
+  is_possible || return 0
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   secilc -M true -c 33 -o "$BATS_FILE_TMPDIR/policy" -f /dev/null "$BATS_TEST_DIRNAME/policy.cil"
   cat "$BATS_FILE_TMPDIR/policy" >$SELINUX/load

@@ -21,8 +21,13 @@ write_daemon_configuration() {
     "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 20000, "Hard": 20000}}}' >"$WORK/daemon.json"
 }
 
+obstacle() {
+  command -v dockerd >/dev/null || echo "no dockerd here"
+  missing podman
+}
+
 setup_file() {
-  command -v dockerd >/dev/null || skip "no dockerd here"
+  is_possible || return 0
   setup_podman
   write_daemon_configuration
   dockerd --config-file "$WORK/daemon.json" --log-level error >"$WORK/docker.log" 2>&1 3>&- &
@@ -54,6 +59,7 @@ is_clean() {
 }
 
 teardown() {
+  [ -z "$OBSTACLE" ] || return 0
   if [ -z "$BATS_TEST_COMPLETED" ]; then
     echo "last output: ${output-}"
     grep level=error "$WORK/docker.log" | tail -n 10

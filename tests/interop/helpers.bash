@@ -7,6 +7,7 @@
 bats_require_minimum_version 1.5.0
 
 load podman
+load ../lib/obstacle
 
 only_native() {
   [ "$MOAT_ISOLATION" = native ] || skip "native only: $1"
@@ -24,8 +25,17 @@ has_no_leftovers() {
   [ -z "$(leftovers)" ]
 }
 
+obstacle() {
+  missing podman
+}
+
 setup_file() {
+  is_possible || return 0
   setup_podman
+}
+
+setup() {
+  skip_impossible
 }
 
 teardown_file() {
@@ -33,7 +43,7 @@ teardown_file() {
 }
 
 teardown() {
-  [ -n "${WORK-}" ] || return 0 # skipped
+  [ -z "${OBSTACLE-}" ] || return 0
   [ -n "$BATS_TEST_COMPLETED" ] || echo "last output: ${output-}"
   remove_all
   if ! eventually 5 has_no_leftovers; then

@@ -6,11 +6,12 @@ load helpers
 
 readonly USER_ID=61000
 
+obstacle() {
+  missing podman newuidmap slirp4netns
+}
+
 setup_file() {
-  local program
-  for program in podman newuidmap slirp4netns; do
-    command -v $program >/dev/null || skip "no $program here (./dev setup --test)"
-  done
+  is_possible || return 0
   # Short, because conmon's sockets lie beneath it.
   WORK=$(mktemp -d /tmp/moat-rootless.XXXX)
   chmod 755 "$WORK"

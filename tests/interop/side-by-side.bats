@@ -3,30 +3,15 @@
 
 load helpers
 
-# Why nothing can be compared here, or nothing.
 obstacle() {
-  if [ "$MOAT_ISOLATION" != native ]; then
-    echo "native only: runc shares the host's kernel, a guest has its own"
-  elif ! command -v runc >/dev/null; then
-    echo "no runc here (./dev setup --test)"
-  fi
+  [ "$MOAT_ISOLATION" = native ] || echo "native only: runc shares the host's kernel, a guest has its own"
+  missing podman runc
 }
 
 setup_file() {
-  [ -z "$(obstacle)" ] || return 0
+  is_possible || return 0
   setup_podman
   provide_ids
-}
-
-teardown_file() {
-  [ -z "$(obstacle)" ] || return 0
-  teardown_podman
-}
-
-setup() {
-  local reason
-  reason=$(obstacle)
-  [ -z "$reason" ] || skip "$reason"
 }
 
 # --- saying the same ----------------------------------------------------------------------------
