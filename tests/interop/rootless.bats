@@ -22,6 +22,8 @@ setup_file() {
   install -m 644 "$WORK/containers.conf" "$WORK/home/containers.conf"
   make_rootfs "$WORK/rootfs"
   tar -C "$WORK/rootfs" --owner 0 --group 0 -cf "$WORK/image.tar" .
+  # network_config_dir, which podman makes a lock in.
+  install -d -o $USER_ID -g $USER_ID "$WORK/networks"
   podman import --change 'ENV PATH=/bin' "$WORK/image.tar" localhost/busybox >&2
 }
 
