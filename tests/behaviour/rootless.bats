@@ -392,13 +392,13 @@ map_range() {
 @test "state has its usual place where the session does not tell it" {
   rootless_bundle
   script 'echo ran'
-  mount -t tmpfs tmpfs /run
   install -d /run/user
+  mount -t tmpfs tmpfs /run/user
   install -d -o 65534 -g 65534 -m 700 /run/user/65534
   run nobody env -u XDG_RUNTIME_DIR "$BATS_FILE_TMPDIR/programs/moat" run --keep --bundle "$BUNDLE" "$ID" </dev/null
   kept=$(cd /run/user/65534/moat && echo [!@]*)
   nobody env -u XDG_RUNTIME_DIR "$BATS_FILE_TMPDIR/programs/moat" delete "$ID"
-  umount /run
+  umount /run/user
   expect "$status" = 0
   expect_match "$output" ran
   expect "$kept" = "$ID"
