@@ -10,6 +10,11 @@ bats_require_minimum_version 1.5.0
 load "${BASH_SOURCE[0]%/*}/../lib/rootfs"
 load "${BASH_SOURCE[0]%/*}/../lib/obstacle"
 
+# is_kernel VERSION: the machine's is that or newer.
+is_kernel() {
+  printf '%s\n%s\n' "$1" "$(uname -r)" | sort --check --version-sort 2>/dev/null
+}
+
 # --- the program ------------------------------------------------------------------------------
 
 # bats waits for everyone who holds its descriptor 3.

@@ -27,8 +27,7 @@ needs_mapped_mounts() {
   local kind
   kind=$(stat --file-system --format %T "$1")
   [ "$kind" != overlayfs ] || skip "mounts of an overlay cannot be mapped"
-  [ "$kind" != tmpfs ] || printf '6.3\n%s\n' "$(uname -r)" | sort --check --version-sort 2>/dev/null ||
-    skip "mounts of a tmpfs cannot be mapped before Linux 6.3"
+  [ "$kind" != tmpfs ] || is_kernel 6.3 || skip "mounts of a tmpfs cannot be mapped before Linux 6.3"
 }
 
 # user_namespace: the container's root is 100000 on the host.
