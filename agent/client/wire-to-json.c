@@ -5,7 +5,7 @@
 #include "agent/client/base64.h"
 #include "agent/client/message-json.h"
 #include "agent/client/schema.h"
-#include "agent/client/wire.h"
+#include "lib/base/wire.h"
 #include "lib/base/json.h"
 #include "lib/base/str.h"
 

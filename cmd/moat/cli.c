@@ -40,7 +40,7 @@ static const struct option_spec global_specs[] = {
 	{ "systemd-cgroup", 0, OPTION_FLAG, AT(wants_systemd), NULL, NULL, "the same as --cgroup-manager systemd" },
 	{ "rootless", 0, OPTION_WORD, AT(rootless), &rootless_choices, "auto|true|false", "do without cgroups that cannot be written" },
 	{ "config", 0, OPTION_PATH, AT(config), NULL, "FILE", "read this instead of /etc/moat/moat.json" },
-	{ "criu", 0, OPTION_TEXT, AT(criu), NULL, "PATH", "accepted for compatibility" },
+	{ "criu", 0, OPTION_TEXT, AT(criu), NULL, "PATH", "the program that checkpoint and restore run (default: criu of $PATH)" },
 	{ "version", 'v', OPTION_FLAG, AT(shows_version), NULL, NULL, "show the version", 'V' },
 };
 #undef AT
@@ -151,8 +151,6 @@ static int parse_and_run(const struct command *command, const struct globals *gl
 {
 	int r;
 
-	if (command->refusal)
-		return error_set(err, -EOPNOTSUPP, "%s: %s", command->name, command->refusal);
 	r = options_parse(command->options, args, command->stops_early, values, err);
 	if (r == OPTIONS_HELP) {
 		help_command(command);
@@ -190,7 +188,7 @@ static int show_help(const char *name)
 {
 	const struct command *command = name ? command_find(name) : NULL;
 
-	if (command && !command->refusal)
+	if (command)
 		help_command(command);
 	else
 		help_program();

@@ -31,7 +31,7 @@ struct globals {
 	int isolation;	    /* enum isolation, -1: not given */
 	bool shows_version;
 	char *config;	  /* another moat.json, or NULL */
-	const char *criu; /* accepted for compatibility */
+	const char *criu; /* program, or NULL */
 	struct settings settings;
 	/* Why there are no settings. Said by the commands that need them: one that cleans up must
 	 * work whatever somebody wrote into a file. */
@@ -52,9 +52,6 @@ struct command {
 	size_t values_size;  /* of the struct that `options` fills, starting from zeroes */
 	const char *context; /* stands before every error; NULL: "NAME 'ID'", "": nothing */
 	int failure_status;  /* exit status of an error; 0: 1 */
-	/* Why there is no such command, though peers have it: said whatever its arguments, --help
-	 * too (by which engines find out), and it is listed nowhere. NULL: there is. */
-	const char *refusal;
 
 	/* Returns the exit status, or a negative errno with @err set. @args: NULL-terminated. */
 	int (*run)(const struct globals *globals, void *values, char **args, struct error *err);
@@ -62,9 +59,9 @@ struct command {
 
 extern const struct command create_command, start_command, run_command, exec_command, kill_command,
 	delete_command, state_command, list_command, ps_command, pause_command, resume_command,
-	update_command, events_command, spec_command, features_command;
-extern const struct command checkpoint_command, restore_command; /* refused */
-extern const struct command *const commands[];			 /* ends with NULL */
+	update_command, events_command, checkpoint_command, restore_command, spec_command,
+	features_command;
+extern const struct command *const commands[]; /* ends with NULL */
 
 const struct command *command_find(const char *name);
 

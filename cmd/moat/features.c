@@ -88,7 +88,7 @@ static void fill_annotations(struct oci_features *features)
 	string_map_set(map, "io.moat.commit", MOAT_COMMIT);
 	string_map_set(map, "io.github.seccomp.libseccomp.version", seccomp_library_version());
 	/* Under this name callers of every runtime look for it. */
-	string_map_set(map, "org.opencontainers.runc.checkpoint.enabled", "false");
+	string_map_set(map, "org.opencontainers.runc.checkpoint.enabled", "true");
 	for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++)
 		strv_push(&features->unsafe_annotations, xstrdup(unsafe[i]));
 }

@@ -34,8 +34,7 @@ void help_program(void)
 	       "Runs OCI containers: behind a kernel of their own in a virtual machine, or directly\n"
 	       "on this host's.\n\nCommands:\n");
 	for (size_t i = 0; commands[i]; i++)
-		if (!commands[i]->refusal)
-			printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	print_options(&global_options);
 	printf("\n'moat COMMAND --help' tells more about a command.\n");
 }
@@ -61,8 +60,7 @@ static void dump_table(const char *command, const struct option_table *table)
 void help_dump_options(void)
 {
 	for (size_t i = 0; commands[i]; i++)
-		if (!commands[i]->refusal)
-			printf("%s\n", commands[i]->name);
+		printf("%s\n", commands[i]->name);
 	dump_table("-", &global_options);
 	for (size_t i = 0; commands[i]; i++)
 		dump_table(commands[i]->name, commands[i]->options);

@@ -8,6 +8,7 @@
 #include "lib/state/record.h"
 #include "oci/state.h"
 
+struct criu_options;
 struct error;
 struct oci_intel_rdt;
 struct oci_process;
@@ -25,25 +26,26 @@ struct container_create_request {
 	char *const *argv;
 	const char *root;
 	const char *id;
-	const char *bundle;        /* as given; NULL: the working directory */
-	const char *config_path;   /* NULL: <bundle>/config.json */
-	const char *pid_file;      /* absolute, or NULL */
+	const char *bundle;	    /* as given; NULL: the working directory */
+	const char *config_path;    /* NULL: <bundle>/config.json */
+	const char *pid_file;	    /* absolute, or NULL */
 	const char *console_socket; /* path, or NULL */
-	int console_fd;            /* a connected console socket instead of a path, or -1 */
-	const char *pidfd_socket;  /* takes a pidfd of the process, or NULL */
+	int console_fd;		    /* a connected console socket instead of a path, or -1 */
+	const char *pidfd_socket;   /* takes a pidfd of the process, or NULL */
 	unsigned int preserved_fds;
-	unsigned int listen_fds;   /* the first of these are passed sockets (sd_listen_fds(3)) */
-	const char *listen_names;  /* $LISTEN_FDNAMES, or NULL */
+	unsigned int listen_fds;  /* the first of these are passed sockets (sd_listen_fds(3)) */
+	const char *listen_names; /* $LISTEN_FDNAMES, or NULL */
 	bool no_pivot;
 	bool no_new_keyring;
-	bool no_cgroup;            /* stay in the caller's cgroup */
-	bool uses_systemd;         /* its cgroup is a scope of systemd's */
-	bool no_subreaper;         /* foreground `run`: leave orphans to whoever reaps them now */
-	bool runs_at_once;         /* `run`: no stop between created and started */
-	int isolation;             /* enum isolation, or -1: isolation.h */
-	int configured_isolation;  /* moat.json's, or -1 */
-	char *const *allowed_annotations; /* of moat.json */
-	bool is_lenient;           /* hierarchies that cannot be written are left out (rootless) */
+	bool no_cgroup;		  /* stay in the caller's cgroup */
+	bool uses_systemd;	  /* its cgroup is a scope of systemd's */
+	bool no_subreaper;	  /* foreground `run`: leave orphans to whoever reaps them now */
+	bool runs_at_once;	  /* `run`: no stop between created and started */
+	int isolation;		  /* enum isolation, or -1: isolation.h */
+	int configured_isolation; /* moat.json's, or -1 */
+	char *const *allowed_annotations;   /* of moat.json */
+	const struct criu_options *restore; /* go on from these files; NULL: begin anew */
+	bool is_lenient; /* hierarchies that cannot be written are left out (rootless) */
 };
 
 /* Makes a container. With @ret_pid non-NULL, it is the pid to wait for: a child of ours. */
@@ -58,6 +60,15 @@ int container_delete(const char *root, const char *id, bool force, struct error 
  * @keep). *ret_status: 0–255, 128+N for a signal. With @detach it returns once it runs. */
 int container_run(const struct container_create_request *request, bool detach, bool keep,
 		  int *ret_status, struct error *err);
+
+/* Saves a running or paused container into files; without leave_running it is deleted. */
+struct container_checkpoint_request {
+	const char *root;
+	const char *id;
+	const struct criu_options *options;
+	bool is_pre_dump; /* memory alone, and it goes on running */
+};
+int container_checkpoint(const struct container_checkpoint_request *request, struct error *err);
 
 struct container_exec_request {
 	char *const *argv; /* as above */
@@ -130,5 +141,4 @@ struct container_info {
 	struct oci_config *config; /* its annotations; NULL when it cannot be read any more */
 };
 void container_info_done(struct container_info *info);
-int container_info(const char *root, const char *id, struct container_info *ret,
-		   struct error *err);
+int container_info(const char *root, const char *id, struct container_info *ret, struct error *err);

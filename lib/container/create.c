@@ -140,7 +140,8 @@ static int decide_start(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
 
-	if (creation->c->record.has_terminal && !creation->is_detached)
+	if (creation->c->record.has_terminal && !creation->is_detached &&
+	    !creation->request.restore)
 		creation->request.runs_at_once = false;
 	return 0;
 }
@@ -200,6 +201,9 @@ static int open_notify(void *ctx, struct error *err)
 	struct creation *creation = ctx;
 	int r = notify_prepare(creation->c, err);
 
+	/* A restored program has said that it is ready, or will to nobody. */
+	if (creation->request.restore)
+		return r;
 	return r == 0 && creation->is_run ? notify_open(creation->c, &creation->notify, err) : r;
 }
 
@@ -212,11 +216,23 @@ static void destroy_container(void *ctx)
 		log_warning("undo: %s", err.msg);
 }
 
+static int make(struct creation *creation, struct error *err)
+{
+	const struct container_create_request *request = &creation->request;
+	const struct container_backend *backend = creation->backend;
+	int console = creation->console.container_end;
+
+	if (!request->restore)
+		return backend->create(creation->c, request, console, &creation->pid, err);
+	if (!backend->restore)
+		return error_set(err, -EOPNOTSUPP, CONTAINER_CANNOT_BE_SAVED);
+	return backend->restore(creation->c, request, console, &creation->pid, err);
+}
+
 static int make_container(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
-	int r = creation->backend->create(creation->c, &creation->request,
-					  creation->console.container_end, &creation->pid, err);
+	int r = make(creation, err);
 
 	kill_reap_pid(&creation->c->holder);
 	/* Its hooks may have run, and those that clean up after them belong to them. */

@@ -14,6 +14,8 @@ struct hooks_context;
 /* How long a command waits for another one that changes the same container. */
 #define LOCK_TIMEOUT_MS 10000
 
+#define CONTAINER_CANNOT_BE_SAVED "a virtual machine can be neither saved nor restored"
+
 /* Not locked: what is read may change at once. A directory without a record gives one that has
  * nothing but the id, in phase CREATING. The configuration is left for container_load_config(). */
 int container_open_record(const char *root, const char *id, struct container **ret,
@@ -28,8 +30,7 @@ DEFINE_CLEANUP(container_close_p, struct container *, container_close)
 #define cleanup_container CLEANUP(container_close_p)
 
 /* "this build has no vm isolation" where there is none. */
-int container_find_backend(int isolation, const struct container_backend **ret,
-			   struct error *err);
+int container_find_backend(int isolation, const struct container_backend **ret, struct error *err);
 
 /* What is true at this moment; @is_ours: we hold the lock, so nobody is creating it. */
 int container_status(const struct container *c, bool is_ours, enum oci_status *ret,

@@ -12,6 +12,7 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
+#include "lib/container/native-criu.h"
 #include "lib/container/native-rdt.h"
 #include "lib/container/native-rootfs.h"
 #include "lib/container/ps.h"
@@ -46,11 +47,13 @@ static int make_fifo(const struct container *c, int *ret_fd, struct error *err)
 
 struct maker {
 	struct container *c;
+	struct cgroup *cgroup;
 	struct intel_rdt rdt;
 };
 
 static void maker_done(struct maker *maker)
 {
+	cgroup_free(maker->cgroup);
 	intel_rdt_done(&maker->rdt);
 }
 
@@ -84,27 +87,45 @@ static int give_cgroup(const struct container *c, const struct cgroup *cg, struc
 	return cg && cgroup_plan_owner(c->config, &uid) ? cgroup_give(cg, uid, err) : 0;
 }
 
+/* What there is before its first process; on failure the cgroup is left to be removed. */
+static int prepare(struct maker *maker, bool has_cgroup, struct error *err)
+{
+	struct container *c = maker->c;
+	int r = native_rootfs_note(c, err);
+
+	if (r == 0 && has_cgroup)
+		r = backend_make_cgroup(c, &c->config->linux_.resources, &maker->cgroup, err);
+	if (r == 0)
+		r = give_cgroup(c, maker->cgroup, err);
+	return r < 0 ? r : native_rdt_create(c, &maker->rdt, err);
+}
+
+/* The error that @r stands for counts, not what becomes of this. */
+static int undo(struct maker *maker, int r, struct error *err)
+{
+	if (maker->cgroup && cgroup_was_oom_killed(maker->cgroup))
+		r = error_wrap(err, r, "container init was OOM-killed (memory limit too low?)");
+	(void)remove_traces(maker->c, maker->cgroup, NULL);
+	return r;
+}
+
 static int create(struct container *c, const struct container_create_request *request,
 		  int console_fd, pid_t *ret_pid, struct error *err)
 {
 	cleanup_free char *cache_dir = state_cache_dir(c->root);
-	cleanup_cgroup struct cgroup *cg = NULL;
 	cleanup_fd int start_fd = -1;
 	CLEANUP(maker_done) struct maker maker = { .c = c };
 	struct engine_container engine;
-	int r = native_rootfs_note(c, err);
+	int r = request->runs_at_once ? 0 : make_fifo(c, &start_fd, err);
 
-	if (r == 0 && !request->no_cgroup)
-		r = backend_make_cgroup(c, &c->config->linux_.resources, &cg, err);
-	if (r == 0 && !request->runs_at_once)
-		r = make_fifo(c, &start_fd, err);
 	if (r < 0)
 		return r;
+	r = prepare(&maker, !request->no_cgroup, err);
 	engine = (struct engine_container){
 		.id = c->id,
 		.config = c->config,
 		.bundle = c->record.bundle,
-		.cgroup = cg,
+		.cgroup = maker.cgroup,
 		.cache_dir = cache_dir,
 		.stdio = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
 		.console_socket = console_fd,
@@ -117,16 +138,34 @@ static int create(struct container *c, const struct container_create_request *re
 		.on_pid = record_init,
 		.ctx = &maker,
 	};
-	r = give_cgroup(c, cg, err);
-	if (r == 0)
-		r = native_rdt_create(c, &maker.rdt, err);
 	if (r == 0)
 		r = engine_create(&engine, ret_pid, err);
-	if (r < 0 && cg && cgroup_was_oom_killed(cg))
-		r = error_wrap(err, r, "container init was OOM-killed (memory limit too low?)");
-	if (r < 0)
-		(void)remove_traces(c, cg, NULL); /* the first error counts */
-	return r;
+	return r < 0 ? undo(&maker, r, err) : 0;
+}
+
+static int restore(struct container *c, const struct container_create_request *request,
+		   int console_fd, pid_t *ret_pid, struct error *err)
+{
+	CLEANUP(maker_done) struct maker maker = { .c = c };
+	struct native_criu_restore wish = {
+		.c = c,
+		.options = request->restore,
+		.console_fd = console_fd,
+		.on_pid = record_init,
+		.ctx = &maker,
+	};
+	int r = prepare(&maker, !request->no_cgroup, err);
+
+	wish.cgroup = maker.cgroup;
+	if (r == 0)
+		r = native_criu_restore(&wish, ret_pid, err);
+	return r < 0 ? undo(&maker, r, err) : 0;
+}
+
+static int checkpoint(struct container *c, const struct container_checkpoint_request *request,
+		      struct error *err)
+{
+	return native_criu_dump(c, request->options, request->is_pre_dump, err);
 }
 
 /* Done once nobody holds the FIFO for writing: the init was executed, or is no more. What is in it
@@ -381,6 +420,8 @@ static int destroy(struct container *c, struct error *err)
 
 const struct container_backend native_backend = {
 	.create = create,
+	.restore = restore,
+	.checkpoint = checkpoint,
 	.start = start,
 	.status = status,
 	.kill = kill_container,

@@ -69,29 +69,6 @@ static int make_v2(const struct mount_plan *plan, const char *mount_point, struc
 	return r < 0 ? r : steal_fd(&fd);
 }
 
-/* What tells one hierarchy from another among its options: its controllers, or its name. */
-static bool is_identity(const char *option)
-{
-	static const char *const others[] = {
-		"rw",
-		"ro",
-		"xattr",
-		"noprefix",
-		"clone_children",
-		"cpuset_v2_mode",
-		"none",
-		"nsdelegate",
-		"favordynmods",
-		"nofavordynmods",
-		"memory_recursiveprot",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (streq(option, others[i]))
-			return false;
-	return !str_after(option, "release_agent=");
-}
-
 static int make_v1(const struct mount_plan *plan, const struct cgroupfs_mount *mount,
 		   char *const *identity, struct error *err)
 {
@@ -180,7 +157,7 @@ static int mount_hierarchy(const struct rootfs *rootfs, const struct mount_plan 
 	int r;
 
 	strv_each(option, mount->options)
-		if (is_identity(option))
+		if (cgroupfs_is_identity(option))
 			strv_push(&identity, xstrdup(option));
 	fd = make_hierarchy(rootfs, plan, mount, identity, err);
 	if (fd < 0)

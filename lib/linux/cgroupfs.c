@@ -142,6 +142,28 @@ int cgroupfs_parse_mounts(const char *mountinfo, struct cgroupfs_mount **ret, si
 	return 0;
 }
 
+bool cgroupfs_is_identity(const char *option)
+{
+	static const char *const others[] = {
+		"rw",
+		"ro",
+		"xattr",
+		"noprefix",
+		"clone_children",
+		"cpuset_v2_mode",
+		"none",
+		"nsdelegate",
+		"favordynmods",
+		"nofavordynmods",
+		"memory_recursiveprot",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (streq(option, others[i]))
+			return false;
+	return !str_after(option, "release_agent=");
+}
+
 int cgroupfs_read_mounts(struct cgroupfs_mount **ret, size_t *ret_count)
 {
 	cleanup_free char *text = NULL;

@@ -33,6 +33,10 @@ int cgroupfs_read_mounts(struct cgroupfs_mount **ret, size_t *ret_count);
 void cgroupfs_mount_done(struct cgroupfs_mount *mount);
 void cgroupfs_free_mounts(struct cgroupfs_mount *mounts, size_t count);
 
+/* Whether @option, of a v1 superblock, tells one hierarchy from another: its controllers, or its
+ * name. */
+bool cgroupfs_is_identity(const char *option);
+
 /* An O_PATH descriptor of its root. -ENOENT when something else covers the mount point. */
 int cgroupfs_open_mount(const struct cgroupfs_mount *mount);
 /* The one mount of a host that has v2 only, at CGROUPFS_DIR; *ret is an array of one. -ENOENT on

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/client/wire.h"
+#include "lib/base/wire.h"
 
 #include <endian.h>
 #include <errno.h>
