@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lib/base/beneath.h"
@@ -17,6 +15,7 @@
 
 /* Saving a container: what it looks like from the inside at this moment, next to its configuration. */
 #define PROC_FILE_MAX (16u << 20)
+#define LINK_MAX_BYTES 4096 /* a page, which the kernel shows of a path at most */
 
 struct dump {
 	struct container *c;
@@ -37,8 +36,8 @@ static void dump_done(struct dump *d)
 
 static char *read_link_at(int dirfd, const char *path)
 {
-	char text[PATH_MAX];
-	ssize_t n = readlinkat(dirfd, path, text, sizeof(text));
+	cleanup_free char *text = xmalloc(LINK_MAX_BYTES);
+	ssize_t n = readlinkat(dirfd, path, text, LINK_MAX_BYTES);
 
 	return n < 0 ? NULL : xstrndup(text, (size_t)n);
 }

@@ -177,6 +177,22 @@ mounts_of() {
   expect_end 0 "$reader"
 }
 
+asks() {
+  [ "$(moat exec "$ID" nc -w 5 127.0.0.1 7000 </dev/null)" = "$1" ]
+}
+
+@test "a server listens again on its port" {
+  only_native "virtual machines cannot be saved yet"
+  script 'n=0; while :; do n=$((n + 1)); echo "answer $n" | nc -l -p 7000; done'
+  detached
+  moat exec "$ID" ip link set lo up
+  eventually 30 asks "answer 1"
+  save
+  load_saved
+  eventually 30 asks "answer 2"
+  moat delete --force "$ID"
+}
+
 @test "bind mounts and tmpfs are there again" {
   only_native "virtual machines cannot be saved yet"
   echo outside >"$BATS_TEST_TMPDIR/file"
