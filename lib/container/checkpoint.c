@@ -23,7 +23,7 @@ static int remove_saved(struct container *c, struct error *err)
 	return r < 0 ? r : state_dir_remove(c->dir, err);
 }
 
-/* CRIU freezes by the same cgroup, and its processes could not be ended in one that stays frozen. */
+/* CRIU freezes by the same cgroup, and cannot end processes in one that stays frozen. */
 static int save(struct container *c, const struct container_backend *backend, bool is_paused,
 		const struct container_checkpoint_request *request, struct error *err)
 {

@@ -125,7 +125,7 @@ int criu_mounts_plan(const struct container *c, struct criu_mount **ret, size_t 
 	for (size_t i = 0; r == 0 && i < c->config->mounts_count; i++)
 		r = add_mount(&list, i, err);
 	add_devices(&list);
-	/* Files are covered by the host's null device; directories by a file system that is saved. */
+	/* Files are covered by the host's null device, directories by what is saved. */
 	strv_each(path, c->config->linux_.masked_paths) {
 		add(&list, path, "/dev/null");
 		list.mounts[list.count - 1].is_for_file = true;

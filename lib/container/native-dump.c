@@ -13,7 +13,7 @@
 #include "lib/criu/criu.h"
 #include "oci/config.h"
 
-/* Saving a container: what it looks like from the inside at this moment, next to its configuration. */
+/* Saving a container: what it looks like from the inside now, next to its configuration. */
 #define PROC_FILE_MAX (16u << 20)
 #define LINK_MAX_BYTES 4096 /* a page, which the kernel shows of a path at most */
 

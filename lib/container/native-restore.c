@@ -18,9 +18,9 @@
 #include "oci/config.h"
 
 /*
- * CRIU runs in the container's cgroup, where its children become the container's processes, and in a
- * mount namespace of its own, in which the root is a mount point as CRIU wants it. Nothing of that
- * is left when it has ended, however it does.
+ * CRIU runs in the container's cgroup, where its children become the container's processes, and
+ * in a mount namespace of its own, in which the root is a mount point as CRIU wants it. Nothing of
+ * that is left when it has ended, however it does.
  */
 #define STREAMS_MAX_BYTES (64u << 10)
 

@@ -90,6 +90,6 @@ void criu_add_external(struct criu_request *request, const char *kind, const cha
 void criu_add_inherited(struct criu_request *request, const char *key, int fd);
 void criu_add_cgroup_root(struct criu_request *request, const char *controllers, const char *path);
 
-/* Has CRIU do it. *ret_pid: of a restored tree's first process. The error says what CRIU's log does,
- * which is DUMP.log or RESTORE.log in the work directory. */
+/* Has CRIU do it. *ret_pid: of a restored tree's first process. The error says what CRIU's log
+ * does, which is dump.log or restore.log in the work directory. */
 int criu_run(const struct criu_request *request, pid_t *ret_pid, struct error *err);
