@@ -346,6 +346,7 @@ void oci_config_free(struct oci_config *config)
 {
 	if (!config)
 		return;
+	strv_free(config->ignored_annotations);
 	fields_release(&oci_config_fields, config);
 	free(config);
 }

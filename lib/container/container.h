@@ -43,6 +43,7 @@ struct container_create_request {
 	int isolation;             /* enum isolation, or -1: isolation.h */
 	int configured_isolation;  /* moat.json's, or -1 */
 	char *const *allowed_annotations; /* of moat.json */
+	char *const *ignored_annotations;
 	bool is_lenient;           /* hierarchies that cannot be written are left out (rootless) */
 };
 

@@ -8,6 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 static const struct container_backend *const backends[ISOLATION_COUNT] = {
@@ -55,6 +56,8 @@ void container_load_config(struct container *c)
 
 	if (r == 0)
 		r = oci_config_parse("config.json", text, len, &c->config, &err);
+	if (r == 0)
+		r = oci_annotations_apply(c->config, c->record.ignored_annotations, &err);
 	if (r < 0)
 		log_debug("%s: no usable config.json: %s", state_dir_path(c->dir), err.msg);
 }

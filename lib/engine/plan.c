@@ -11,6 +11,7 @@
 #include "lib/engine/net-devices.h"
 #include "lib/engine/sysctl.h"
 #include "lib/linux/lsm.h"
+#include "oci/annotations.h"
 
 static int plan_rootfs(const struct engine_container *c, struct container_plan *plan,
 		       struct error *err)
@@ -30,7 +31,7 @@ static int plan_label(const struct oci_config *config, struct mount_context *con
 	static const char key[] = "run.oci.mount_context_type";
 	static const char *const options[] = { "context", "fscontext", "defcontext",
 					       "rootcontext" };
-	const char *wanted = string_map_get(&config->annotations, key);
+	const char *wanted = oci_annotation(config, key);
 	const char *label = config->linux_.mount_label;
 
 	if (!label || !*label)
@@ -79,14 +80,16 @@ static int check_terminal(const struct engine_container *c, struct error *err)
 	return 0;
 }
 
-static int plan_process(const struct oci_config *config, uint64_t available,
+static int plan_process(const struct engine_container *c, uint64_t available,
 			struct container_plan *plan, struct error *err)
 {
+	const struct oci_config *config = c->config;
 	const struct process_request request = {
 		.process = config->process,
 		.linux_ = &config->linux_,
 		.available = available,
 		.is_in_user_ns = namespaces_have_user(&plan->namespaces),
+		.keeps_groups = process_keeps_groups(config, c->is_guest),
 	};
 
 	return process_plan(&request, &plan->process, err);
@@ -114,7 +117,7 @@ int container_plan(const struct engine_container *c, uint64_t available, struct 
 	if (r == 0)
 		r = check_terminal(c, err);
 	if (r == 0)
-		r = plan_process(config, available, ret, err);
+		r = plan_process(c, available, ret, err);
 	return r;
 }
 
