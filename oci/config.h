@@ -521,6 +521,11 @@ char *oci_process_text(const struct oci_process *process);
 /* A whole config as JSON text; free(3) it. */
 char *oci_config_text(const struct oci_config *config, bool pretty);
 
+/* A document of mounts alone, an array like that of config.json, as `mounts add` takes it. *ret has
+ * nothing else. */
+int oci_mounts_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		     struct error *err);
+
 /* A linux.resources document, as `update --resources FILE` takes it. */
 int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,
 			struct error *err);

@@ -9,6 +9,7 @@
 #include "oci/state.h"
 
 struct error;
+struct oci_config;
 struct oci_intel_rdt;
 struct oci_process;
 struct oci_resources;
@@ -123,6 +124,19 @@ struct container_watch {
 	void *ctx;
 };
 int container_watch(const struct container_watch *watch, struct error *err);
+
+/* Mounts that come to a container that was created, runs or is paused, or go from it: all or none.
+ * Native only. The calling process is in the container's mount namespace after that. */
+struct container_mounts_request {
+	char *const *argv; /* as above */
+	const char *root;
+	const char *id;
+	bool is_removal; /* by their destinations alone */
+	/* Called once it is sure that this program need not execute itself anew. */
+	int (*read)(void *ctx, struct oci_config **ret, struct error *err);
+	void *ctx;
+};
+int container_change_mounts(const struct container_mounts_request *request, struct error *err);
 
 /* What `state` and `list` show. Strings are owned; container_info_done(). */
 struct container_info {

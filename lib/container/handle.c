@@ -182,3 +182,20 @@ int container_look_up_locked(const char *root, const char *id, struct container 
 {
 	return look_up(root, id, LOCK_TIMEOUT_MS, ret, ret_status, err);
 }
+
+int container_open_running(const char *root, const char *id, struct container **ret,
+			   struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_look_up_locked(root, id, &c, &status, err);
+
+	if (r < 0)
+		return r;
+	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
+		return error_set(err, -ESRCH, "container not running");
+	if (!c->config)
+		return error_set(err, -EINVAL, "its config.json cannot be read");
+	*ret = steal_ptr(&c);
+	return 0;
+}

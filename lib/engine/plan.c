@@ -25,8 +25,8 @@ static int plan_rootfs(const struct engine_container *c, struct container_plan *
 }
 
 /* As crun has it: where SELinux is not in force a label has no meaning, and is none. */
-static int plan_label(const struct oci_config *config, struct mount_context *context,
-		      struct error *err)
+int mount_context_plan(const struct oci_config *config, struct mount_context *ret,
+		       struct error *err)
 {
 	static const char key[] = "run.oci.mount_context_type";
 	static const char *const options[] = { "context", "fscontext", "defcontext",
@@ -40,10 +40,10 @@ static int plan_label(const struct oci_config *config, struct mount_context *con
 		log_warning("linux.mountLabel: SELinux is not enabled, ignored");
 		return 0;
 	}
-	context->label = label;
+	ret->label = label;
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		if (!wanted || streq(options[i], wanted)) {
-			context->label_option = options[i];
+			ret->label_option = options[i];
 			return 0;
 		}
 	return error_set(err, -EINVAL, "annotations: %s: unknown value '%s'", key, wanted);
@@ -53,7 +53,7 @@ static int plan_mounts(const struct oci_config *config, struct container_plan *p
 		       struct error *err)
 {
 	struct mount_context context = { .linux_ = &config->linux_ };
-	int label = plan_label(config, &context, err);
+	int label = mount_context_plan(config, &context, err);
 
 	if (label < 0)
 		return label;
