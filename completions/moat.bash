@@ -38,6 +38,8 @@ _moat()
 		COMPREPLY=($(compgen -W "$options --help" -- "$word"))
 	elif [[ $command == - ]]; then
 		COMPREPLY=($(compgen -W "$commands help" -- "$word"))
+	elif [[ $previous == mounts ]]; then
+		COMPREPLY=($(compgen -W "add remove" -- "$word"))
 	elif [[ $command != list && $command != spec && $command != features ]]; then
 		_moat_ids "$program" "$word"
 	fi

@@ -342,10 +342,35 @@ int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_c
 	return 0;
 }
 
+/* With the array as a member, so that all readers of mounts read it; lines stay what they are. */
+int oci_mounts_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		     struct error *err)
+{
+	static const struct field table[] = {
+		FIELD_OBJECTS(struct oci_config, "mounts", mounts, &mount_fields),
+	};
+	static const struct fields fields = FIELDS(struct oci_config, table);
+	cleanup_oci_config struct oci_config *config = xmalloc(sizeof(*config));
+	cleanup_free char *text = xasprintf("{\"mounts\":%.*s}", (int)len, buf);
+	const struct oci_source source = { name, text, strlen(text) };
+	int r;
+
+	fields_init(&oci_config_fields, config);
+	r = fields_parse(&fields, name, text, source.len, &oci_limits, config, err);
+	if (r == 0)
+		r = oci_validate_mounts(&source, config, err);
+	if (r < 0)
+		return r;
+	make_destinations_absolute(config);
+	*ret = steal_ptr(&config);
+	return 0;
+}
+
 void oci_config_free(struct oci_config *config)
 {
 	if (!config)
 		return;
+	strv_free(config->ignored_annotations);
 	fields_release(&oci_config_fields, config);
 	free(config);
 }

@@ -354,6 +354,9 @@ struct oci_seccomp {
 	char *listener_metadata;
 	struct oci_syscall *syscalls;
 	size_t syscalls_count;
+	/* From annotations (oci/annotations.h), and no fields. */
+	const char *raw_filter; /* base64 of a program, instead of all the rest; or NULL */
+	bool is_strict;		/* a call that nobody knows is an error */
 };
 
 /* Offsets of a time namespace's clocks. */
@@ -390,7 +393,7 @@ enum oci_memory_policy_mode {
 	OCI_MPOL_LOCAL,
 	OCI_MPOL_COUNT,
 };
-extern const struct names oci_memory_policy_names;	 /* "MPOL_…" */
+extern const struct names oci_memory_policy_names;	/* "MPOL_…" */
 extern const struct names oci_memory_policy_flag_names; /* "MPOL_F_…", in the kernel's order */
 
 /* set_mempolicy(2) for the container's first process. */
@@ -485,6 +488,7 @@ struct oci_config {
 	struct string_map annotations;
 	struct oci_linux linux_;
 	struct oci_vm *vm;
+	char **ignored_annotations; /* see oci/annotations.h; no field */
 };
 
 extern const struct fields oci_config_fields;
@@ -516,6 +520,11 @@ struct oci_process *oci_process_copy(const struct oci_process *process);
 char *oci_process_text(const struct oci_process *process);
 /* A whole config as JSON text; free(3) it. */
 char *oci_config_text(const struct oci_config *config, bool pretty);
+
+/* A document of mounts alone, an array like that of config.json, as `mounts add` takes it. *ret has
+ * nothing else. */
+int oci_mounts_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		     struct error *err);
 
 /* A linux.resources document, as `update --resources FILE` takes it. */
 int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,

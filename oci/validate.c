@@ -478,6 +478,14 @@ int oci_validate_config(const struct oci_source *source, const struct oci_config
 	return 0;
 }
 
+int oci_validate_mounts(const struct oci_source *source, const struct oci_config *config,
+			struct error *err)
+{
+	struct checker c = { .source = source, .config = config, .err = err };
+
+	return check_mounts(&c);
+}
+
 int oci_validate_process(const struct oci_source *source, const struct oci_process *process,
 			 struct error *err)
 {

@@ -24,6 +24,9 @@ struct oci_source {
 
 int oci_validate_config(const struct oci_source *source, const struct oci_config *config,
 			struct error *err);
+/* Of a document that has nothing but mounts. */
+int oci_validate_mounts(const struct oci_source *source, const struct oci_config *config,
+			struct error *err);
 int oci_validate_process(const struct oci_source *source, const struct oci_process *process,
 			 struct error *err);
 int oci_validate_resources(const struct oci_source *source, const struct oci_resources *resources,

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "agent/client/base64.h"
+#include "lib/base/base64.h"
 #include "agent/client/message-json.h"
 #include "agent/client/schema.h"
 #include "lib/base/wire.h"

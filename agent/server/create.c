@@ -14,6 +14,7 @@
 #include "lib/base/str.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 /*
@@ -52,16 +53,20 @@ static int parse_config(void *ctx, struct error *err)
 	const grpc_CreateContainerRequest *req = c->request;
 	struct oci_config **ret = &c->container->config;
 	cleanup_free char *text = NULL;
+	int r;
 
 	if (req->shared_mounts_count)
 		return error_set(err, -EOPNOTSUPP, "shared mounts are not supported");
-	if (req->oci_json.size)
-		return oci_config_parse("config.json", (const char *)req->oci_json.data,
-					req->oci_json.size, ret, err);
-	if (!req->oci)
+	if (!req->oci_json.size && !req->oci)
 		return error_set(err, -EINVAL, "both oci_json and OCI are missing");
-	text = spec_config_text(req->oci);
-	return oci_config_parse("OCI", text, strlen(text), ret, err);
+	if (req->oci_json.size) {
+		r = oci_config_parse("config.json", (const char *)req->oci_json.data,
+				     req->oci_json.size, ret, err);
+	} else {
+		text = spec_config_text(req->oci);
+		r = oci_config_parse("OCI", text, strlen(text), ret, err);
+	}
+	return r < 0 ? r : oci_annotations_apply(*ret, NULL, err);
 }
 
 static int prepare_stdio(void *ctx, struct error *err)

@@ -65,6 +65,7 @@ int create_request(const struct globals *globals, const struct create_values *va
 		.isolation = globals->isolation,
 		.configured_isolation = globals->settings.isolation,
 		.allowed_annotations = globals->settings.allow_annotations,
+		.ignored_annotations = globals->settings.ignore_annotations,
 	};
 	return 0;
 }

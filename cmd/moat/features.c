@@ -81,7 +81,20 @@ static void fill_linux(struct oci_features_linux *l)
 
 static void fill_annotations(struct oci_features *features)
 {
-	static const char *const unsafe[] = { "io.moat.", "org.systemd.property.", "run.oci." };
+	/* What the program asks oci_annotation() for. */
+	static const char *const unsafe[] = {
+		"io.container.manager",
+		"io.katacontainers.config.hypervisor.",
+		"io.kubernetes.cri-o.ContainerType",
+		"io.kubernetes.cri-o.PodLinuxResources",
+		"io.kubernetes.cri-o.SandboxID",
+		"io.kubernetes.cri.container-type",
+		"io.kubernetes.cri.sandbox-",
+		"io.moat.",
+		"org.systemd.property.",
+		"pod-linux-resources.crio.io",
+		"run.oci.",
+	};
 	struct string_map *map = &features->annotations;
 
 	string_map_set(map, "io.moat.version", MOAT_VERSION);

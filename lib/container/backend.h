@@ -58,6 +58,10 @@ struct container_backend {
 	int (*freeze)(struct container *c, bool frozen, struct error *err);
 	/* Changes limits: c->config has them all, as they are to be; @changes those that change. */
 	int (*update)(struct container *c, const struct oci_resources *changes, struct error *err);
+	/* NULL: it cannot. @document: has mounts alone. This process does nothing but end after
+	 * that. */
+	int (*change_mounts)(const struct container *c, const struct oci_config *document,
+			     bool is_removal, struct error *err);
 	int (*stats)(const struct container *c, struct cgroup_stats *ret, struct error *err);
 	/* Intel RDT: other schemata, and its statistics (-ENODATA: the container has no part in
 	 * that); NULL where there is none. */

@@ -10,6 +10,7 @@
 
 struct criu_options;
 struct error;
+struct oci_config;
 struct oci_intel_rdt;
 struct oci_process;
 struct oci_resources;
@@ -43,7 +44,8 @@ struct container_create_request {
 	bool runs_at_once;	  /* `run`: no stop between created and started */
 	int isolation;		  /* enum isolation, or -1: isolation.h */
 	int configured_isolation; /* moat.json's, or -1 */
-	char *const *allowed_annotations;   /* of moat.json */
+	char *const *allowed_annotations; /* of moat.json */
+	char *const *ignored_annotations;
 	const struct criu_options *restore; /* go on from these files; NULL: begin anew */
 	bool is_lenient; /* hierarchies that cannot be written are left out (rootless) */
 };
@@ -133,6 +135,19 @@ struct container_watch {
 	void *ctx;
 };
 int container_watch(const struct container_watch *watch, struct error *err);
+
+/* Mounts that come to a container that was created, runs or is paused, or go from it: all or none.
+ * Native only. The calling process is in the container's mount namespace after that. */
+struct container_mounts_request {
+	char *const *argv; /* as above */
+	const char *root;
+	const char *id;
+	bool is_removal; /* by their destinations alone */
+	/* Called once it is sure that this program need not execute itself anew. */
+	int (*read)(void *ctx, struct oci_config **ret, struct error *err);
+	void *ctx;
+};
+int container_change_mounts(const struct container_mounts_request *request, struct error *err);
 
 /* What `state` and `list` show. Strings are owned; container_info_done(). */
 struct container_info {

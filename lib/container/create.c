@@ -19,6 +19,7 @@
 #include "lib/container/preserved.h"
 #include "lib/container/report.h"
 #include "lib/linux/selfexe.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 /*
@@ -95,6 +96,8 @@ static int read_config(void *ctx, struct error *err)
 		return error_sys(err, r, "open '%s'", path);
 	r = oci_config_parse("config.json", creation->config_text, creation->config_len, &c->config,
 			     err);
+	if (r == 0)
+		r = oci_annotations_apply(c->config, creation->request.ignored_annotations, err);
 	if (r < 0)
 		return r;
 	if (!c->config->process)
@@ -125,6 +128,7 @@ static int fill_record(void *ctx, struct error *err)
 	c->record.owner = geteuid();
 	c->record.has_terminal = c->config->process->terminal;
 	c->record.has_no_keyring = creation->request.no_new_keyring;
+	c->record.ignored_annotations = strv_copy(creation->request.ignored_annotations);
 	if (rootfs && *rootfs != '/') {
 		cleanup_free char *joined = xasprintf("%s/%s", c->record.bundle, rootfs);
 
@@ -259,9 +263,11 @@ static int run_poststart(void *ctx, struct error *err)
 static int tell_caller(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
+	const char *receiver = oci_annotation(creation->c->config, "run.oci.pidfd_receiver");
 	const struct report report = {
 		.pid_file = creation->request.pid_file,
-		.pidfd_socket = creation->request.pidfd_socket,
+		.pidfd_socket =
+			creation->request.pidfd_socket ? creation->request.pidfd_socket : receiver,
 		.kind = "standard",
 	};
 

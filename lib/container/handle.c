@@ -8,6 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 static const struct container_backend *const backends[ISOLATION_COUNT] = {
@@ -55,6 +56,8 @@ void container_load_config(struct container *c)
 
 	if (r == 0)
 		r = oci_config_parse("config.json", text, len, &c->config, &err);
+	if (r == 0)
+		r = oci_annotations_apply(c->config, c->record.ignored_annotations, &err);
 	if (r < 0)
 		log_debug("%s: no usable config.json: %s", state_dir_path(c->dir), err.msg);
 }
@@ -178,4 +181,21 @@ int container_look_up_locked(const char *root, const char *id, struct container 
 			     enum oci_status *ret_status, struct error *err)
 {
 	return look_up(root, id, LOCK_TIMEOUT_MS, ret, ret_status, err);
+}
+
+int container_open_running(const char *root, const char *id, struct container **ret,
+			   struct error *err)
+{
+	cleanup_container struct container *c = NULL;
+	enum oci_status status;
+	int r = container_look_up_locked(root, id, &c, &status, err);
+
+	if (r < 0)
+		return r;
+	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
+		return error_set(err, -ESRCH, "container not running");
+	if (!c->config)
+		return error_set(err, -EINVAL, "its config.json cannot be read");
+	*ret = steal_ptr(&c);
+	return 0;
 }

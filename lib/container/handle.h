@@ -42,6 +42,11 @@ int container_look_up(const char *root, const char *id, struct container **ret,
 int container_look_up_locked(const char *root, const char *id, struct container **ret,
 			     enum oci_status *ret_status, struct error *err);
 
+/* Locked, with its configuration: one that was created, runs or is paused; else "container not
+ * running". */
+int container_open_running(const char *root, const char *id, struct container **ret,
+			   struct error *err);
+
 /* Everything but the state directory: process, cgroup, poststop hooks. */
 int container_destroy(struct container *c, struct error *err);
 

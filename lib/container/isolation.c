@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 #include "lib/state/record.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 static int parse(const char *name, const char *word, int *ret, struct error *err)
@@ -39,7 +40,7 @@ static const char *find_annotation(const struct oci_config *config, char *const 
 {
 	if (!strv_has(allowed, ISOLATION_ANNOTATION))
 		return NULL;
-	return string_map_get(&config->annotations, ISOLATION_ANNOTATION);
+	return oci_annotation(config, ISOLATION_ANNOTATION);
 }
 
 int isolation_choose(const struct oci_config *config, char *const *allowed, int configured,
@@ -49,7 +50,8 @@ int isolation_choose(const struct oci_config *config, char *const *allowed, int 
 
 	if (wish)
 		return parse("annotation " ISOLATION_ANNOTATION, wish, ret, err);
-	if (config->vm)
+	/* The stronger wall takes nobody's leave. */
+	if (config->vm || streq_null(oci_annotation(config, "run.oci.handler"), "krun"))
 		*ret = ISOLATION_VM;
 	else
 		*ret = configured >= 0 ? configured : ISOLATION_VM;

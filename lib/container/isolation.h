@@ -7,7 +7,8 @@ struct oci_config;
 /*
  * What a new container runs behind. The first that says so: the command line, $MOAT_ISOLATION, the
  * name of the program ("moat-native", "runk": native), the annotation io.moat.isolation if it is one
- * of those that are allowed, a vm section in config.json (config-vm.md), moat.json; else a VM.
+ * of those that are allowed, a vm section in config.json (config-vm.md) or crun's annotation
+ * run.oci.handler=krun, moat.json; else a VM.
  */
 #define ISOLATION_ANNOTATION "io.moat.isolation"
 

@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/container/handle.h"
 #include "lib/engine/hooks.h"
+#include "oci/annotations.h"
 
 /*
  * The hooks that are the same in both isolations, because they run on the host and see a container
@@ -18,6 +19,8 @@ struct hooks_context container_hooks_context(const struct container *c, const ch
 		.id = c->id,
 		.bundle = c->record.bundle,
 		.annotations = &c->config->annotations,
+		.stdout_path = oci_annotation(c->config, "run.oci.hooks.stdout"),
+		.stderr_path = oci_annotation(c->config, "run.oci.hooks.stderr"),
 		.pid = status == OCI_STATUS_STOPPED ? 0 : (pid_t)c->record.pid,
 		.status = status,
 	};

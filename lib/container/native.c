@@ -337,6 +337,24 @@ static int update(struct container *c, const struct oci_resources *changes, stru
 	return r < 0 ? r : backend_update_cgroup(c, cg, &c->config->linux_.resources, changes, err);
 }
 
+static int change_mounts(const struct container *c, const struct oci_config *document,
+			 bool is_removal, struct error *err)
+{
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+	const struct engine_mounts mounts = {
+		.bundle = c->record.bundle,
+		.init_pid = (pid_t)c->record.pid,
+		.init_pidfd = pidfd,
+		.config = c->config,
+		.mounts = document->mounts,
+		.count = document->mounts_count,
+	};
+
+	if (pidfd < 0)
+		return error_sys(err, pidfd, "open process %u", c->record.pid);
+	return is_removal ? engine_remove_mounts(&mounts, err) : engine_add_mounts(&mounts, err);
+}
+
 static int stats(const struct container *c, struct cgroup_stats *ret, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cg = NULL;
@@ -428,6 +446,7 @@ const struct container_backend native_backend = {
 	.exec = exec,
 	.freeze = freeze,
 	.update = update,
+	.change_mounts = change_mounts,
 	.stats = stats,
 	.update_rdt = native_rdt_update,
 	.rdt_stats = native_rdt_stats,

@@ -8,23 +8,6 @@
 #include "lib/container/resources.h"
 #include "oci/config.h"
 
-static int open_for_update(const char *root, const char *id, struct container **ret,
-			   struct error *err)
-{
-	cleanup_container struct container *c = NULL;
-	enum oci_status status;
-	int r = container_look_up_locked(root, id, &c, &status, err);
-
-	if (r < 0)
-		return r;
-	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
-		return error_set(err, -ESRCH, "container not running");
-	if (!c->config)
-		return error_set(err, -EINVAL, "its config.json cannot be read");
-	*ret = steal_ptr(&c);
-	return 0;
-}
-
 /* The copy that create made is what the next update, and exec, start from. */
 static int save_config(const struct container *c, struct error *err)
 {
@@ -82,7 +65,7 @@ int container_update(const char *root, const char *id, const struct oci_resource
 		     const struct oci_intel_rdt *rdt, struct error *err)
 {
 	cleanup_container struct container *c = NULL;
-	int r = open_for_update(root, id, &c, err);
+	int r = container_open_running(root, id, &c, err);
 
 	if (r == 0)
 		r = update_limits(c, changes, err);

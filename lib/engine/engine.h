@@ -7,6 +7,7 @@
 
 struct error;
 struct oci_config;
+struct oci_mount;
 struct oci_process;
 struct cgroup;
 
@@ -74,3 +75,20 @@ struct engine_exec {
 /* Runs one more process in a container; returns once its program was executed (or why not).
  * *ret_pid is a child of the caller's. */
 int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err);
+
+/* Mounts that come to a container which is there already, or go. */
+struct engine_mounts {
+	const char *bundle;     /* as above */
+	pid_t init_pid;         /* as above */
+	int init_pidfd;
+	const struct oci_config *config; /* the container's own */
+	const struct oci_mount *mounts;
+	size_t count;
+};
+
+/* All of them or none: binds and file systems. The calling process, which must have one thread
+ * and not be a file that the container could write, is in the container's mount namespace after
+ * that, and has nothing more to do with paths. */
+int engine_add_mounts(const struct engine_mounts *request, struct error *err);
+/* Whatever is mounted last on their destinations, from the last of them to the first. */
+int engine_remove_mounts(const struct engine_mounts *request, struct error *err);

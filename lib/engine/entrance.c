@@ -43,9 +43,9 @@ int entrance_outlive_parent(struct error *err)
 	return 0;
 }
 
-int entrance_become_root(struct error *err)
+int entrance_become_root(bool keeps_groups, struct error *err)
 {
-	int r = ids_become_root();
+	int r = ids_become_root(keeps_groups);
 
 	if (r < 0)
 		return error_sys(err, r, "become root of the user namespace");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 struct container_plan;
 struct error;
 struct sync;
@@ -21,4 +23,4 @@ int entrance_keep_parent(struct error *err);
 /* Before a filter can refuse it. A caller that dies from now on is noticed by the next message, and
  * there is nothing else to wait for. */
 int entrance_outlive_parent(struct error *err);
-int entrance_become_root(struct error *err);
+int entrance_become_root(bool keeps_groups, struct error *err);

@@ -111,6 +111,7 @@ static int plan(void *ctx, struct error *err)
 		.available = has_user(entry) ? ~0ull : caps.permitted,
 		.is_entering = true,
 		.is_in_user_ns = has_user(entry),
+		.keeps_groups = process_keeps_groups(e->config, e->is_guest),
 	};
 	process_inherit(e->process, e->config->process, &entry->document);
 	return process_plan(&request, &entry->plan, err);
@@ -171,7 +172,7 @@ static int join(void *ctx, struct error *err)
 	int r = join_flags(entry, entry->flags & ~helper_flags(entry), err);
 
 	if (r == 0 && has_user(entry))
-		r = entrance_become_root(err);
+		r = entrance_become_root(entry->plan.keeps_groups, err);
 	if (r < 0 || entry->root_fd < 0)
 		return r;
 	if (fchdir(entry->root_fd) < 0 || chroot(".") < 0)

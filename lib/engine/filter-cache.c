@@ -101,6 +101,8 @@ void filter_cache_key(const struct oci_seccomp *seccomp, struct strbuf *ret)
 	add_text(ret, seccomp_library_version());
 	add_text(ret, uts.release);
 	add_u32(ret, seccomp_arch_own());
+	add_list(ret, (char *const[]){ (char *)seccomp->raw_filter, NULL });
+	add_u32(ret, seccomp->is_strict);
 	add_u32(ret, (size_t)seccomp->default_action);
 	add_opt(ret, &seccomp->default_errno_ret);
 	add_list(ret, seccomp->architectures);

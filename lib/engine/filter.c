@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 
+#include "lib/base/base64.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -127,8 +128,14 @@ static int plan_flags(const struct oci_seccomp *seccomp, struct filter_plan *pla
 int filter_plan(const struct oci_seccomp *seccomp, struct filter_plan *ret, struct error *err)
 {
 	struct filter_plan plan = { 0 };
-	int r = check_action(seccomp->default_action, &seccomp->default_errno_ret,
-			     "linux.seccomp.default", err);
+	int r;
+
+	if (seccomp->raw_filter) {
+		*ret = plan;
+		return 0;
+	}
+	r = check_action(seccomp->default_action, &seccomp->default_errno_ret,
+			 "linux.seccomp.default", err);
 
 	for (size_t i = 0; r == 0 && i < seccomp->syscalls_count; i++)
 		r = check_rule(&seccomp->syscalls[i], i, err);
@@ -272,10 +279,14 @@ static int add_rule(struct build *b, size_t index, struct error *err)
 	strv_each(name, rule->names) {
 		int r = add_name(b->builder, action, rule, name);
 
-		if (r == -ENOENT) {
+		if (r == -ENOENT && !b->seccomp->is_strict) {
 			log_debug("seccomp: no system call '%s' here", name);
 			continue;
 		}
+		if (r == -ENOENT)
+			return error_set(err, -EINVAL,
+					 "linux.seccomp.syscalls[%zu]: '%s': unknown system call",
+					 index, name);
 		if (r == -EEXIST)
 			return error_set(
 				err, r,
@@ -308,6 +319,28 @@ static int build(struct build *b, struct sock_fprog *program, struct error *err)
 	return r < 0 ? error_sys(err, r, "build seccomp filter") : 0;
 }
 
+static int decode(const char *text, struct sock_fprog *ret, struct error *err)
+{
+	cleanup_seccomp_program struct sock_fprog program = { 0 };
+	cleanup_strbuf struct strbuf bytes = STRBUF_INIT;
+	int r = base64_decode(text, &bytes);
+
+	if (r == 0 && bytes.len % sizeof(struct sock_filter))
+		r = -EINVAL;
+	if (r == 0)
+		r = seccomp_program_copy((const struct sock_filter *)(const void *)bytes.buf,
+					 bytes.len / sizeof(struct sock_filter), &program);
+	if (r == 0)
+		r = seccomp_program_check(&program);
+	if (r < 0)
+		return error_set(
+			err, r,
+			"annotation run.oci.seccomp_bpf_data: not a filter's program in base64");
+	*ret = program;
+	program = (struct sock_fprog){ 0 };
+	return 0;
+}
+
 int filter_build(const struct oci_seccomp *seccomp, bool is_kept, struct sock_fprog *ret,
 		 struct error *err)
 {
@@ -318,8 +351,11 @@ int filter_build(const struct oci_seccomp *seccomp, bool is_kept, struct sock_fp
 		.default_action =
 			action_value(seccomp->default_action, &seccomp->default_errno_ret),
 	};
-	int r = build(&b, &program, err);
+	int r;
 
+	if (seccomp->raw_filter)
+		return decode(seccomp->raw_filter, ret, err);
+	r = build(&b, &program, err);
 	if (b.builder)
 		seccomp_builder_free(b.builder);
 	if (r < 0)

@@ -2,6 +2,7 @@
 #include "lib/engine/hooks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -34,8 +35,43 @@ static int make_input(const char *state, struct error *err)
 	return steal_fd(&fd);
 }
 
+/* The standard streams of a hook, and what of its output can be told of in an error. */
+struct streams {
+	int fds[3];
+	int memory;
+};
+
+static void streams_done(struct streams *s)
+{
+	close_fdp(&s->memory);
+	for (size_t i = 0; i < ARRAY_SIZE(s->fds); i++)
+		close_fdp(&s->fds[i]);
+}
+
+static int open_output(const char *path, int memory, int *ret, struct error *err)
+{
+	*ret = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0700)
+		    : fcntl(memory, F_DUPFD_CLOEXEC, 3);
+	return *ret < 0 ? error_sys(err, errno, "open output '%s'", path ? path : "memory") : 0;
+}
+
+static int open_streams(const struct hooks_context *context, const char *state, struct streams *s,
+			struct error *err)
+{
+	int r;
+
+	s->fds[0] = make_input(state, err);
+	if (s->fds[0] < 0)
+		return s->fds[0];
+	s->memory = memfd_create("hook-output", MFD_CLOEXEC);
+	if (s->memory < 0)
+		return error_sys(err, errno, "make output");
+	r = open_output(context->stdout_path, s->memory, &s->fds[1], err);
+	return r < 0 ? r : open_output(context->stderr_path, s->memory, &s->fds[2], err);
+}
+
 __attribute__((noreturn)) static void become(const struct hooks_context *context,
-					     const struct oci_hook *hook, int input, int output)
+					     const struct oci_hook *hook, const int fds[3])
 {
 	static char *const no_env[] = { NULL };
 	char *const path_only[] = { hook->path, NULL };
@@ -50,7 +86,7 @@ __attribute__((noreturn)) static void become(const struct hooks_context *context
 	signals_reset();
 	if (!context->keeps_cwd && chdir(context->bundle) < 0 && chdir("/") < 0)
 		_exit(127);
-	if (dup2(input, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
+	if (dup2(fds[0], 0) == 0 && dup2(fds[1], 1) == 1 && dup2(fds[2], 2) == 2 &&
 	    close_all_but(3, &nothing, 0) == 0)
 		execve(hook->path, args, env);
 	dprintf(2, "%s", strerror(errno));
@@ -103,29 +139,26 @@ static int judge(int status, int output, struct error *err)
 static int run_one(const struct hooks_context *context, const struct oci_hook *hook,
 		   const char *state, struct error *err)
 {
-	cleanup_fd int input = make_input(state, err);
-	cleanup_fd int output = memfd_create("hook-output", MFD_CLOEXEC);
+	CLEANUP(streams_done) struct streams streams = { { -1, -1, -1 }, -1 };
 	cleanup_fd int pidfd = -1;
 	struct clone_request clone = { .cgroup_fd = -1, .ret_pidfd = &pidfd };
-	int status = 0, r;
+	int r = open_streams(context, state, &streams, err), status = 0;
 	pid_t pid;
 
-	if (input < 0)
-		return input;
-	if (output < 0)
-		return error_sys(err, errno, "make output");
+	if (r < 0)
+		return r;
 	pid = clone_process(&clone);
 	if (pid < 0)
 		return error_sys(err, (int)pid, "start");
 	if (pid == 0)
-		become(context, hook, input, output);
+		become(context, hook, streams.fds);
 	r = wait_for(pid, pidfd, hook, &status, err);
 	if (r < 0) {
 		(void)kill(-pid, SIGKILL); /* it may not have made its session yet */
 		kill_reap_pid(&pid);
 		return r;
 	}
-	return judge(status, output, err);
+	return judge(status, streams.memory, err);
 }
 
 int hooks_run(const struct hooks_context *context, const struct oci_hook *hooks, size_t count,

@@ -23,8 +23,11 @@ struct hooks_context {
 	const struct string_map *annotations;
 	pid_t pid; /* of the container, as the runtime sees it; 0: none any more */
 	enum oci_status status;
-	bool keeps_cwd; /* else they start in the bundle, or in "/" when that is gone */
+	bool keeps_cwd;		  /* else they start in the bundle, or in "/" when that is gone */
 	char *const *default_env; /* of a hook that has no env; NULL: an empty one */
+	/* Files to which the output is appended, instead of to the error; or NULL. */
+	const char *stdout_path;
+	const char *stderr_path;
 };
 
 int hooks_run(const struct hooks_context *context, const struct oci_hook *hooks, size_t count,

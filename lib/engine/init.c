@@ -92,8 +92,10 @@ static int attach_rootfs(void *ctx, struct error *err)
  * container's root. */
 static int become_root(void *ctx, struct error *err)
 {
-	const struct namespace_plan *plan = &((struct work *)ctx)->plan->namespaces;
-	int r = namespaces_have_user(plan) ? entrance_become_root(err) : 0;
+	const struct container_plan *all = ((struct work *)ctx)->plan;
+	const struct namespace_plan *plan = &all->namespaces;
+	int r = namespaces_have_user(plan) ? entrance_become_root(all->process.keeps_groups, err)
+					   : 0;
 
 	if (r < 0 || !plan->late_flags || unshare(plan->late_flags) == 0)
 		return r;

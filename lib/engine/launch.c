@@ -20,6 +20,7 @@
 #include "lib/engine/plan.h"
 #include "lib/engine/rootfs.h"
 #include "lib/linux/caps.h"
+#include "oci/annotations.h"
 
 /*
  * engine_create(): the caller's process, in the host's namespaces. It plans, opens what is joined,
@@ -58,12 +59,18 @@ static int plan_ids(struct launch *l, const struct caps *caps, struct error *err
 	};
 
 	const struct oci_process *process = l->c->config->process;
+	struct oci_user user;
 	int r;
 
 	if (!l->plan.namespaces.unshares_user)
 		return 0;
 	r = id_map_plan(&l->c->config->linux_, &rights, &l->ids, err);
-	return r == 0 && process ? id_map_check_user(&l->ids, &process->user, err) : r;
+	if (r < 0 || !process)
+		return r;
+	user = process->user;
+	if (l->plan.process.keeps_groups)
+		user.additional_gids_count = 0;
+	return id_map_check_user(&l->ids, &user, err);
 }
 
 static int plan(void *ctx, struct error *err)
@@ -200,6 +207,8 @@ static int run_hooks(void *ctx, struct error *err)
 		.id = l->c->id,
 		.bundle = l->c->bundle,
 		.annotations = &l->c->config->annotations,
+		.stdout_path = oci_annotation(l->c->config, "run.oci.hooks.stdout"),
+		.stderr_path = oci_annotation(l->c->config, "run.oci.hooks.stderr"),
 		.pid = l->child.pid,
 		.status = OCI_STATUS_CREATED,
 	};

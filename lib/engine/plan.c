@@ -11,6 +11,7 @@
 #include "lib/engine/net-devices.h"
 #include "lib/engine/sysctl.h"
 #include "lib/linux/lsm.h"
+#include "oci/annotations.h"
 
 static int plan_rootfs(const struct engine_container *c, struct container_plan *plan,
 		       struct error *err)
@@ -24,13 +25,13 @@ static int plan_rootfs(const struct engine_container *c, struct container_plan *
 }
 
 /* As crun has it: where SELinux is not in force a label has no meaning, and is none. */
-static int plan_label(const struct oci_config *config, struct mount_context *context,
-		      struct error *err)
+int mount_context_plan(const struct oci_config *config, struct mount_context *ret,
+		       struct error *err)
 {
 	static const char key[] = "run.oci.mount_context_type";
 	static const char *const options[] = { "context", "fscontext", "defcontext",
 					       "rootcontext" };
-	const char *wanted = string_map_get(&config->annotations, key);
+	const char *wanted = oci_annotation(config, key);
 	const char *label = config->linux_.mount_label;
 
 	if (!label || !*label)
@@ -39,10 +40,10 @@ static int plan_label(const struct oci_config *config, struct mount_context *con
 		log_warning("linux.mountLabel: SELinux is not enabled, ignored");
 		return 0;
 	}
-	context->label = label;
+	ret->label = label;
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		if (!wanted || streq(options[i], wanted)) {
-			context->label_option = options[i];
+			ret->label_option = options[i];
 			return 0;
 		}
 	return error_set(err, -EINVAL, "annotations: %s: unknown value '%s'", key, wanted);
@@ -52,7 +53,7 @@ static int plan_mounts(const struct oci_config *config, struct container_plan *p
 		       struct error *err)
 {
 	struct mount_context context = { .linux_ = &config->linux_ };
-	int label = plan_label(config, &context, err);
+	int label = mount_context_plan(config, &context, err);
 
 	if (label < 0)
 		return label;
@@ -79,14 +80,16 @@ static int check_terminal(const struct engine_container *c, struct error *err)
 	return 0;
 }
 
-static int plan_process(const struct oci_config *config, uint64_t available,
+static int plan_process(const struct engine_container *c, uint64_t available,
 			struct container_plan *plan, struct error *err)
 {
+	const struct oci_config *config = c->config;
 	const struct process_request request = {
 		.process = config->process,
 		.linux_ = &config->linux_,
 		.available = available,
 		.is_in_user_ns = namespaces_have_user(&plan->namespaces),
+		.keeps_groups = process_keeps_groups(config, c->is_guest),
 	};
 
 	return process_plan(&request, &plan->process, err);
@@ -114,7 +117,7 @@ int container_plan(const struct engine_container *c, uint64_t available, struct 
 	if (r == 0)
 		r = check_terminal(c, err);
 	if (r == 0)
-		r = plan_process(config, available, ret, err);
+		r = plan_process(c, available, ret, err);
 	return r;
 }
 

@@ -31,6 +31,10 @@ int container_plan(const struct engine_container *c, uint64_t available,
 		   struct container_plan *ret, struct error *err);
 void container_plan_done(struct container_plan *plan);
 
+/* The label of its mounts, and how they get it. *@ret has linux_ set. */
+int mount_context_plan(const struct oci_config *config, struct mount_context *ret,
+		       struct error *err);
+
 /* What the plan's namespaces allow, known once those that are joined are open. */
 int container_plan_check(const struct engine_container *c, const struct container_plan *plan,
 			 struct error *err);

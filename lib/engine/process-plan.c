@@ -10,6 +10,7 @@
 #include "lib/engine/rlimits.h"
 #include "lib/linux/caps.h"
 #include "lib/linux/lsm.h"
+#include "oci/annotations.h"
 
 static uint64_t plan_set(char *const *names, uint64_t available, uint64_t *warned)
 {
@@ -131,12 +132,19 @@ static int plan_all(const struct process_request *request, struct process_plan *
 	return r == 0 ? environment_plan(process->env, &plan->env, err) : r;
 }
 
+/* In a guest there is no caller who could have groups. */
+bool process_keeps_groups(const struct oci_config *config, bool is_guest)
+{
+	return !is_guest && oci_annotation_is_true(config, "run.oci.keep_original_groups");
+}
+
 int process_plan(const struct process_request *request, struct process_plan *ret, struct error *err)
 {
 	struct process_plan plan = {
 		.process = request->process,
 		.seccomp = request->process ? request->linux_->seccomp : NULL,
 		.is_in_user_ns = request->is_in_user_ns,
+		.keeps_groups = request->keeps_groups,
 	};
 	int r = plan_all(request, &plan, err);
 

@@ -20,6 +20,7 @@ struct process_plan {
 	struct scheduling_plan scheduling;
 	struct labels_plan labels;
 	bool is_in_user_ns;
+	bool keeps_groups; /* the caller's, whatever process.user says */
 	char **env;
 
 	bool has_caps; /* else they stay what the runtime has */
@@ -34,7 +35,11 @@ struct process_request {
 	uint64_t available;
 	bool is_entering;   /* a running container, so that execCPUAffinity counts */
 	bool is_in_user_ns; /* one that is not the caller's */
+	bool keeps_groups;  /* the annotation run.oci.keep_original_groups */
 };
+
+/* Whether a container's processes stay in the caller's supplementary groups. */
+bool process_keeps_groups(const struct oci_config *config, bool is_guest);
 
 /* process_plan_done() it. */
 int process_plan(const struct process_request *request, struct process_plan *ret,

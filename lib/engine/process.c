@@ -274,7 +274,7 @@ static int explain_id(const char *kind, unsigned int id, struct error *err)
 static int set_ids(const struct process_plan *plan, struct error *err)
 {
 	const struct oci_user *user = &plan->process->user;
-	int r = set_groups(plan, err);
+	int r = plan->keeps_groups ? 0 : set_groups(plan, err);
 
 	if (r < 0)
 		return r;

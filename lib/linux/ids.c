@@ -7,10 +7,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-int ids_become_root(void)
+int ids_become_root(bool keeps_groups)
 {
 	/* Every capability of the namespace is there yet, so that EPERM means "denied". */
-	if (setgroups(0, NULL) < 0 && errno != EPERM)
+	if (!keeps_groups && setgroups(0, NULL) < 0 && errno != EPERM)
 		return -errno;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return -errno;

@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/net/local.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 #define VHOST_DEVICE "/dev/vhost-net"
@@ -52,7 +53,7 @@ static int read_plan(int fd, struct network *found, struct net_plan *plan, struc
  * user namespace, that has to be there first. */
 bool sandbox_network_may_grow(const struct oci_config *config)
 {
-	const char *manager = string_map_get(&config->annotations, "io.container.manager");
+	const char *manager = oci_annotation(config, "io.container.manager");
 	const struct oci_namespace *ns = oci_namespace_find(config, OCI_NS_NETWORK);
 
 	if (!ns || ns->path)

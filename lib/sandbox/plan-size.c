@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/plan-internal.h"
 #include "lib/sandbox/sandbox.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 /*
@@ -49,7 +50,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 
 static uint64_t annotated_number(const struct oci_config *config, const char *annotation)
 {
-	const char *text = string_map_get(&config->annotations, annotation);
+	const char *text = oci_annotation(config, annotation);
 	uint64_t value;
 
 	return text && parse_u64(text, &value) == 0 ? value : 0;
@@ -86,7 +87,7 @@ static struct demand crio_demand(const struct oci_config *config)
 	struct crio_resources res = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *text = string_map_get(&config->annotations, names[i]);
+		const char *text = oci_annotation(config, names[i]);
 		struct error err = ERROR_INIT;
 
 		if (text && fields_parse(&crio_fields, names[i], text, strlen(text), &oci_limits,

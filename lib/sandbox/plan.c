@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/plan-internal.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 /*
@@ -226,12 +227,28 @@ static int copy_config(const struct oci_config *config, struct oci_config **ret,
 	return oci_config_parse("config.json", text, strlen(text), ret, err);
 }
 
+/* The guest does not know which of them are switched off. */
+static int plan_annotations(struct planning *p, struct error *err)
+{
+	struct string_map kept = { 0 };
+
+	for (size_t i = 0; i < p->host->annotations.count; i++) {
+		const struct string_pair *pair = &p->host->annotations.items[i];
+
+		if (oci_annotation(p->host, pair->key))
+			string_map_set(&kept, pair->key, pair->value);
+	}
+	string_map_done(&p->guest->annotations);
+	p->guest->annotations = kept;
+	return 0;
+}
+
 /* Devices come before mounts, which turn binds of device nodes into further entries. */
 /* clang-format off */
 static int (*const parts[])(struct planning *p, struct error *err) = {
 	plan_vm,	   plan_rootfs,	    plan_namespaces, plan_hooks,        plan_security,
 	plan_hardware,     plan_resources,  plan_devices,      plan_device_rules,
-	plan_mounts,       plan_size,
+	plan_mounts,       plan_size,	    plan_annotations,
 };
 /* clang-format on */
 
@@ -277,7 +294,7 @@ static const char *const type_annotations[] = {
 const char *sandbox_wanted(const char *id, const struct oci_config *config)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(pod_annotations); i++) {
-		const char *wanted = string_map_get(&config->annotations, pod_annotations[i]);
+		const char *wanted = oci_annotation(config, pod_annotations[i]);
 
 		if (wanted && *wanted && !streq(wanted, id))
 			return wanted;
@@ -288,11 +305,10 @@ const char *sandbox_wanted(const char *id, const struct oci_config *config)
 bool sandbox_is_pods(const char *id, const struct oci_config *config)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(pod_annotations); i++)
-		if (streq_null(string_map_get(&config->annotations, pod_annotations[i]), id))
+		if (streq_null(oci_annotation(config, pod_annotations[i]), id))
 			return true;
 	for (size_t i = 0; i < ARRAY_SIZE(type_annotations); i++)
-		if (streq_null(string_map_get(&config->annotations, type_annotations[i]),
-			       "sandbox"))
+		if (streq_null(oci_annotation(config, type_annotations[i]), "sandbox"))
 			return true;
 	return false;
 }

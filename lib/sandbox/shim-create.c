@@ -36,6 +36,7 @@
 #include "lib/sandbox/wishes.h"
 #include "lib/settings/settings.h"
 #include "lib/state/record.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 /*
@@ -121,7 +122,8 @@ static int load(void *ctx, struct error *err)
 	r = read_file_at(state_dir_fd(c->dir), "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
 	if (r < 0)
 		return error_sys(err, r, "read '%s/config.json'", state_dir_path(c->dir));
-	return oci_config_parse("config.json", text, len, &c->config, err);
+	r = oci_config_parse("config.json", text, len, &c->config, err);
+	return r < 0 ? r : oci_annotations_apply(c->config, c->record.ignored_annotations, err);
 }
 
 /* moat.json and annotations size what the container leaves open. */

@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/settings/settings.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 #define KATA "io.katacontainers.config.hypervisor."
@@ -76,7 +77,7 @@ static int apply_one(const char *name, const char *key, bool is_number, const ch
 static int apply_annotation(const struct oci_config *config, const char *name, size_t i,
 			    struct settings *settings, struct error *err)
 {
-	const char *value = name ? string_map_get(&config->annotations, name) : NULL;
+	const char *value = name ? oci_annotation(config, name) : NULL;
 
 	if (!value)
 		return 0;

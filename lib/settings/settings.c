@@ -52,6 +52,7 @@ static const struct field settings_table[] = {
 	FIELD_ENUM(struct settings, "isolation", isolation, &isolation_names),
 	FIELD_ENUM(struct settings, "log_level", log_level, &settings_log_level_names),
 	FIELD(struct settings, "allow_annotations", STRINGS, allow_annotations),
+	FIELD(struct settings, "ignore_annotations", STRINGS, ignore_annotations),
 	FIELD_OBJECT(struct settings, "vm", OBJECT, vm, &vm_fields),
 };
 /* clang-format on */

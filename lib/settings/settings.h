@@ -45,9 +45,10 @@ struct settings_vm {
 };
 
 struct settings {
-	int isolation;		  /* enum isolation, -1: not said */
-	int log_level;		  /* enum log_level, -1 */
-	char **allow_annotations; /* those that may override what is said here */
+	int isolation;		   /* enum isolation, -1: not said */
+	int log_level;		   /* enum log_level, -1 */
+	char **allow_annotations;  /* those that may override what is said here */
+	char **ignore_annotations; /* those that change nothing; see oci/annotations.h */
 	struct settings_vm vm;
 	char **warnings; /* for the commands that make containers, since others stay silent */
 };

@@ -39,6 +39,7 @@ static const struct field record_field_table[] = {
 	FIELD_ALWAYS(struct record, "pidStart", U64, pid_start),
 	FIELD(struct record, "hasTerminal", BOOL, has_terminal),
 	FIELD(struct record, "hasNoKeyring", BOOL, has_no_keyring),
+	FIELD(struct record, "ignoredAnnotations", STRINGS, ignored_annotations),
 	FIELD(struct record, "sandbox", STRING, sandbox),
 	FIELD(struct record, "disk", STRING, disk),
 	FIELD(struct record, "isPaused", BOOL, is_paused),

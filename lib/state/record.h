@@ -59,6 +59,7 @@ struct record {
 	uint64_t pid_start; /* clock ticks since boot */
 	bool has_terminal;
 	bool has_no_keyring; /* native: its processes stay in their caller's session keyring */
+	char **ignored_annotations; /* as moat.json had it at create */
 	char *sandbox;       /* vm: id of the container whose shim owns the VM */
 	char *disk;	     /* vm: what a member's root is called in the VM, if it is a disk */
 	bool is_paused;	     /* vm: pause was asked for */

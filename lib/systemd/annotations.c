@@ -5,6 +5,7 @@
 
 #include "lib/base/error.h"
 #include "lib/systemd/properties.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 /*
@@ -242,7 +243,8 @@ int unit_properties_of_annotations(const struct oci_config *config, struct unit_
 {
 	for (size_t i = 0; i < config->annotations.count; i++) {
 		const struct string_pair *pair = &config->annotations.items[i];
-		int r = str_after(pair->key, PREFIX) ? add(p, pair->key, pair->value, err) : 0;
+		bool counts = str_after(pair->key, PREFIX) && oci_annotation(config, pair->key);
+		int r = counts ? add(p, pair->key, pair->value, err) : 0;
 
 		if (r < 0)
 			return r;

@@ -233,6 +233,19 @@ load helpers
 	jq -e '.annotations | all(type == "string")' <<<"$output"
 }
 
+@test "features warns of each annotation that the program asks for" {
+	moat features
+	# "fs-opt" is none, but a mount option for the agent.
+	grep -rhoE '"(run\.oci|org\.systemd|io\.(moat|container|kubernetes|katacontainers))\.[A-Za-z._-]+"' \
+		"$SOURCE_DIR/lib" "$SOURCE_DIR/oci" | tr -d '"' | grep -v 'fs-opt' | sort -u >asked
+	check "$(wc -l <asked | awk '{ print ($1 > 15) }')" 1
+	while read -r name; do
+		jq -e --arg n "$name" 'any(.potentiallyUnsafeConfigAnnotations[];
+			. == $n or (test("[.-]$") and (. as $start | $n | startswith($start))))' <<<"$output" ||
+			{ echo "missing: $name" >&2; return 1; }
+	done <asked
+}
+
 @test "features has every mount option that the specification asks for" {
 	moat features
 	local wanted="async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime

@@ -93,6 +93,13 @@ load helpers
 	check "$stderr" "moat: create 'x': bundle '$PWD/nowhere': No such file or directory"
 }
 
+@test "a bundle whose config.json has no process" {
+	mkdir -p bundle/rootfs
+	echo '{"ociVersion": "1.3.0", "root": {"path": "rootfs"}}' >bundle/config.json
+	fails_with 1 "create 'x': config.json: process: missing" --isolation native create --bundle bundle x
+	[[ ! -e $ROOT/x ]]
+}
+
 @test "a bundle without config.json" {
 	mkdir bundle
 	fails_with 1 "create 'x': open '$PWD/bundle/config.json': No such file or directory" \

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/client/base64.h"
+#include "lib/base/base64.h"
 #include "agent/client/message-json.h"
 #include "agent/client/schema.h"
 #include "agent/proto/method.h"

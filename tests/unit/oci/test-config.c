@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,6 +80,24 @@ static void versions_to_come_are_accepted(void **state)
 
 		assert_string_equal(config->oci_version, versions[i]);
 	}
+}
+
+static void a_document_of_mounts_is_an_array_with_places_of_its_own(void **state)
+{
+	static const char good[] = "[{\"destination\": \"/a\"},\n {\"destination\": \"b\"}]";
+	static const char bad[] = "[{\"destination\": \"/a\"},\n {\"source\": \"/b\"}]";
+	cleanup_oci_config struct oci_config *config = NULL;
+	struct error err = ERROR_INIT;
+	struct oci_config *none = NULL;
+
+	assert_int_equal(oci_mounts_parse("f", good, strlen(good), &config, &err), 0);
+	assert_int_equal(config->mounts_count, 2);
+	assert_string_equal(config->mounts[1].destination, "/b");
+	assert_int_equal(oci_mounts_parse("f", bad, strlen(bad), &none, &err), -EINVAL);
+	assert_string_equal(err.msg, "f:2: mounts[1].destination: must not be empty");
+	assert_int_equal(oci_mounts_parse("f", "{}", 2, &none, &err), -EINVAL);
+	assert_string_equal(err.msg, "f:1: mounts: not an array: an object");
+	assert_null(none);
 }
 
 static void unknown_properties_are_ignored(void **state)
@@ -245,6 +264,7 @@ int main(void)
 		cmocka_unit_test(little_is_required),
 		cmocka_unit_test(no_processes_are_no_limit_before_1_3),
 		cmocka_unit_test(versions_to_come_are_accepted),
+		cmocka_unit_test(a_document_of_mounts_is_an_array_with_places_of_its_own),
 		cmocka_unit_test(unknown_properties_are_ignored),
 		cmocka_unit_test(empty_strings_are_absent),
 		cmocka_unit_test(absent_flags_of_seccomp_are_not_no_flags),

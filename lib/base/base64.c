@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/client/base64.h"
+#include "lib/base/base64.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/annotations.h"
+
+#include <errno.h>
+
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+#include "oci/config.h"
+
+#define RECEIVER "run.oci.seccomp.receiver"
+#define RAW_FILTER "run.oci.seccomp_bpf_data"
+#define STRICT_FILTER "run.oci.seccomp_fail_unknown_syscall"
+
+static bool is_ignored(const struct oci_config *config, const char *name)
+{
+	strv_each(pattern, config->ignored_annotations)
+		if (str_ends_with(pattern, ".") ? str_after(name, pattern) != NULL
+						: streq(name, pattern))
+			return true;
+	return false;
+}
+
+const char *oci_annotation(const struct oci_config *config, const char *name)
+{
+	return is_ignored(config, name) ? NULL : string_map_get(&config->annotations, name);
+}
+
+bool oci_annotation_is_true(const struct oci_config *config, const char *name)
+{
+	const char *value = oci_annotation(config, name);
+
+	return value && !streq(value, "0");
+}
+
+static int apply_receiver(const struct oci_config *config, struct oci_seccomp *seccomp,
+			  struct error *err)
+{
+	const char *path = oci_annotation(config, RECEIVER);
+
+	if (!path)
+		return 0;
+	if (*path != '/')
+		return error_set(err, -EINVAL,
+				 "annotation " RECEIVER ": not an absolute path: '%s'", path);
+	free(seccomp->listener_path);
+	seccomp->listener_path = xstrdup(path);
+	return 0;
+}
+
+int oci_annotations_apply(struct oci_config *config, char *const *ignored, struct error *err)
+{
+	struct oci_seccomp **seccomp = &config->linux_.seccomp;
+	const char *raw;
+
+	strv_free(config->ignored_annotations);
+	config->ignored_annotations = strv_copy(ignored);
+	raw = oci_annotation(config, RAW_FILTER);
+	if (raw && !*seccomp) {
+		*seccomp = xcalloc(1, sizeof(**seccomp));
+		(*seccomp)->default_action = OCI_SECCOMP_ALLOW;
+	}
+	if (!*seccomp)
+		return 0;
+	(*seccomp)->raw_filter = raw;
+	(*seccomp)->is_strict = oci_annotation_is_true(config, STRICT_FILTER);
+	return apply_receiver(config, *seccomp, err);
+}

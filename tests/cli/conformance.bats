@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The table of the specification's clauses.
+
+load helpers
+
+TABLE=$SOURCE_DIR/tests/conformance/table
+
+@test "each clause of the specification names tests that exist, and the documentation says so" {
+	"$TABLE" >table.md
+	diff "$SOURCE_DIR/docs/conformance.md" table.md ||
+		{ echo "make it anew: tests/conformance/table >docs/conformance.md" >&2; return 1; }
+	[[ $(grep -cE '^\| (MUST|SHOULD|REQUIRED) \|' table.md) -ge 350 ]]
+}
+
+@test "a test that there is not, or that failed, is not taken for a proof" {
+	cp -r "$SOURCE_DIR/tests" .
+	printf '%s\n' '[a#b]' 'MUST | c | lifecycle: no such test' >tests/conformance/clauses
+	run tests/conformance/table
+	check "$status" 1
+	check "$output" "clauses:2: 'lifecycle' has no test 'no such test'"
+	printf '%s\n' '[a#b]' 'MUST | c | lifecycle: starting twice is refused' >tests/conformance/clauses
+	mkdir results
+	echo 'ok 1 starting twice is refused' >results/behaviour-native.tap
+	echo 'not ok 1 starting twice is refused' >results/behaviour-vm.tap
+	run tests/conformance/table --results results
+	check "$status" 1
+	check "${lines[-1]}" "clauses:2: c: native: ok, vm: FAILED"
+	echo 'ok 1 starting twice is refused # skip vm only: no reason' >results/behaviour-vm.tap
+	run tests/conformance/table --results results
+	check "$status" 0
+	[[ $output == *"| ok | no reason |"* ]]
+}
