@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -84,6 +85,16 @@ static int detach(const struct child *c, struct error *err)
 	return 0;
 }
 
+/* Whoever breaks out of the VMM finds no network, no shared memory and no abstract socket: taps and
+ * all other connections are descriptors. Nobody but root of a user namespace may, and every shim is
+ * one; who is not, a unit test, has nothing to keep from it. */
+static int leave_namespaces(const struct child *c, struct error *err)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 && errno != EPERM)
+		return error_sys(err, errno, "make namespaces");
+	return 0;
+}
+
 static int set_stdio(const struct child *c, struct error *err)
 {
 	if (dup2(c->null_fd, 0) < 0 || dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0)
@@ -115,7 +126,8 @@ static int execute(const struct child *c, struct error *err)
 static _Noreturn void run_child(const struct child *c)
 {
 	static int (*const steps[])(const struct child *c, struct error *err) = {
-		die_with_parent, reset_signals, detach, set_stdio, keep_descriptors, execute,
+		die_with_parent, reset_signals,	   detach,  leave_namespaces,
+		set_stdio,	 keep_descriptors, execute,
 	};
 	struct error err = ERROR_INIT;
 

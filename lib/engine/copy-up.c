@@ -204,7 +204,8 @@ static int copy_file(struct copying *c, const struct item *item)
 	from = open(path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return -errno;
-	to = openat(item->to, item->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	to = openat(item->to, item->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (to < 0)
 		return -errno;
 	r = copy_data(from, to, item->st.st_size);
@@ -225,7 +226,7 @@ static int copy_subdir(struct copying *c, const struct item *item)
 		return -ELOOP;
 	if (mkdirat(item->to, item->name, 0700) < 0)
 		return -errno;
-	to = openat(item->to, item->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	to = openat(item->to, item->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0)
 		return -errno;
 	strbuf_addf(&c->path, "%s/", item->name);

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# Who is root in a guest, against the host and against the agent; and what whoever breaks out of the
+# virtual machine monitor has in his hands (docs/threat-model.md).
+
+load helpers
+
+obstacle() {
+  is_vm || echo "natively there is no guest"
+}
+
+setup_file() {
+  is_possible || return 0
+  make_rootfs "$BATS_FILE_TMPDIR/rootfs"
+}
+
+setup_outside() {
+  OUTSIDE=$BATS_TEST_TMPDIR/outside
+  WAY_OUT=../../../../../../../../../../..$OUTSIDE
+  mkdir "$OUTSIDE"
+  echo untouched >"$OUTSIDE/file"
+}
+
+expect_untouched() {
+  expect "$(ls -A "$OUTSIDE")" = file
+  expect "$(cat "$OUTSIDE/file")" = untouched
+}
+
+# Root of the guest, as far as a container can be.
+all_rights() {
+  config '.process.capabilities |= with_entries(select(.key != "ambient" and .key != "inheritable")
+      | .value += ["CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_DAC_READ_SEARCH", "CAP_SYS_RAWIO", "CAP_NET_ADMIN"])
+    | .process.noNewPrivileges = false | .linux.maskedPaths = [] | .linux.readonlyPaths = [] | del(.linux.seccomp)'
+}
+
+# status_of_process PID NAME: a line of proc_pid_status(5).
+status_of_process() {
+  awk -v name="$2:" '$1 == name { print $2 }' "/proc/$1/status"
+}
+
+@test "the virtual machine monitor has files to serve, and nothing else of the host" {
+  local shim vmm namespace
+  detached_sleep
+  shim=$(cat "$PID_FILE")
+  vmm=$(pgrep -P "$shim" -f qemu-system)
+  expect "$(status_of_process "$vmm" NoNewPrivs)" = 1
+  expect "$(status_of_process "$vmm" Seccomp)" = 2
+  # CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, MKNOD, SETFCAP: confine.c.
+  for set in CapPrm CapEff CapBnd; do
+    expect "$(status_of_process "$vmm" $set)" = 000000008800001f
+  done
+  for set in CapInh CapAmb; do
+    expect "$(status_of_process "$vmm" $set)" = 0000000000000000
+  done
+  for namespace in mnt net ipc uts; do
+    expect "$(readlink "/proc/$vmm/ns/$namespace")" != "$(readlink "/proc/self/ns/$namespace")"
+  done
+  # Not even the container's: what its packets need are descriptors.
+  expect "$(readlink "/proc/$vmm/ns/net")" != "$(readlink "/proc/$shim/ns/net")"
+  expect "$(awk -F: 'NR > 2 { print $1 }' "/proc/$vmm/net/dev" | xargs)" = lo
+  expect "$(awk 'NR > 1' "/proc/$vmm/net/unix")" = ""
+  expect "$(awk '/^Max core file size/ { print $5, $6 }' "/proc/$vmm/limits")" = "0 0"
+  moat delete --force "$ID"
+}
+
+@test "a shim has no rights once its container is there" {
+  local shim
+  detached_sleep
+  shim=$(cat "$PID_FILE")
+  for set in CapInh CapPrm CapEff CapAmb; do
+    expect "$(status_of_process "$shim" $set)" = 0000000000000000
+  done
+  expect "$(status_of_process "$shim" NoNewPrivs)" = 1
+  # Its root is no way to the host's files.
+  run ! ls "/proc/$shim/root$BATS_TEST_TMPDIR"
+  moat delete --force "$ID"
+}
+
+@test "links that a guest makes in the shared directory lead it nowhere" {
+  setup_outside
+  mkdir "$BATS_TEST_TMPDIR/volume"
+  mount_at /volume none "$BATS_TEST_TMPDIR/volume" bind
+  all_rights
+  script "for at in / /volume; do cd \$at
+      ln -s $WAY_OUT out; ln -s $OUTSIDE/file far; ln -s /proc/1/root/$WAY_OUT proc
+      cat out/file far proc/file ../../../../..$OUTSIDE/file; echo written >far; echo written >out/file; touch out/made
+      mkdir out/dir; ln out/file hard; mknod out/node c 1 3; rename out/file moved
+    done 2>/dev/null; echo tried"
+  run -0 foreground
+  expect "$output" = tried
+  expect_untouched
+  # They are links on the host too, and nothing that somebody followed.
+  expect "$(readlink "$BATS_TEST_TMPDIR/volume/out")" = "$WAY_OUT"
+}
+
+@test "a device node that a guest makes opens nothing" {
+  all_rights
+  # A disk's number, and one that is allowed, so that it is not the making that fails.
+  script 'mknod /dev/disk b 8 0; mknod /dev/none c 1 3; head -c 1 /dev/disk 2>&1; echo x >/dev/none && echo allowed'
+  run foreground
+  expect_match "$output" "not permitted"
+  expect_match "$output" allowed
+}
+
+@test "a container does not reach the agent's channel" {
+  all_rights
+  script 'for dev in /sys/class/virtio-ports/*/dev; do
+      IFS=: read major minor <$dev || continue
+      rm -f /dev/node; mknod /dev/node c $major $minor && echo made
+      (exec 9<>/dev/node) && echo "opened ${dev%/dev}"
+    done 2>/dev/null; echo tried'
+  run -0 foreground
+  expect_match "$output" made
+  [[ "$output" != *opened* ]]
+}
