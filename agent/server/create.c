@@ -139,6 +139,14 @@ static int begin(void *ctx, struct error *err)
 
 /* in the worker */
 
+/* A client may do without a sandbox. */
+static int add_loopback(void *ctx, struct error *err)
+{
+	const struct agent_server *server = ((struct creation *)ctx)->container->server;
+
+	return server->sandbox.id ? 0 : sandbox_bring_up_loopback(server, err);
+}
+
 static int add_storages(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -202,6 +210,7 @@ static int launch(struct creation *c, pid_t *ret_pid, struct error *err)
 
 /* clang-format off */
 static const struct step make_steps[] = {
+	{ "network", add_loopback },
 	{ "storages", add_storages },
 	{ "devices", patch_devices },
 	{ "bundle", make_bundle },

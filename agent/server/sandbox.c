@@ -14,6 +14,7 @@
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 #include "lib/linux/clone.h"
+#include "lib/linux/netdev.h"
 
 /* How long the client that asked for the end may take to read the answer and hang up. */
 #define GOODBYE_MS 300
@@ -65,11 +66,21 @@ static int write_dns(const struct agent_server_options *options,
 		       : 0;
 }
 
+int sandbox_bring_up_loopback(const struct agent_server *server, struct error *err)
+{
+	int r = server->options.is_guest ? netdev_up("lo") : 0;
+
+	return r < 0 ? error_sys(err, r, "bring up 'lo'") : 0;
+}
+
 static int run(void *ctx, struct worker_progress *progress, struct worker_result *result)
 {
 	struct agent_server *server = ctx;
 	const grpc_CreateSandboxRequest *req = server->sandbox.request;
 	int r = set_hostname(server, req->hostname, &result->err);
+
+	if (r == 0)
+		r = sandbox_bring_up_loopback(server, &result->err);
 
 	if (r == 0)
 		r = kernel_modules_load(&server->options, req->kernel_modules,

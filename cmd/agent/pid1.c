@@ -21,7 +21,6 @@
 #include "lib/base/loop.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
-#include "lib/linux/netdev.h"
 
 #define NEW_ROOT "/newroot"
 #define COMMAND_LINE_MAX 65536
@@ -195,12 +194,8 @@ static int enter_root(void *ctx, struct error *err)
 static int name_machine(void *ctx, struct error *err)
 {
 	static const char name[] = "localhost";
-	int r;
 
-	if (sethostname(name, strlen(name)) < 0)
-		return error_sys(err, errno, "set host name");
-	r = netdev_up("lo");
-	return r < 0 ? error_sys(err, r, "bring up 'lo'") : 0;
+	return sethostname(name, strlen(name)) < 0 ? error_sys(err, errno, "set host name") : 0;
 }
 
 /* clang-format off */
@@ -212,11 +207,7 @@ static const struct step boot_steps[] = {
 	{ "modules", set_up_modules },
 	{ "root", enter_root },
 	{ "devices", watch_devices },
-};
-
-/* While the host answers the greeting; requests are not looked at before. */
-static const struct step late_steps[] = {
-	{ "network", name_machine },
+	{ "name", name_machine },
 };
 /* clang-format on */
 
@@ -283,8 +274,6 @@ static int serve(struct error *err)
 	r = agent_server_new(loop, &options, &server, err);
 	if (r == 0)
 		r = listen_channel(server, &boot.options, err);
-	if (r == 0)
-		r = steps_run(late_steps, ARRAY_SIZE(late_steps), &boot, err);
 	return r < 0 ? r : loop_run(loop);
 }
 

@@ -83,7 +83,7 @@ struct creation {
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
-	struct pending sandbox;
+	struct pending check, sandbox;
 	struct guest_process process;
 	struct start_gate *gate;
 	struct companions *companions;
@@ -456,13 +456,32 @@ static const char *agent_address(const struct creation *c)
 	return is_member(c) ? c->member.sandbox.agent_address : channel_address(c->vm.channel);
 }
 
+static void on_answer(void *ctx, const void *response, const struct error *err)
+{
+	struct pending *pending = ctx;
+
+	if (err)
+		pending->err = *err;
+	pending->is_done = true;
+}
+
+/* Each call has its own time-out. */
+static int await_answer(const struct creation *c, const struct pending *pending, struct error *err)
+{
+	int r = loop_run_until(c->loop, &pending->is_done, -1);
+
+	if (!pending->is_done)
+		return error_set(err, r < 0 ? r : -EPIPE, "the virtual machine ended");
+	*err = pending->err;
+	return err->code;
+}
+
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
  * came up. */
 static int meet_agent(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	const grpc_CheckRequest request = grpc_CheckRequest_init_zero;
-	grpc_HealthCheckResponse response;
 	const struct opt_u32 *timeout = &c->settings.vm.boot_timeout_s;
 	int timeout_s = timeout->is_set ? (int)timeout->value : BOOT_TIMEOUT_S;
 	int fd, r;
@@ -474,15 +493,22 @@ static int meet_agent(void *ctx, struct error *err)
 	r = agent_client_new(c->loop, fd, &c->client);
 	if (r < 0)
 		return error_sys(err, r, "use the connection");
-	r = agent_call(c->client, AGENT_CHECK, &request, &response, CALL_TIMEOUT_MS, err);
-	if (r < 0) {
-		agent_client_free(steal_ptr(&c->client));
-		return r;
-	}
-	agent_response_release(AGENT_CHECK, &response);
 	c->process.client = c->client;
-	log_debug("the guest's agent answers");
-	return 0;
+	r = agent_call_async(c->client, AGENT_CHECK, &request, CALL_TIMEOUT_MS, on_answer,
+			     &c->check, err);
+	if (r < 0)
+		agent_client_free(steal_ptr(&c->client));
+	return r;
+}
+
+static int await_agent(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = await_answer(c, &c->check, err);
+
+	if (r == 0)
+		log_debug("the guest's agent answers");
+	return r;
 }
 
 static void leave_agent(void *ctx)
@@ -540,15 +566,6 @@ static int tell_network(void *ctx, struct error *err)
 	return sandbox_network_tell(&c->network, c->client, err);
 }
 
-static void on_sandbox(void *ctx, const void *response, const struct error *err)
-{
-	struct pending *sandbox = ctx;
-
-	if (err)
-		sandbox->err = *err;
-	sandbox->is_done = true;
-}
-
 static int create_sandbox(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -562,20 +579,14 @@ static int create_sandbox(void *ctx, struct error *err)
 
 	/* The guest mounts the share while the streams are connected. */
 	return agent_call_async(c->client, AGENT_CREATE_SANDBOX, &request, CALL_TIMEOUT_MS,
-				on_sandbox, &c->sandbox, err);
+				on_answer, &c->sandbox, err);
 }
 
 static int await_sandbox(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	/* The call has its own time-out. */
-	int r = loop_run_until(c->loop, &c->sandbox.is_done, -1);
-
-	if (!c->sandbox.is_done)
-		return error_set(err, r < 0 ? r : -EPIPE, "the virtual machine ended");
-	*err = c->sandbox.err;
-	return err->code;
+	return await_answer(c, &c->sandbox, err);
 }
 
 static int take_stdio(void *ctx, struct error *err)
@@ -738,6 +749,7 @@ static const struct step owner_steps[] = {
 	{ "network", tell_network },
 	{ "sandbox", create_sandbox },
 	{ "stdio", connect_stdio, close_stdio },
+	{ "agent", await_agent },
 	{ "sandbox", await_sandbox },
 	{ "container", create_container },
 	{ NULL, watch_memory },
@@ -765,6 +777,7 @@ static const struct step member_steps[] = {
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
+	{ "agent", await_agent },
 	{ "namespaces", find_namespaces },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", add_container, remove_container },
