@@ -432,8 +432,8 @@ struct sandbox {
 };
 void sandbox_init(struct agent_server *server);
 
-/* In the guest's own network, for those who share it. In the worker: it takes its time, in which the
- * host is heard. */
+/* In the guest's own network, for those who share it. In the worker: it takes its time, in which
+ * the host is heard. */
 int sandbox_bring_up_loopback(const struct agent_server *server, struct error *err);
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
