@@ -116,14 +116,13 @@ static void on_done(void *ctx, const struct worker_result *result)
 {
 	struct agent_server *server = ctx;
 	struct sandbox *sandbox = &server->sandbox;
-	const grpc_Empty response = { 0 };
 
 	forget_request(server, result);
 	if (result->err.code) {
 		storage_remove(server, steal_ptr(&sandbox->mounts));
 		free(steal_ptr(&sandbox->id));
 	}
-	rpc_end_all(&sandbox->creators, &result->err, &response);
+	rpc_finish_all(&sandbox->creators, &result->err);
 }
 
 static void on_drop(void *ctx, const struct worker_result *result)

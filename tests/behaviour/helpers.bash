@@ -278,6 +278,13 @@ our_cgroups() {
   find /sys/fs/cgroup -type d -name "*$ID*" ${MOAT_TEST_NO_UNIFIED:+-not -path "*/unified/*"} 2>/dev/null
 }
 
+# remove_cgroups PATTERN: those of that name, and they are gone then. What other tests remove meanwhile makes find
+# complain.
+remove_cgroups() {
+  find /sys/fs/cgroup -depth -type d -name "$1" -exec rmdir {} + 2>/dev/null || true
+  expect "$(find /sys/fs/cgroup -type d -name "$1" 2>/dev/null)" = ""
+}
+
 # What moat found out about the machine, in @cache, is no container's.
 state_files() {
   compgen -G "$ROOT/[!@]*" || true

@@ -86,23 +86,22 @@ expect_an_end() {
   [[ $where == main* || $where == "child execve"* ]] || expect "$status" != 137
 }
 
-# expect_known STATUS…: state tells one of these, "none" for no such container, and it is true. A process that dies
-# between the answer and our look at it is asked about once more.
+# Sets `known` to what state says. A process that dies between the answer and our look at it is asked about once more.
+ask_state() {
+  known=$(moat state "$ID" 2>&1) || return
+  kill -0 "$(jq .pid <<<"$known")" 2>/dev/null || known=$(moat state "$ID" 2>&1)
+}
+
+# expect_known STATUS…: state tells one of these, "none" for no such container, and it is true.
 expect_known() {
-  local known what asked=${asked_before:-}
-  if ! known=$(moat state "$ID" 2>&1); then
+  local known what
+  if ! ask_state; then
     expect_match "$known" "does not exist" || return
     what=none
   else
     what=$(jq -r .status <<<"$known")
     case "$what" in
-      created | running | paused)
-        if ! kill -0 "$(jq .pid <<<"$known")"; then
-          [ ! "$asked" ] || return
-          asked_before=yes expect_known "$@"
-          return
-        fi
-        ;;
+      created | running | paused) kill -0 "$(jq .pid <<<"$known")" || return ;;
       *) expect "$(jq .pid <<<"$known")" = 0 || return ;;
     esac
   fi

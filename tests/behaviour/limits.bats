@@ -124,9 +124,7 @@ knob() {
   [ -n "$(find /sys/fs/cgroup -type d -path "*/a b;\$(c)\*-$ID/\[x\]\?" -print -quit)" ]
   moat exec "$ID" true </dev/null
   moat delete --force "$ID"
-  # What other tests remove meanwhile makes find complain; ours must be gone in the end.
-  find /sys/fs/cgroup -depth -type d -name "*-$ID" -exec rmdir {} + 2>/dev/null || true
-  expect "$(find /sys/fs/cgroup -type d -name "*-$ID" 2>/dev/null)" = ""
+  remove_cgroups "*-$ID"
 }
 
 @test "exec joins a cgroup below the container's" {
