@@ -86,25 +86,26 @@ expect_an_end() {
   [[ $where == main* || $where == "child execve"* ]] || expect "$status" != 137
 }
 
-# Sets `known` to what state says. A process that dies between the answer and our look at it is asked about once more.
-ask_state() {
-  known=$(moat state "$ID" 2>&1) || return
-  kill -0 "$(jq .pid <<<"$known")" 2>/dev/null || known=$(moat state "$ID" 2>&1)
+# look: sets `what` to the status that state tells, "none" for no such container. Fails, and says so, if it is not true.
+look() {
+  local known pid
+  if ! known=$(moat state "$ID" 2>&1); then
+    what=none
+    expect_match "$known" "does not exist"
+    return
+  fi
+  what=$(jq -r .status <<<"$known") pid=$(jq .pid <<<"$known")
+  case "$what" in
+    created | running | paused) kill -0 "$pid" ;;
+    *) expect "$pid" = 0 ;;
+  esac
 }
 
-# expect_known STATUS…: state tells one of these, "none" for no such container, and it is true.
+# expect_known STATUS…: state tells one of these, and it is true. A process can die between the answer and
+# our look at it: then the next answer knows.
 expect_known() {
-  local known what
-  if ! ask_state; then
-    expect_match "$known" "does not exist" || return
-    what=none
-  else
-    what=$(jq -r .status <<<"$known")
-    case "$what" in
-      created | running | paused) kill -0 "$(jq .pid <<<"$known")" || return ;;
-      *) expect "$(jq .pid <<<"$known")" = 0 || return ;;
-    esac
-  fi
+  local what
+  look 2>/dev/null || look || return
   if [[ " $* " != *" $what "* ]]; then
     echo "it is '$what', not one of: $*"
     return 1
