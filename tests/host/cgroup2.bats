@@ -9,9 +9,10 @@ export MOAT_ISOLATION=native
 
 # bats test_tags=brief
 @test "limits, also by cgroup v2's own names, are in the cgroup's files" {
-  config '.linux.resources = {
+  local last=$(($(nproc) - 1))
+  config --arg last $last '.linux.resources = {
     memory: {limit: 67108864, reservation: 33554432, swap: 100663296},
-    cpu: {quota: 50000, period: 100000, shares: 512, cpus: "1"},
+    cpu: {quota: 50000, period: 100000, shares: 512, cpus: $last},
     pids: {limit: 20},
     unified: {"memory.high": "50331648"}}'
   detached_sleep
@@ -20,7 +21,7 @@ export MOAT_ISOLATION=native
   expect "$(limit memory.swap.max)" = 33554432
   expect "$(limit cpu.max)" = "50000 100000"
   expect "$(limit cpu.weight)" -lt 100
-  expect "$(limit cpuset.cpus)" = 1
+  expect "$(limit cpuset.cpus)" = $last
   expect "$(limit pids.max)" = 20
   expect "$(limit memory.high)" = 50331648
   expect "$(limit cgroup.procs)" = "$(cat "$PID_FILE")"
