@@ -129,6 +129,10 @@ int container_stats(const char *root, const char *id, struct container_stats *re
 struct metrics;
 int container_metrics(const char *root, const char *id, struct metrics *m, struct error *err);
 
+/* A shell of the guest that it runs in, on our standard streams, for guests that have a debug
+ * console. */
+int container_debug_console(const char *root, const char *id, struct error *err);
+
 /* Tells what happens until the container ends: stats each @interval_ns, and of each time that it
  * ran out of memory. A negative return of a callback ends it with that. */
 struct container_watch {

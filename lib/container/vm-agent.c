@@ -23,15 +23,19 @@ static int timeout_ms(const struct container *c)
 	return c->agent_timeout_ms ? c->agent_timeout_ms : AGENT_TIMEOUT_MS;
 }
 
+static int dial(const struct container *c, struct loop *loop, uint32_t port, int *ret_fd,
+		struct error *err)
+{
+	if (!c->record.agent_address)
+		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
+	return agent_dial(loop, c->record.agent_address, port, timeout_ms(c), ret_fd, NULL, err);
+}
+
 static int connect_agent(const struct container *c, struct loop *loop, struct agent_client **ret,
 			 struct error *err)
 {
-	int fd, r;
+	int fd, r = dial(c, loop, AGENT_PORT_RPC, &fd, err);
 
-	if (!c->record.agent_address)
-		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
-	r = agent_dial(loop, c->record.agent_address, AGENT_PORT_RPC, timeout_ms(c), &fd, NULL,
-		       err);
 	if (r < 0)
 		return r;
 	r = agent_client_new(loop, fd, ret);
@@ -123,6 +127,12 @@ int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct e
 	vm_stats_read(&response.cgroup_stats, ret);
 	agent_response_release(AGENT_STATS_CONTAINER, &response);
 	return 0;
+}
+
+int vm_agent_dial_console(const struct container *c, struct loop *loop, int *ret_fd,
+			  struct error *err)
+{
+	return dial(c, loop, AGENT_PORT_DEBUG, ret_fd, err);
 }
 
 int vm_agent_metrics(const struct container *c, char **ret, struct error *err)

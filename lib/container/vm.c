@@ -505,6 +505,7 @@ const struct container_backend vm_backend = {
 	.stats = vm_agent_stats,
 	.metrics_host = vm_metrics_add_host,
 	.metrics_guest = vm_metrics_add_guest,
+	.dial_console = vm_agent_dial_console,
 	.watch_oom = vm_agent_watch_oom,
 	.unwatch_oom = vm_agent_unwatch_oom,
 	.pids = pids,

@@ -35,6 +35,7 @@
 #include "lib/sandbox/vm.h"
 #include "lib/sandbox/wishes.h"
 #include "lib/settings/settings.h"
+#include "lib/state/journal.h"
 #include "lib/state/record.h"
 #include "oci/annotations.h"
 #include "oci/config.h"
@@ -119,6 +120,7 @@ static int load(void *ctx, struct error *err)
 		r = record_read(c->dir, &c->record, err);
 	if (r < 0)
 		return r;
+	journal_keep_log(state_dir_fd(c->dir), JOURNAL_SHIM);
 	r = read_file_at(state_dir_fd(c->dir), "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
 	if (r < 0)
 		return error_sys(err, r, "read '%s/config.json'", state_dir_path(c->dir));
@@ -196,7 +198,13 @@ static int choose_vm(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	cleanup_free char *cache_dir = state_cache_dir(c->options->root);
 
-	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
+	c->vm = (struct vm){
+		.loop = c->loop,
+		.dir = c->vm_dir,
+		.journal_fd = state_dir_fd(c->dir),
+		.on_end = on_vm_end,
+		.ctx = c,
+	};
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
@@ -507,7 +515,7 @@ static int await_agent(void *ctx, struct error *err)
 	int r = await_answer(c, &c->check, err);
 
 	if (r == 0)
-		log_debug("the guest's agent answers");
+		log_info("the guest's agent answers");
 	return r;
 }
 
@@ -814,10 +822,12 @@ static int stand(struct creation *c)
 	struct error err = ERROR_INIT;
 
 	c->is_running = true;
+	log_info("stands for the container");
 	if (c->vm.has_ended)
 		guest_process_lose(&c->process);
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);
 	if (!c->process.is_lost) {
+		log_info("the program has ended with status %d", c->process.status);
 		if (is_member(c))
 			companion_leave(c->member.owner_fd);
 		else

@@ -21,6 +21,7 @@ struct settings_vm;
 struct vm {
 	struct loop *loop;
 	const char *dir; /* <state>/vm, borrowed */
+	int journal_fd;	 /* <state>, borrowed */
 
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;

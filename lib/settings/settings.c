@@ -7,6 +7,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/settings/unknown.h"
 #include "lib/state/record.h"
 
@@ -17,8 +18,6 @@ static const char *const accelerator_words[] = { "auto", "kvm", "tcg" };
 const struct names settings_accelerator_names = NAMES(accelerator_words);
 static const char *const share_words[] = { "9p", "virtiofs" };
 const struct names settings_share_names = NAMES(share_words);
-static const char *const log_level_words[] = { "error", "warning", "info", "debug" };
-const struct names settings_log_level_names = NAMES(log_level_words);
 
 /* clang-format off */
 static const struct field vm_table[] = {
@@ -50,7 +49,7 @@ static const struct fields vm_fields = FIELDS_INIT(struct settings_vm, vm_table,
 /* clang-format off */
 static const struct field settings_table[] = {
 	FIELD_ENUM(struct settings, "isolation", isolation, &isolation_names),
-	FIELD_ENUM(struct settings, "log_level", log_level, &settings_log_level_names),
+	FIELD_ENUM(struct settings, "log_level", log_level, &log_level_names),
 	FIELD(struct settings, "allow_annotations", STRINGS, allow_annotations),
 	FIELD(struct settings, "ignore_annotations", STRINGS, ignore_annotations),
 	FIELD_OBJECT(struct settings, "vm", OBJECT, vm, &vm_fields),

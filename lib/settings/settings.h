@@ -24,7 +24,6 @@ struct error;
 /* "auto" "kvm" "tcg", and "9p" "virtiofs": words of the hypervisor's, which maps them by name. */
 extern const struct names settings_accelerator_names;
 extern const struct names settings_share_names;
-extern const struct names settings_log_level_names; /* enum log_level */
 
 #define SETTINGS_BOOT_TIMEOUT_MAX_S 86400
 
