@@ -69,7 +69,7 @@ struct container_backend {
 	 * that it runs on, unless that did not answer before. NULL: the host is all. */
 	void (*metrics_host)(const struct container *c, struct metrics *m);
 	void (*metrics_guest)(const struct container *c, struct metrics *m, bool answers);
-	/* A terminal of the guest's; what it says meanwhile is heard in @loop. NULL: there is none. */
+	/* A terminal of the guest's, reached with the help of @loop. NULL: there is none. */
 	int (*dial_console)(const struct container *c, struct loop *loop, int *ret_fd,
 			    struct error *err);
 	/* Intel RDT: other schemata, and its statistics (-ENODATA: the container has no part in

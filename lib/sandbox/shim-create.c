@@ -198,13 +198,8 @@ static int choose_vm(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	cleanup_free char *cache_dir = state_cache_dir(c->options->root);
 
-	c->vm = (struct vm){
-		.loop = c->loop,
-		.dir = c->vm_dir,
-		.journal_fd = state_dir_fd(c->dir),
-		.on_end = on_vm_end,
-		.ctx = c,
-	};
+	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
+	c->vm.journal_fd = state_dir_fd(c->dir);
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
@@ -822,7 +817,6 @@ static int stand(struct creation *c)
 	struct error err = ERROR_INIT;
 
 	c->is_running = true;
-	log_info("stands for the container");
 	if (c->vm.has_ended)
 		guest_process_lose(&c->process);
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);

@@ -8,9 +8,9 @@
 
 /*
  * What is said about a container, kept until it is deleted: log/SOURCE in its directory, a JSON
- * object a line. Guests decide how much is said, so each source has two files of a bounded size, of
- * which the older one goes; and none can push out what another has said. Several processes may write
- * the same source.
+ * object a line. Guests decide how much is said, so each source has two files of a bounded size,
+ * of which the older one goes; and none can push out what another has said. Several processes may
+ * write the same source.
  */
 enum journal_source {
 	JOURNAL_RUNTIME, /* moat's commands */
