@@ -40,7 +40,8 @@ _moat()
 		COMPREPLY=($(compgen -W "$commands help" -- "$word"))
 	elif [[ $previous == mounts ]]; then
 		COMPREPLY=($(compgen -W "add remove" -- "$word"))
-	elif [[ $command != list && $command != spec && $command != features ]]; then
+	elif [[ $command != list && $command != spec && $command != features && $command != check &&
+		$command != env ]]; then
 		_moat_ids "$program" "$word"
 	fi
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 
 #include "cmd/moat/command.h"
+#include "cmd/moat/host.h"
 #include "cmd/moat/state-text.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
@@ -26,18 +26,6 @@ static const struct option_spec specs[] = {
 };
 /* clang-format on */
 static const struct option_table options = OPTION_TABLE(specs);
-
-/* From the file alone: name services need shared libraries, which this program does without. */
-static char *user_name(uid_t uid)
-{
-	cleanup_file FILE *file = fopen("/etc/passwd", "re");
-	struct passwd *entry;
-
-	while (file && (entry = fgetpwent(file)))
-		if (entry->pw_uid == uid)
-			return xstrdup(entry->pw_name);
-	return xasprintf("#%u", uid);
-}
 
 static void print_row(const struct container_info *info, const char *owner)
 {
