@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/moat/host.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "cmd/moat/command.h"
 #include "hypervisor/hypervisor.h"
 #include "lib/container/isolation.h"
+#include "lib/linux/caps.h"
 #include "lib/state/record.h"
 
 /* From the file alone: name services need shared libraries, which this program does without. */
@@ -42,4 +44,27 @@ int host_isolation(const struct globals *globals, const struct settings *setting
 	if (r == 0 && *ret < 0)
 		*ret = settings->isolation < 0 ? ISOLATION_VM : settings->isolation;
 	return r;
+}
+
+static char *upper(const char *name)
+{
+	char *copy = xstrdup(name);
+
+	for (char *p = copy; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return copy;
+}
+
+char **capability_names(void)
+{
+	char **names = NULL;
+
+	for (unsigned int i = 0;; i++) {
+		const char *name = caps_name(i);
+
+		/* Numbers have no gaps. */
+		if (!name || caps_number(name) < 0)
+			return names;
+		strv_push(&names, upper(name));
+	}
 }

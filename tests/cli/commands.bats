@@ -17,46 +17,17 @@ load helpers
 	moat --help
 	check "$status" 0
 	local all=$output
-	for command in $(awk -F '\t' 'NF == 1' options); do
+	for command in $(awk -F '\t' '$1 == "command" { print $2 }' options); do
 		grep -q "^  $command " <<<"$all" || { echo "missing: $command" >&2; return 1; }
 		run "$MOAT" "$command" --help
 		check "$status" 0
-		for option in $(awk -F '\t' -v c="$command" 'NF > 1 && $1 == c { print $2 }' options); do
+		for option in $(awk -F '\t' -v c="$command" '$1 == "option" && $2 == c { print $3 }' options); do
 			grep -qe " $option\b" <<<"$output"
 		done
 	done
 	for command in create start state kill delete run exec list spec features; do
-		grep -qx "$command" options
+		grep -q "^command	$command	" options
 	done
-}
-
-@test "the man page names every command and every option" {
-	"$MOAT" __options | awk -F '\t' 'NF == 1' >commands
-	while read -r command; do
-		grep -q "^\.It Cm $command\b" "$SOURCE_DIR/man/moat.1" ||
-			{ echo "missing: $command" >&2; return 1; }
-	done <commands
-	"$MOAT" __options | awk -F '\t' 'NF > 1 { print $2 }' | sort -u >options
-	while read -r option; do
-		grep -qE "^\.It .* -${option#--}( |$)" "$SOURCE_DIR/man/moat.1" ||
-			{ echo "missing: $option" >&2; return 1; }
-	done <options
-}
-
-@test "the completion knows commands, options and words" {
-	source "$SOURCE_DIR/completions/moat.bash"
-	complete_words() {
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-		_moat "$MOAT" "${*: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
-	}
-	complete_words moat de
-	check "${COMPREPLY[*]}" "delete"
-	complete_words moat create --no-
-	check "${COMPREPLY[*]}" "--no-pivot --no-new-keyring --no-subreaper"
-	complete_words moat list --format j
-	check "${COMPREPLY[*]}" "json"
-	complete_words moat --isolation n
-	check "${COMPREPLY[*]}" "native"
 }
 
 @test "options are taken in every spelling" {
