@@ -50,7 +50,7 @@ load helpers
 @test "list of nothing is a header, or an empty array" {
 	moat list
 	check "$status" 0
-	[[ $output =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
+	[[ $output =~ ^ID\ +PID\ +STATUS\ +ISOLATION\ +VMM\ +MEMORY\ +AGE\ +OWNER\ +BUNDLE$ ]]
 	moat list --format json
 	check "$output" "[]"
 	[[ ! -e $ROOT ]]
@@ -106,7 +106,7 @@ load helpers
 	check "$(jq -r '[.ociVersion, .id, .status, .pid, .bundle, .rootfs, .created] | map(tostring) | join(" ")' <<<"$output")" \
 		"1.3.0 x running $FAKE_PID /bundle /bundle/rootfs 2026-01-02T03:04:05.000000006Z"
 	moat list
-	[[ ${lines[1]} =~ ^x\ +$FAKE_PID\ +running\ +/bundle\ +2026-01-02T03:04:05.000000006Z\ +root$ ]]
+	[[ ${lines[1]} =~ ^x\ +$FAKE_PID\ +running\ +native\ +-\ +(-|[0-9.]+[KMG])\ +(-|[0-9]+[smhd])\ +root\ +/bundle$ ]]
 	moat list --format json
 	check "$(jq -r '.[0].id + " " + .[0].owner' <<<"$output")" "x root"
 }
