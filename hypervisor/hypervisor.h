@@ -171,6 +171,8 @@ struct hv_watch;
 struct hypervisor {
 	const char *name;
 	unsigned int features;
+	/* Its program on this host, or on the one whose root directory is at @root (else ""). */
+	int (*find_program)(const char *root, char **ret, struct error *err);
 	/* The program (by name when config->program is NULL) and its arguments as a strv,
 	 * descriptors by number. Pure. */
 	int (*plan)(const struct hv_config *config, char ***ret_argv, struct error *err);

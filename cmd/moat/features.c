@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "cmd/moat/command.h"
+#include "cmd/moat/host.h"
 #include "cmd/moat/version.h"
 #include "lib/engine/mount-plan.h"
-#include "lib/linux/caps.h"
 #include "lib/linux/seccomp-program.h"
 #include "lib/linux/seccomp.h"
 #include "oci/config.h"
@@ -15,29 +15,6 @@
  * docs/architecture.md. */
 
 static const struct option_table options = { NULL, 0 };
-
-static char *upper(const char *name)
-{
-	char *copy = xstrdup(name);
-
-	for (char *p = copy; *p; p++)
-		*p = (char)toupper((unsigned char)*p);
-	return copy;
-}
-
-/* Those that both the library and the running kernel know; numbers have no gaps. */
-static char **capabilities(void)
-{
-	char **names = NULL;
-
-	for (unsigned int i = 0;; i++) {
-		const char *name = caps_name(i);
-
-		if (!name || caps_number(name) < 0)
-			return names;
-		strv_push(&names, upper(name));
-	}
-}
 
 /* "SCMP_ARCH_X86_64" is the library's "x86_64". */
 static bool is_known_arch(const char *word)
@@ -65,7 +42,7 @@ static void fill_seccomp(struct oci_features_seccomp *seccomp)
 
 static void fill_linux(struct oci_features_linux *l)
 {
-	l->capabilities = capabilities();
+	l->capabilities = capability_names();
 	l->cgroup = (struct oci_features_cgroup){
 		.v1 = true, .v2 = true, .systemd = true, .systemd_user = true, .rdma = true
 	};

@@ -35,9 +35,8 @@ static char *find_beside_us(void)
 	return NULL;
 }
 
-/* $MOAT_SHIM goes first: whoever sets the environment of a runtime may as well choose another
- * runtime. */
-static char *find_shim(void)
+/* Whoever sets the environment of a runtime may as well choose another runtime. */
+char *shim_find(void)
 {
 	const char *wanted = getenv("MOAT_SHIM");
 	char *path;
@@ -121,7 +120,7 @@ static int become_shim(const struct shim_launch *l, char *const *argv, int sync_
 
 int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, struct error *err)
 {
-	cleanup_free char *program = find_shim();
+	cleanup_free char *program = shim_find();
 	cleanup_fd int ours = -1, theirs = -1;
 	cleanup_strv char **argv = NULL;
 	struct clone_request clone = {

@@ -51,7 +51,6 @@
  */
 
 /* A cold guest under emulation on a busy host. */
-#define BOOT_TIMEOUT_S 60
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
@@ -483,7 +482,7 @@ static int meet_agent(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	const grpc_CheckRequest request = grpc_CheckRequest_init_zero;
 	const struct opt_u32 *timeout = &c->settings.vm.boot_timeout_s;
-	int timeout_s = timeout->is_set ? (int)timeout->value : BOOT_TIMEOUT_S;
+	int timeout_s = timeout->is_set ? (int)timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S;
 	int fd, r;
 
 	c->address = channel_local_address(agent_address(c));
