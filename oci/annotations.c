@@ -39,7 +39,8 @@ static const char *const meaningful[] = {
 
 static bool is_named_by(const char *pattern, const char *name)
 {
-	return str_ends_with(pattern, ".") ? str_after(name, pattern) != NULL : streq(name, pattern);
+	return str_ends_with(pattern, ".") ? str_after(name, pattern) != NULL
+					   : streq(name, pattern);
 }
 
 static bool is_meaningful(const char *name)

@@ -125,9 +125,9 @@ static int name_cgroups(struct restore *r, struct error *err)
 	return 0;
 }
 
-/* As at `create`, the process's user can open them anew; and in a user namespace its root, who opens
- * what was inherited, has rights over what belongs to a user and a group of it. What cannot have
- * another owner stays as it is. */
+/* As at `create`, the process's user can open them anew; and in a user namespace its root, who
+ * opens what was inherited, has rights over what belongs to a user and a group of it. What cannot
+ * have another owner stays as it is. */
 static void own_streams(const struct restore *r)
 {
 	const struct oci_config *config = r->wish->c->config;
