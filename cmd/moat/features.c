@@ -8,6 +8,7 @@
 #include "lib/engine/mount-plan.h"
 #include "lib/linux/seccomp-program.h"
 #include "lib/linux/seccomp.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 #include "oci/feature-list.h"
 
@@ -58,20 +59,6 @@ static void fill_linux(struct oci_features_linux *l)
 
 static void fill_annotations(struct oci_features *features)
 {
-	/* What the program asks oci_annotation() for. */
-	static const char *const unsafe[] = {
-		"io.container.manager",
-		"io.katacontainers.config.hypervisor.",
-		"io.kubernetes.cri-o.ContainerType",
-		"io.kubernetes.cri-o.PodLinuxResources",
-		"io.kubernetes.cri-o.SandboxID",
-		"io.kubernetes.cri.container-type",
-		"io.kubernetes.cri.sandbox-",
-		"io.moat.",
-		"org.systemd.property.",
-		"pod-linux-resources.crio.io",
-		"run.oci.",
-	};
 	struct string_map *map = &features->annotations;
 
 	string_map_set(map, "io.moat.version", MOAT_VERSION);
@@ -79,8 +66,7 @@ static void fill_annotations(struct oci_features *features)
 	string_map_set(map, "io.github.seccomp.libseccomp.version", seccomp_library_version());
 	/* Under this name callers of every runtime look for it. */
 	string_map_set(map, "org.opencontainers.runc.checkpoint.enabled", "true");
-	for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++)
-		strv_push(&features->unsafe_annotations, xstrdup(unsafe[i]));
+	features->unsafe_annotations = strv_copy((char *const *)oci_annotations_meaningful());
 }
 
 static int run(const struct globals *globals, void *values, char **args, struct error *err)

@@ -34,15 +34,8 @@ bool cgroup_plan_owner(const struct oci_config *config, uid_t *ret_uid)
 
 	if (!ns || ns->path || !has_writable_cgroups(config))
 		return false;
-	for (size_t i = 0; i < config->linux_.uid_mappings_count; i++) {
-		const struct oci_id_mapping *map = &config->linux_.uid_mappings[i];
-
-		if (uid >= map->container_id && uid - map->container_id < map->size) {
-			*ret_uid = map->host_id + (uid - map->container_id);
-			return true;
-		}
-	}
-	return false;
+	return oci_id_on_host(config->linux_.uid_mappings, config->linux_.uid_mappings_count, uid,
+			      ret_uid);
 }
 
 /* Which files a delegatee must be able to write is the kernel's to say (Linux 4.15). */
