@@ -38,18 +38,28 @@ struct container *container_find(struct agent_server *server, const char *id, st
 	return NULL;
 }
 
+/* Not where the whole guest ends. */
+static void remove_cgroup(struct container *container)
+{
+	const struct agent_server *server = container->server;
+	struct error err = ERROR_INIT;
+
+	if (!container->cgroup || (server->is_ending && server->options.is_guest))
+		return;
+	if (cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
+		log_warning("container '%s': %s", container->id, err.msg);
+}
+
 void container_destroy(struct container *container)
 {
 	struct agent_server *server = container->server;
-	struct error err = ERROR_INIT;
 	struct container **p;
 
 	while (container->processes)
 		process_free(container->processes);
 	if (container->start_fd >= 0)
 		close(container->start_fd);
-	if (container->cgroup && cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
-		log_warning("container '%s': %s", container->id, err.msg);
+	remove_cgroup(container);
 	oom_unwatch(container);
 	cgroup_free(container->cgroup);
 	storage_remove(server, container->mounts);

@@ -291,6 +291,8 @@ static void begin_goodbye(struct agent_server *server)
 
 	rpc_fail_all(&server->oom.waiters, &gone); /* nothing will ever happen again */
 	storage_remove(server, steal_ptr(&server->sandbox.mounts));
+	if (server->options.is_guest)
+		sync(); /* what is mounted still; nobody unmounts it any more */
 	if (!server->goodbye)
 		server->goodbye = loop_add_timer(server->loop, GOODBYE_MS, on_goodbye, server);
 }

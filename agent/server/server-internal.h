@@ -356,6 +356,7 @@ struct storage {
 	char *mount_point;
 	unsigned int users;
 	bool is_mount; /* by now, and not a mere directory */
+	bool is_share; /* of the host's files, with nothing of its own */
 };
 
 /* What one request asks for, between its reservation and its mounting. */
