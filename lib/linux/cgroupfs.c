@@ -236,6 +236,14 @@ int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret)
 	return 0;
 }
 
+int cgroupfs_open(int dirfd, const char *path, const char *file)
+{
+	cleanup_free char *name = join(path, file);
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int cgroupfs_write(int dirfd, const char *path, const char *file, const char *value)
 {
 	cleanup_free char *name = join(path, file);
@@ -261,12 +269,11 @@ bool cgroupfs_has_event(int dirfd, const char *path, const char *file, const cha
 int cgroupfs_wait_event(int dirfd, const char *path, const char *file, const char *key, bool wanted,
 			long long deadline_ms)
 {
-	cleanup_free char *name = join(path, file);
-	cleanup_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	cleanup_fd int fd = cgroupfs_open(dirfd, path, file);
 	char text[512];
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	for (;;) {
 		struct pollfd changed = { .fd = fd, .events = POLLPRI };
 		ssize_t n = pread(fd, text, sizeof(text) - 1, 0);

@@ -43,7 +43,9 @@ int cgroupfs_open_mount(const struct cgroupfs_mount *mount);
  * all others. */
 int cgroupfs_find_v2_only(struct cgroupfs_mount **ret);
 
-/* A short file of cgroup @path ("" for @dirfd itself), without the newline at its end. */
+/* A file of cgroup @path ("" for @dirfd itself), for reading. */
+int cgroupfs_open(int dirfd, const char *path, const char *file);
+/* A short file of it, without the newline at its end. */
 int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret);
 /* One write(2) to it. */
 int cgroupfs_write(int dirfd, const char *path, const char *file, const char *value);
