@@ -45,12 +45,14 @@ void image_pack(const char *agent, size_t agent_len, const struct image_module *
 	cleanup_cpio struct cpio cpio = CPIO_INIT;
 
 	/* What the kernel opens as the first standard streams. The agent makes its directories in a
-	 * root of its own, and leaves this one behind if there is nothing more in it. */
+	 * root of its own, and leaves this one behind where it is told that there is nothing more. */
 	cpio_add_dir(&cpio, "dev", 0755);
 	cpio_add_char_device(&cpio, "dev/console", 0600, 5, 1);
 	cpio_add_file(&cpio, "init", 0755, agent, agent_len);
 	if (count)
 		cpio_add_dir(&cpio, "modules", 0755);
+	else
+		cpio_add_file(&cpio, "agent-alone", 0644, "", 0);
 	for (size_t i = 0; i < count; i++) {
 		cleanup_free char *path = xasprintf("modules/%s.ko", modules[i].name);
 

@@ -38,15 +38,18 @@ struct container *container_find(struct agent_server *server, const char *id, st
 	return NULL;
 }
 
-/* Not where the whole guest ends. */
-static void remove_cgroup(struct container *container)
+void container_hold_mounts(struct container *container, pid_t init)
 {
-	const struct agent_server *server = container->server;
+	container->mounts_fd = sandbox_open_namespace(init, "mnt");
+}
+
+/* What takes the kernel its time: not where the whole guest ends. */
+static void release_kernel_objects(struct container *container)
+{
 	struct error err = ERROR_INIT;
 
-	if (!container->cgroup || (server->is_ending && server->options.is_guest))
-		return;
-	if (cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
+	close_fdp(&container->mounts_fd);
+	if (container->cgroup && cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
 		log_warning("container '%s': %s", container->id, err.msg);
 }
 
@@ -59,7 +62,8 @@ void container_destroy(struct container *container)
 		process_free(container->processes);
 	if (container->start_fd >= 0)
 		close(container->start_fd);
-	remove_cgroup(container);
+	if (!sandbox_ends_guest(server))
+		release_kernel_objects(container);
 	oom_unwatch(container);
 	cgroup_free(container->cgroup);
 	storage_remove(server, container->mounts);

@@ -190,7 +190,7 @@ static void drop_namespace(struct oci_config *config, enum oci_namespace_type ty
 	l->namespaces_count = kept;
 }
 
-static int open_namespace(pid_t pid, const char *name)
+int sandbox_open_namespace(pid_t pid, const char *name)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/ns/%s", (int)pid, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -231,9 +231,9 @@ static int make_namespaces(struct sandbox *sandbox, struct error *err)
 	close(ends[1]);
 	r = pid < 0 ? steal_pid(&pid) : read_exact(ends[0], &c, 1);
 	if (r == 0)
-		r = fds[OCI_NS_IPC] = open_namespace(pid, "ipc");
+		r = fds[OCI_NS_IPC] = sandbox_open_namespace(pid, "ipc");
 	if (r >= 0)
-		r = fds[OCI_NS_UTS] = open_namespace(pid, "uts");
+		r = fds[OCI_NS_UTS] = sandbox_open_namespace(pid, "uts");
 	close(ends[0]);
 	return r < 0 ? error_sys(err, r, "make the sandbox's namespaces") : 0;
 }
@@ -273,7 +273,7 @@ void sandbox_note_init(struct agent_server *server, pid_t pid)
 	int *fd = &server->sandbox.namespaces[OCI_NS_PID];
 
 	if (*fd < 0)
-		*fd = open_namespace(pid, "pid");
+		*fd = sandbox_open_namespace(pid, "pid");
 }
 
 /* DestroySandbox */
@@ -283,6 +283,11 @@ static void on_goodbye(void *ctx)
 	struct agent_server *server = ctx;
 
 	loop_quit(server->loop, 0);
+}
+
+bool sandbox_ends_guest(const struct agent_server *server)
+{
+	return server->is_ending && server->options.is_guest;
 }
 
 static void begin_goodbye(struct agent_server *server)

@@ -276,6 +276,7 @@ struct container {
 	enum stop_hooks stop_hooks;
 	int start_fd;  /* a byte in here starts the init; -1 once that was done */
 	char **mounts; /* storages to release, in order of mounting */
+	int mounts_fd; /* its mount namespace, or -1 */
 	struct process *init;
 	struct process *processes; /* init included */
 	struct cgroup_oom *oom; /* NULL: not watched */
@@ -293,6 +294,9 @@ struct container *container_find(struct agent_server *server, const char *id, st
 struct container *container_find_any(struct agent_server *server, const char *id);
 /* A process was reaped: a removal may be complete. The container may be gone afterwards. */
 void container_check(struct container *container);
+/* Its mounts go with it and not with its init, whose end would be heard of later: the kernel takes
+ * them apart, and waits between, before it tells that a process has ended. */
+void container_hold_mounts(struct container *container, pid_t init);
 /* Kills everything and begins the removal; the container may be gone afterwards. */
 void container_begin_removal(struct container *container);
 /* Everything that was made for it, at whatever stage it is. Its processes have exited, or are to
@@ -439,12 +443,16 @@ int sandbox_bring_up_loopback(const struct agent_server *server, struct error *e
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int sandbox_destroy(struct rpc_call *call, const void *request, void *response, struct error *err);
+/* Whether the guest ends with the sandbox, as it is just doing: what is only the kernel's may stay. */
+bool sandbox_ends_guest(const struct agent_server *server);
 /* The last container is gone. */
 void sandbox_check(struct agent_server *server);
 /* Namespaces that a container shares with its sandbox. @is_kata: as Kata's agent arranges them,
  * whatever the configuration says. */
 int sandbox_arrange(struct agent_server *server, struct oci_config *config, bool is_kata,
 		    bool has_shared_pids, struct error *err);
+/* A descriptor of a process's namespace ("pid", "mnt" …), or -errno. */
+int sandbox_open_namespace(pid_t pid, const char *name);
 /* A container was made; the first one's pid namespace is the one that is shared. */
 void sandbox_note_init(struct agent_server *server, pid_t pid);
 void sandbox_done(struct agent_server *server);

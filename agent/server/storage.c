@@ -379,7 +379,7 @@ void storage_set_done(struct storage_set *set)
  * user waits for several grace periods of the kernel. */
 static bool is_left(const struct agent_server *server, const struct storage *storage)
 {
-	return storage->is_share && server->is_ending && server->options.is_guest;
+	return storage->is_share && sandbox_ends_guest(server);
 }
 
 static void remove_one(struct agent_server *server, const char *mount_point)

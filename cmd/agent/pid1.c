@@ -23,6 +23,7 @@
 #include "lib/base/str.h"
 
 #define NEW_ROOT "/newroot"
+#define ALONE_MARK "/agent-alone" /* of moat-image, which knows what it has packed */
 #define COMMAND_LINE_MAX 65536
 #define CONFIG_FILE_MAX 65536
 
@@ -154,12 +155,16 @@ static bool has_more(DIR *dir)
  * was, as far as the agent has nothing of its own there. */
 static int keep_image(void *ctx, struct error *err)
 {
-	cleanup_dir DIR *dir = opendir("/");
-	cleanup_fd int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = NULL;
+	cleanup_fd int root = -1;
 	struct dirent *entry;
 
+	if (access(ALONE_MARK, F_OK) == 0)
+		return 0;
+	dir = opendir("/");
 	if (dir && !has_more(dir))
 		return 0;
+	root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (!dir || root < 0 || mkdirat(root, &INITRAMFS[1], 0700) < 0 ||
 	    mount("/", NEW_ROOT INITRAMFS, NULL, MS_BIND, NULL) < 0)
 		return error_sys(err, errno, "keep the image in '%s'", INITRAMFS);

@@ -218,6 +218,14 @@ int cgroupfs_find_v2_only(struct cgroupfs_mount **ret)
 	return 0;
 }
 
+int cgroupfs_find_mounts(struct cgroupfs_mount **ret, size_t *ret_count)
+{
+	int r = cgroupfs_find_v2_only(ret);
+
+	*ret_count = 1;
+	return r == -ENOENT ? cgroupfs_read_mounts(ret, ret_count) : r;
+}
+
 static char *join(const char *path, const char *file)
 {
 	return xasprintf("%s%s%s", path, *path ? "/" : "", file);

@@ -30,6 +30,9 @@ struct cgroupfs_mount {
 int cgroupfs_parse_mounts(const char *mountinfo, struct cgroupfs_mount **ret, size_t *ret_count);
 /* The same for this process. */
 int cgroupfs_read_mounts(struct cgroupfs_mount **ret, size_t *ret_count);
+/* The same without the list of all mounts on a host that has v2 only, at the one place where
+ * everybody looks. What the list says besides (root, options) is missing then. */
+int cgroupfs_find_mounts(struct cgroupfs_mount **ret, size_t *ret_count);
 void cgroupfs_mount_done(struct cgroupfs_mount *mount);
 void cgroupfs_free_mounts(struct cgroupfs_mount *mounts, size_t count);
 
