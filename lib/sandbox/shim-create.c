@@ -725,14 +725,14 @@ static int start_at_once(void *ctx, struct error *err)
 
 /* The cheap refusals first, then what the host gives, then the guest. Files are shared after the
  * network is entered, since a namespace's path may be one that our mount namespace would hide;
- * the VMM starts when both are as it shall have them, and before the host is out of sight. */
+ * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
+ * does not need is made while it boots. */
 static const struct step owner_steps[] = {
 	{ NULL, plan },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
 	{ NULL, take_rights },
 	{ "network namespace", enter_network },
-	{ "ports", open_ports, close_ports },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },
 	{ "shared files", leave_host },
@@ -743,6 +743,7 @@ static const struct step owner_steps[] = {
 	{ "network", make_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
+	{ "ports", open_ports, close_ports },
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
@@ -807,6 +808,7 @@ static void end_sandbox(struct creation *c)
 		return;
 	if (call(c, AGENT_DESTROY_SANDBOX, &request, DESTROY_TIMEOUT_MS, &err) < 0)
 		log_debug("destroy sandbox: %s", err.msg);
+	vm_kill(&c->vm);
 }
 
 static int stand(struct creation *c)
