@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -94,6 +95,7 @@ int container_start(struct rpc_call *call, const void *request, void *response, 
 		return error_set(err, -EBUSY, "container '%s' has stopped", container->id);
 	r = write_all(container->start_fd, "", 1);
 	close(steal_fd(&container->start_fd));
+	agent_point(AGENT_POINT_PROGRAM);
 	return r < 0 ? error_sys(err, r, "start container '%s'", container->id)
 		     : guest_hooks_after_start(container, call);
 }

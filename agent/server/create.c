@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "agent/server/spec.h"
 #include "lib/base/error.h"
@@ -275,6 +276,7 @@ static void on_done(void *ctx, const struct worker_result *result)
 		rpc_fail_all(&creators, &err);
 		return;
 	}
+	agent_point(AGENT_POINT_CONTAINER);
 	sandbox_note_init(container->server, result->pid);
 	container_hold_mounts(container, result->pid);
 	oom_watch(container);

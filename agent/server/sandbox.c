@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -122,6 +123,7 @@ static void on_done(void *ctx, const struct worker_result *result)
 		storage_remove(server, steal_ptr(&sandbox->mounts));
 		free(steal_ptr(&sandbox->id));
 	}
+	agent_point(AGENT_POINT_SANDBOX);
 	rpc_finish_all(&sandbox->creators, &result->err);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/server/options.h"
+#include "agent/server/points.h"
 #include "agent/server/server.h"
 #include "cmd/agent/agent.h"
 #include "lib/base/error.h"
@@ -268,10 +269,13 @@ static int serve(struct error *err)
 	struct boot boot = { 0 };
 	struct agent_server *server;
 	struct loop *loop;
-	int r = steps_run(boot_steps, ARRAY_SIZE(boot_steps), &boot, err);
+	int r;
 
+	agent_point(AGENT_POINT_STARTED);
+	r = steps_run(boot_steps, ARRAY_SIZE(boot_steps), &boot, err);
 	if (r < 0)
 		return r;
+	agent_point(AGENT_POINT_MOUNTED);
 	r = loop_new(&loop);
 	if (r < 0)
 		return error_sys(err, r, "make event loop");
@@ -279,6 +283,7 @@ static int serve(struct error *err)
 	r = agent_server_new(loop, &options, &server, err);
 	if (r == 0)
 		r = listen_channel(server, &boot.options, err);
+	agent_point(AGENT_POINT_LISTENING);
 	return r < 0 ? r : loop_run(loop);
 }
 

@@ -7,7 +7,7 @@ struct error;
 
 /*
  * A procedure as a table of steps. steps_run() runs them in order and traces each one (log level
- * debug). When one fails, its error is wrapped with its name, and the steps before it are undone
+ * debug; `--timing` those that have a name). When one fails, its error is wrapped with its name, and the steps before it are undone
  * backwards; a step undoes its own half-done work itself.
  */
 struct step {
