@@ -45,7 +45,7 @@ void image_pack(const char *agent, size_t agent_len, const struct image_module *
 	cleanup_cpio struct cpio cpio = CPIO_INIT;
 
 	/* What the kernel opens as the first standard streams. The agent makes its directories in a
-	 * root of its own, and leaves this one behind where it is told that there is nothing more. */
+	 * root of its own, and leaves this one behind if it is told that nothing else is in it. */
 	cpio_add_dir(&cpio, "dev", 0755);
 	cpio_add_char_device(&cpio, "dev/console", 0600, 5, 1);
 	cpio_add_file(&cpio, "init", 0755, agent, agent_len);

@@ -140,6 +140,18 @@ static void set_text(char **to, const char *text)
 	*to = text && *text ? xstrdup(text) : NULL;
 }
 
+/* A guest that was just booted has nothing else to do, and a child costs it more than its work. */
+static bool is_quick(const struct agent_server *server, const grpc_CreateSandboxRequest *req)
+{
+	if (!server->options.is_guest || server->containers || server->worker.jobs ||
+	    req->kernel_modules_count)
+		return false;
+	for (size_t i = 0; i < req->storages_count; i++)
+		if (!storage_is_share(&req->storages[i]))
+			return false;
+	return true;
+}
+
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_CreateSandboxRequest *req = request;
@@ -154,7 +166,10 @@ int sandbox_create(struct rpc_call *call, const void *request, void *response, s
 	sandbox->has_shared_pids = req->sandbox_pidns;
 	sandbox->request = rpc_take_request(call);
 	(void)rpc_wait(call, &sandbox->creators);
-	worker_add(server, &task, server);
+	if (is_quick(server, sandbox->request))
+		worker_do(&task, server);
+	else
+		worker_add(server, &task, server);
 	return RPC_LATER;
 }
 

@@ -122,6 +122,8 @@ struct worker {
 };
 
 void worker_add(struct agent_server *server, const struct worker_task *task, void *ctx);
+/* Here and now, without a child: for what has nobody to keep waiting. */
+void worker_do(const struct worker_task *task, void *ctx);
 /* At once, in a worker of its own: for what touches nothing that others share. */
 void worker_add_beside(struct agent_server *server, const struct worker_task *task, void *ctx);
 /* Nobody wants it any more: it fails soon. */
@@ -378,6 +380,8 @@ struct storage_set {
 int storage_reserve(struct agent_server *server, const grpc_Storage *items, size_t count,
 		    const char *container_id, struct storage_set *ret, char ***mounts,
 		    struct error *err);
+/* Of the host's files: nothing that has to be waited for. */
+bool storage_is_share(const grpc_Storage *storage);
 /* In a worker: mounts those that are new, in order, and counts all it has passed. */
 int storage_mount(const struct storage_set *set, size_t *count, struct error *err);
 /* In the agent, after that: what was mounted is to be unmounted by storage_remove(), which undoes a
@@ -443,7 +447,7 @@ int sandbox_bring_up_loopback(const struct agent_server *server, struct error *e
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int sandbox_destroy(struct rpc_call *call, const void *request, void *response, struct error *err);
-/* Whether the guest ends with the sandbox, as it is just doing: what is only the kernel's may stay. */
+/* Whether the guest ends with the sandbox, just now: what is only the kernel's may stay. */
 bool sandbox_ends_guest(const struct agent_server *server);
 /* The last container is gone. */
 void sandbox_check(struct agent_server *server);

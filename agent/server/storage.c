@@ -260,6 +260,13 @@ static const struct driver *find_driver(const char *name)
 	return NULL;
 }
 
+bool storage_is_share(const grpc_Storage *storage)
+{
+	const struct driver *driver = find_driver(storage->driver);
+
+	return driver && driver->is_share;
+}
+
 static struct storage **find_storage(struct agent_server *server, const char *mount_point)
 {
 	struct storage **p = &server->storages;
