@@ -211,6 +211,8 @@ struct hypervisor {
 extern const struct hypervisor hypervisor_qemu;
 const struct hypervisor *hypervisor_find(const char *name); /* NULL: no such driver */
 
+/* Tells it to end by SIGKILL, for a caller who has other things to do until hv_stop(). */
+void hv_kill(const struct hv_vm *vm);
 /* Ends it with SIGKILL and reaps it. Safe on a zeroed one. */
 void hv_stop(struct hv_vm *vm);
 

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -457,6 +458,7 @@ int metrics_get(struct rpc_call *call, const void *request, void *response, stru
 		    "# HELP kata_agent_scrape_count Metrics scrape count.\n"
 		    "# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count %" PRIu64 "\n",
 		    ++call->server->scrapes);
+	agent_points_add(&sb);
 	add_agent(&sb);
 	for (size_t i = 0; i < ARRAY_SIZE(agent_files); i++)
 		add_fields(&sb, &agent_files[i]);

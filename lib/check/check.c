@@ -25,8 +25,8 @@ static const struct check_field *const fields[] = {
 	&check_machine, &check_guest,	   &check_moat,	   &check_engines,
 };
 
-static void add(struct check *c, enum check_verdict verdict, char *cure, const char *fmt,
-		va_list args)
+__attribute__((format(printf, 4, 0))) static void add(struct check *c, enum check_verdict verdict,
+						      char *cure, const char *fmt, va_list args)
 {
 	struct check_report *report = c->report;
 	char *text = NULL;

@@ -317,3 +317,17 @@ clean_up() {
   new_mounts | sort -r | xargs -r -n 1 umount -l 2>/dev/null || true
   our_cgroups | sort -r | xargs -r rmdir 2>/dev/null || true
 }
+
+# --- programs of the tests' own -----------------------------------------------------------------
+
+LIBRARY=${BATS_TEST_FILENAME%/*}/../lib
+
+# compile NAME: a static program from tests/lib, beneath the file's directory.
+compile() {
+  local program=$BATS_FILE_TMPDIR/$1
+  [ -x "$program" ] || cc -O1 -static -D_GNU_SOURCE -o "$program" "$LIBRARY/$1.c"
+}
+
+needs_compiler() {
+  command -v cc >/dev/null || skip "no C compiler for the test's own programs"
+}
