@@ -99,12 +99,18 @@ char *hv_kernel_command_line(const struct hv_config *config)
 	return hv_kernel_command_line_for(hv_host_arch(), config);
 }
 
+void hv_kill(const struct hv_vm *vm)
+{
+	/* By descriptor: the pid may be another process's once somebody reaped ours. */
+	if (vm->pid > 0)
+		(void)syscall(SYS_pidfd_send_signal, vm->pidfd, SIGKILL, NULL, 0);
+}
+
 void hv_stop(struct hv_vm *vm)
 {
 	if (vm->pid <= 0)
 		return;
-	/* By descriptor: the pid may be another process's once somebody reaped ours. */
-	(void)syscall(SYS_pidfd_send_signal, vm->pidfd, SIGKILL, NULL, 0);
+	hv_kill(vm);
 	while (waitid(P_PIDFD, (id_t)vm->pidfd, NULL, WEXITED) < 0 && errno == EINTR)
 		;
 	close_fdp(&vm->pidfd);

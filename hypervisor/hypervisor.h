@@ -171,6 +171,8 @@ struct hv_watch;
 struct hypervisor {
 	const char *name;
 	unsigned int features;
+	/* Its program on this host, or on the one whose root directory is at @root (else ""). */
+	int (*find_program)(const char *root, char **ret, struct error *err);
 	/* The program (by name when config->program is NULL) and its arguments as a strv,
 	 * descriptors by number. Pure. */
 	int (*plan)(const struct hv_config *config, char ***ret_argv, struct error *err);
@@ -209,6 +211,8 @@ struct hypervisor {
 extern const struct hypervisor hypervisor_qemu;
 const struct hypervisor *hypervisor_find(const char *name); /* NULL: no such driver */
 
+/* Tells it to end by SIGKILL, for a caller who has other things to do until hv_stop(). */
+void hv_kill(const struct hv_vm *vm);
 /* Ends it with SIGKILL and reaps it. Safe on a zeroed one. */
 void hv_stop(struct hv_vm *vm);
 

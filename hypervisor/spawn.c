@@ -22,13 +22,44 @@ static const char *const search_path[] = {
 	"/usr/lib/qemu",
 };
 
-int hv_find_program(const char *const *names, char **ret, struct error *err)
+/* Where distributions put it. The C one always lies in QEMU's own directory, which is how the two
+ * are told apart without running them. */
+static const struct {
+	const char *path;
+	bool is_rust;
+} virtiofsds[] = {
+	{ "/usr/libexec/virtiofsd", true },
+	{ "/usr/lib/virtiofsd", true },
+	{ "/usr/bin/virtiofsd", true },
+	{ "/usr/lib/qemu/virtiofsd", false },
+};
+
+static bool is_program(const char *root, const char *path)
+{
+	cleanup_free char *whole = xasprintf("%s%s", root, path);
+
+	return access(whole, X_OK) == 0;
+}
+
+const char *hv_find_virtiofsd(const char *root, bool *ret_is_rust)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(virtiofsds); i++) {
+		if (!is_program(root, virtiofsds[i].path))
+			continue;
+		if (ret_is_rust)
+			*ret_is_rust = virtiofsds[i].is_rust;
+		return virtiofsds[i].path;
+	}
+	return NULL;
+}
+
+int hv_find_program(const char *root, const char *const *names, char **ret, struct error *err)
 {
 	for (const char *const *name = names; *name; name++) {
 		for (size_t i = 0; i < ARRAY_SIZE(search_path); i++) {
 			cleanup_free char *path = xasprintf("%s/%s", search_path[i], *name);
 
-			if (access(path, X_OK) == 0) {
+			if (is_program(root, path)) {
 				*ret = steal_ptr(&path);
 				return 0;
 			}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/annotations.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "lib/base/error.h"
@@ -11,18 +12,63 @@
 #define RAW_FILTER "run.oci.seccomp_bpf_data"
 #define STRICT_FILTER "run.oci.seccomp_fail_unknown_syscall"
 
-static bool is_ignored(const struct oci_config *config, const char *name)
+/*
+ * All that are asked for, and so the list of `features` of what an image should not choose: names,
+ * or beginnings of names that end in a dot (features.md, "Unsafe annotations in config.json"). That
+ * of CRIU's configuration is never read, but engines that save containers are to keep it away from
+ * the runtimes that do.
+ */
+static const char *const meaningful[] = {
+	"io.container.manager",
+	"io.katacontainers.config.hypervisor.",
+	"io.kubernetes.cri-o.ContainerType",
+	"io.kubernetes.cri-o.PodLinuxResources",
+	"io.kubernetes.cri-o.SandboxID",
+	"io.kubernetes.cri.container-type",
+	"io.kubernetes.cri.sandbox-cpu-period",
+	"io.kubernetes.cri.sandbox-cpu-quota",
+	"io.kubernetes.cri.sandbox-id",
+	"io.kubernetes.cri.sandbox-memory",
+	"io.moat.",
+	"org.criu.",
+	"org.systemd.property.",
+	"pod-linux-resources.crio.io",
+	"run.oci.",
+	NULL,
+};
+
+static bool is_named_by(const char *pattern, const char *name)
+{
+	return str_ends_with(pattern, ".") ? str_after(name, pattern) != NULL
+					   : streq(name, pattern);
+}
+
+static bool is_meaningful(const char *name)
+{
+	for (size_t i = 0; meaningful[i]; i++)
+		if (is_named_by(meaningful[i], name))
+			return true;
+	return false;
+}
+
+const char *const *oci_annotations_meaningful(void)
+{
+	return meaningful;
+}
+
+bool oci_annotation_is_ignored(const struct oci_config *config, const char *name)
 {
 	strv_each(pattern, config->ignored_annotations)
-		if (str_ends_with(pattern, ".") ? str_after(name, pattern) != NULL
-						: streq(name, pattern))
+		if (is_named_by(pattern, name))
 			return true;
 	return false;
 }
 
 const char *oci_annotation(const struct oci_config *config, const char *name)
 {
-	return is_ignored(config, name) ? NULL : string_map_get(&config->annotations, name);
+	assert(is_meaningful(name));
+	return oci_annotation_is_ignored(config, name) ? NULL
+						       : string_map_get(&config->annotations, name);
 }
 
 bool oci_annotation_is_true(const struct oci_config *config, const char *name)

@@ -13,7 +13,14 @@ struct oci_config;
  * switched off still shows in the state.
  */
 
-/* The value of one that counts, or NULL. Whoever acts upon an annotation asks for it here. */
+/* Names, and beginnings of names that end in a dot; NULL at the end. */
+const char *const *oci_annotations_meaningful(void);
+
+/* Whatever its name. */
+bool oci_annotation_is_ignored(const struct oci_config *config, const char *name);
+
+/* The value of one that counts, or NULL. Whoever acts upon an annotation asks for it here, and has
+ * it among those above. */
 const char *oci_annotation(const struct oci_config *config, const char *name);
 
 /* Of one whose every value but "0" means yes. */

@@ -464,6 +464,17 @@ const struct oci_namespace *oci_linux_find_namespace(const struct oci_linux *lin
 	return NULL;
 }
 
+bool oci_id_on_host(const struct oci_id_mapping *mappings, size_t count, uint32_t id, uint32_t *ret)
+{
+	for (size_t i = 0; i < count; i++)
+		if (id >= mappings[i].container_id &&
+		    id - mappings[i].container_id < mappings[i].size) {
+			*ret = mappings[i].host_id + (id - mappings[i].container_id);
+			return true;
+		}
+	return false;
+}
+
 const struct oci_namespace *oci_namespace_find(const struct oci_config *config,
 					       enum oci_namespace_type type)
 {

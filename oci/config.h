@@ -539,6 +539,9 @@ bool oci_seccomp_notifies(const struct oci_seccomp *seccomp);
 /* The entry of @type in linux.namespaces, or NULL when the container shares the runtime's. */
 const struct oci_namespace *oci_namespace_find(const struct oci_config *config,
 					       enum oci_namespace_type type);
+/* What @id of the container is on the host; false: it has no such id. */
+bool oci_id_on_host(const struct oci_id_mapping *mappings, size_t count, uint32_t id,
+		    uint32_t *ret);
 const struct oci_namespace *oci_linux_find_namespace(const struct oci_linux *linux_,
 						     enum oci_namespace_type type);
 

@@ -5,9 +5,6 @@
 #include "agent/image/kconfig.h"
 #include "lib/base/str.h"
 
-/* Where the agent mounts; and what the kernel opens as its first standard streams. */
-static const char *const directories[] = { "dev", "proc", "sys", "run", "tmp", "modules" };
-
 static void add_list(struct cpio *cpio, const char *name, const struct strbuf *list)
 {
 	if (list->len)
@@ -47,10 +44,15 @@ void image_pack(const char *agent, size_t agent_len, const struct image_module *
 {
 	cleanup_cpio struct cpio cpio = CPIO_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
-		cpio_add_dir(&cpio, directories[i], 0755);
+	/* What the kernel opens as the first standard streams. The agent makes its directories in a
+	 * root of its own, and leaves this one behind if it is told that nothing else is in it. */
+	cpio_add_dir(&cpio, "dev", 0755);
 	cpio_add_char_device(&cpio, "dev/console", 0600, 5, 1);
 	cpio_add_file(&cpio, "init", 0755, agent, agent_len);
+	if (count)
+		cpio_add_dir(&cpio, "modules", 0755);
+	else
+		cpio_add_file(&cpio, "agent-alone", 0644, "", 0);
 	for (size_t i = 0; i < count; i++) {
 		cleanup_free char *path = xasprintf("modules/%s.ko", modules[i].name);
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -38,18 +39,32 @@ struct container *container_find(struct agent_server *server, const char *id, st
 	return NULL;
 }
 
+void container_hold_mounts(struct container *container, pid_t init)
+{
+	container->mounts_fd = sandbox_open_namespace(init, "mnt");
+}
+
+/* What takes the kernel its time: not where the whole guest ends. */
+static void release_kernel_objects(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	close_fdp(&container->mounts_fd);
+	if (container->cgroup && cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
+		log_warning("container '%s': %s", container->id, err.msg);
+}
+
 void container_destroy(struct container *container)
 {
 	struct agent_server *server = container->server;
-	struct error err = ERROR_INIT;
 	struct container **p;
 
 	while (container->processes)
 		process_free(container->processes);
 	if (container->start_fd >= 0)
 		close(container->start_fd);
-	if (container->cgroup && cgroup_remove(container->cgroup, CGROUP_REMOVE_MS, &err) < 0)
-		log_warning("container '%s': %s", container->id, err.msg);
+	if (!sandbox_ends_guest(server))
+		release_kernel_objects(container);
 	oom_unwatch(container);
 	cgroup_free(container->cgroup);
 	storage_remove(server, container->mounts);
@@ -80,6 +95,7 @@ int container_start(struct rpc_call *call, const void *request, void *response, 
 		return error_set(err, -EBUSY, "container '%s' has stopped", container->id);
 	r = write_all(container->start_fd, "", 1);
 	close(steal_fd(&container->start_fd));
+	agent_point(AGENT_POINT_PROGRAM);
 	return r < 0 ? error_sys(err, r, "start container '%s'", container->id)
 		     : guest_hooks_after_start(container, call);
 }

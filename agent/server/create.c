@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "agent/server/spec.h"
 #include "lib/base/error.h"
@@ -175,8 +176,10 @@ static int make_cgroup(void *ctx, struct error *err)
 	struct cgroup *cg;
 	int r = cgroup_open(c->cgroup_path, &cg, err);
 
-	if (r == 0)
+	if (r == 0) {
+		cg->is_frugal = !cgroup_plan_is_writable(c->container->config);
 		r = cgroup_create(cg, err);
+	}
 	if (r < 0) /* it may be somebody else's: not ours to remove */
 		return r;
 	c->progress->has_cgroup = true;
@@ -273,7 +276,9 @@ static void on_done(void *ctx, const struct worker_result *result)
 		rpc_fail_all(&creators, &err);
 		return;
 	}
+	agent_point(AGENT_POINT_CONTAINER);
 	sandbox_note_init(container->server, result->pid);
+	container_hold_mounts(container, result->pid);
 	oom_watch(container);
 	while (creators)
 		rpc_reply(creators, &response);
@@ -309,6 +314,7 @@ int container_create(struct rpc_call *call, const void *request, void *response,
 	container->server = server;
 	container->id = xstrdup(req->container_id);
 	container->start_fd = -1;
+	container->mounts_fd = -1;
 	container->creation = xcalloc(1, sizeof(*container->creation));
 	*container->creation = (struct creation){
 		.container = container,

@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -270,6 +271,7 @@ int metrics_get(struct rpc_call *call, const void *request, void *response, stru
 	add_disks(m);
 	add_volumes(m);
 	metrics_write(m, &sb);
+	agent_points_add(&sb);
 	ret->metrics = strbuf_steal(&sb);
 	return 0;
 }

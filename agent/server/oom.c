@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
-#include <sys/epoll.h>
 
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
@@ -78,8 +77,9 @@ void oom_watch(struct container *container)
 	int r = cgroup_oom_open(container->cgroup, &container->oom, &err);
 
 	if (r == 0)
-		r = loop_add_fd(container->server->loop, cgroup_oom_fd(container->oom), EPOLLIN,
-				on_oom, container, &container->oom_source);
+		r = loop_add_fd(container->server->loop, cgroup_oom_fd(container->oom),
+				cgroup_oom_events(container->oom), on_oom, container,
+				&container->oom_source);
 	if (r < 0) {
 		log_warning("container '%s': nobody will know if it runs out of memory: %s",
 			    container->id, err.msg);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -202,8 +203,10 @@ void processes_reap(struct agent_server *server)
 		process->status = exit_code_of(status);
 		if (process->container->is_removing)
 			stdio_cut(&process->io);
-		if (process->is_init)
+		if (process->is_init) {
+			agent_point(AGENT_POINT_EXIT);
 			oom_check(process->container); /* who waits is to know why it ended */
+		}
 		process_linger(process);
 		process_check(process);
 	}

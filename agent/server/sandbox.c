@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "agent/server/points.h"
 #include "agent/server/server-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -122,6 +123,7 @@ static void on_done(void *ctx, const struct worker_result *result)
 		storage_remove(server, steal_ptr(&sandbox->mounts));
 		free(steal_ptr(&sandbox->id));
 	}
+	agent_point(AGENT_POINT_SANDBOX);
 	rpc_finish_all(&sandbox->creators, &result->err);
 }
 
@@ -138,6 +140,18 @@ static void set_text(char **to, const char *text)
 	*to = text && *text ? xstrdup(text) : NULL;
 }
 
+/* A guest that was just booted has nothing else to do, and a child costs it more than its work. */
+static bool is_quick(const struct agent_server *server, const grpc_CreateSandboxRequest *req)
+{
+	if (!server->options.is_guest || server->containers || server->worker.jobs ||
+	    req->kernel_modules_count)
+		return false;
+	for (size_t i = 0; i < req->storages_count; i++)
+		if (!storage_is_share(&req->storages[i]))
+			return false;
+	return true;
+}
+
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_CreateSandboxRequest *req = request;
@@ -152,7 +166,10 @@ int sandbox_create(struct rpc_call *call, const void *request, void *response, s
 	sandbox->has_shared_pids = req->sandbox_pidns;
 	sandbox->request = rpc_take_request(call);
 	(void)rpc_wait(call, &sandbox->creators);
-	worker_add(server, &task, server);
+	if (is_quick(server, sandbox->request))
+		worker_do(&task, server);
+	else
+		worker_add(server, &task, server);
 	return RPC_LATER;
 }
 
@@ -190,7 +207,7 @@ static void drop_namespace(struct oci_config *config, enum oci_namespace_type ty
 	l->namespaces_count = kept;
 }
 
-static int open_namespace(pid_t pid, const char *name)
+int sandbox_open_namespace(pid_t pid, const char *name)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/ns/%s", (int)pid, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -231,9 +248,9 @@ static int make_namespaces(struct sandbox *sandbox, struct error *err)
 	close(ends[1]);
 	r = pid < 0 ? steal_pid(&pid) : read_exact(ends[0], &c, 1);
 	if (r == 0)
-		r = fds[OCI_NS_IPC] = open_namespace(pid, "ipc");
+		r = fds[OCI_NS_IPC] = sandbox_open_namespace(pid, "ipc");
 	if (r >= 0)
-		r = fds[OCI_NS_UTS] = open_namespace(pid, "uts");
+		r = fds[OCI_NS_UTS] = sandbox_open_namespace(pid, "uts");
 	close(ends[0]);
 	return r < 0 ? error_sys(err, r, "make the sandbox's namespaces") : 0;
 }
@@ -273,7 +290,7 @@ void sandbox_note_init(struct agent_server *server, pid_t pid)
 	int *fd = &server->sandbox.namespaces[OCI_NS_PID];
 
 	if (*fd < 0)
-		*fd = open_namespace(pid, "pid");
+		*fd = sandbox_open_namespace(pid, "pid");
 }
 
 /* DestroySandbox */
@@ -285,12 +302,19 @@ static void on_goodbye(void *ctx)
 	loop_quit(server->loop, 0);
 }
 
+bool sandbox_ends_guest(const struct agent_server *server)
+{
+	return server->is_ending && server->options.is_guest;
+}
+
 static void begin_goodbye(struct agent_server *server)
 {
 	const struct error gone = { -EIO, "the sandbox is gone" };
 
 	rpc_fail_all(&server->oom.waiters, &gone); /* nothing will ever happen again */
 	storage_remove(server, steal_ptr(&server->sandbox.mounts));
+	if (server->options.is_guest)
+		sync(); /* what is mounted still; nobody unmounts it any more */
 	if (!server->goodbye)
 		server->goodbye = loop_add_timer(server->loop, GOODBYE_MS, on_goodbye, server);
 }

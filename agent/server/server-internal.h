@@ -122,6 +122,8 @@ struct worker {
 };
 
 void worker_add(struct agent_server *server, const struct worker_task *task, void *ctx);
+/* Here and now, without a child: for what has nobody to keep waiting. */
+void worker_do(const struct worker_task *task, void *ctx);
 /* At once, in a worker of its own: for what touches nothing that others share. */
 void worker_add_beside(struct agent_server *server, const struct worker_task *task, void *ctx);
 /* Nobody wants it any more: it fails soon. */
@@ -276,6 +278,7 @@ struct container {
 	enum stop_hooks stop_hooks;
 	int start_fd;  /* a byte in here starts the init; -1 once that was done */
 	char **mounts; /* storages to release, in order of mounting */
+	int mounts_fd; /* its mount namespace, or -1 */
 	struct process *init;
 	struct process *processes; /* init included */
 	struct cgroup_oom *oom; /* NULL: not watched */
@@ -293,6 +296,9 @@ struct container *container_find(struct agent_server *server, const char *id, st
 struct container *container_find_any(struct agent_server *server, const char *id);
 /* A process was reaped: a removal may be complete. The container may be gone afterwards. */
 void container_check(struct container *container);
+/* Its mounts go with it and not with its init, whose end would be heard of later: the kernel takes
+ * them apart, and waits between, before it tells that a process has ended. */
+void container_hold_mounts(struct container *container, pid_t init);
 /* Kills everything and begins the removal; the container may be gone afterwards. */
 void container_begin_removal(struct container *container);
 /* Everything that was made for it, at whatever stage it is. Its processes have exited, or are to
@@ -356,6 +362,7 @@ struct storage {
 	char *mount_point;
 	unsigned int users;
 	bool is_mount; /* by now, and not a mere directory */
+	bool is_share; /* of the host's files, with nothing of its own */
 };
 
 /* What one request asks for, between its reservation and its mounting. */
@@ -373,6 +380,8 @@ struct storage_set {
 int storage_reserve(struct agent_server *server, const grpc_Storage *items, size_t count,
 		    const char *container_id, struct storage_set *ret, char ***mounts,
 		    struct error *err);
+/* Of the host's files: nothing that has to be waited for. */
+bool storage_is_share(const grpc_Storage *storage);
 /* In a worker: mounts those that are new, in order, and counts all it has passed. */
 int storage_mount(const struct storage_set *set, size_t *count, struct error *err);
 /* In the agent, after that: what was mounted is to be unmounted by storage_remove(), which undoes a
@@ -438,12 +447,16 @@ int sandbox_bring_up_loopback(const struct agent_server *server, struct error *e
 
 int sandbox_create(struct rpc_call *call, const void *request, void *response, struct error *err);
 int sandbox_destroy(struct rpc_call *call, const void *request, void *response, struct error *err);
+/* Whether the guest ends with the sandbox, just now: what is only the kernel's may stay. */
+bool sandbox_ends_guest(const struct agent_server *server);
 /* The last container is gone. */
 void sandbox_check(struct agent_server *server);
 /* Namespaces that a container shares with its sandbox. @is_kata: as Kata's agent arranges them,
  * whatever the configuration says. */
 int sandbox_arrange(struct agent_server *server, struct oci_config *config, bool is_kata,
 		    bool has_shared_pids, struct error *err);
+/* A descriptor of a process's namespace ("pid", "mnt" …), or -errno. */
+int sandbox_open_namespace(pid_t pid, const char *name);
 /* A container was made; the first one's pid namespace is the one that is shared. */
 void sandbox_note_init(struct agent_server *server, pid_t pid);
 void sandbox_done(struct agent_server *server);

@@ -232,9 +232,10 @@ static const struct driver {
 	const char *name;
 	int (*add)(const struct storage_set *set, const grpc_Storage *s, struct error *err);
 	bool is_mount;
+	bool is_share;
 } drivers[] = {
-	{ "9p", mount_9p, true },
-	{ "virtio-fs", mount_virtiofs, true },
+	{ "9p", mount_9p, true, true },
+	{ "virtio-fs", mount_virtiofs, true, true },
 	{ "blk", mount_block, true },
 	{ "mmioblk", mount_block, true },
 	{ "scsi", mount_block, true },
@@ -257,6 +258,13 @@ static const struct driver *find_driver(const char *name)
 		if (name && streq(drivers[i].name, name))
 			return &drivers[i];
 	return NULL;
+}
+
+bool storage_is_share(const grpc_Storage *storage)
+{
+	const struct driver *driver = find_driver(storage->driver);
+
+	return driver && driver->is_share;
 }
 
 static struct storage **find_storage(struct agent_server *server, const char *mount_point)
@@ -359,8 +367,12 @@ void storage_settle(struct agent_server *server, const struct storage_set *set, 
 	for (size_t i = 0; i < count; i++) {
 		struct storage *storage = *find_storage(server, set->items[i].mount_point);
 
-		if (set->is_new[i] && storage)
-			storage->is_mount = find_driver(set->items[i].driver)->is_mount;
+		const struct driver *driver = find_driver(set->items[i].driver);
+
+		if (!set->is_new[i] || !storage)
+			continue;
+		storage->is_mount = driver->is_mount;
+		storage->is_share = driver->is_share;
 	}
 }
 
@@ -370,13 +382,21 @@ void storage_set_done(struct storage_set *set)
 	*set = (struct storage_set)STORAGE_SET_INIT;
 }
 
+/* A share that the guest ends with is written back (sandbox.c) and left: to unmount it as the last
+ * user waits for several grace periods of the kernel. */
+static bool is_left(const struct agent_server *server, const struct storage *storage)
+{
+	return storage->is_share && sandbox_ends_guest(server);
+}
+
 static void remove_one(struct agent_server *server, const char *mount_point)
 {
 	struct storage **slot = find_storage(server, mount_point), *storage = *slot;
 
 	if (!storage || --storage->users)
 		return;
-	if (storage->is_mount && umount2(storage->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+	if (storage->is_mount && !is_left(server, storage) &&
+	    umount2(storage->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		log_warning("unmount '%s': %s", storage->mount_point, strerror(errno));
 	*slot = storage->next;
 	free(storage->mount_point);

@@ -79,13 +79,20 @@ static void finish(struct worker *w, struct worker_result *result)
 
 static void on_result(void *ctx, int fd, uint32_t events);
 
+/* Its failure is in the result. */
+static void run_task(const struct worker_task *task, void *ctx, struct worker_progress *progress,
+		     struct worker_result *result)
+{
+	if (task->run(ctx, progress, result) < 0 && !result->err.code)
+		(void)error_set(&result->err, -EIO, "%s: no reason was given", task->name);
+}
+
 static _Noreturn void be_child(const struct worker_job *job, struct worker_progress *progress,
 			       int fd)
 {
 	struct worker_result result = { .err = ERROR_INIT };
 
-	if (job->task->run(job->ctx, progress, &result) < 0 && !result.err.code)
-		(void)error_set(&result.err, -EIO, "%s: no reason was given", job->task->name);
+	run_task(job->task, job->ctx, progress, &result);
 	_exit(write(fd, &result, sizeof(result)) != (ssize_t)sizeof(result));
 }
 
@@ -161,6 +168,15 @@ static void take_result(struct worker *w)
 static void on_result(void *ctx, int fd, uint32_t events)
 {
 	take_result(ctx);
+}
+
+void worker_do(const struct worker_task *task, void *ctx)
+{
+	struct worker_result result = { .err = ERROR_INIT };
+
+	if (!task->begin || task->begin(ctx, &result.err) == 0)
+		run_task(task, ctx, &result.progress, &result);
+	task->on_done(ctx, &result);
 }
 
 void worker_poll(struct agent_server *server)

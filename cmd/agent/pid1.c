@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/server/options.h"
+#include "agent/server/points.h"
 #include "agent/server/server.h"
 #include "cmd/agent/agent.h"
 #include "lib/base/error.h"
@@ -23,6 +24,7 @@
 #include "lib/base/str.h"
 
 #define NEW_ROOT "/newroot"
+#define ALONE_MARK "/agent-alone" /* of moat-image, which knows what it has packed */
 #define COMMAND_LINE_MAX 65536
 #define CONFIG_FILE_MAX 65536
 
@@ -154,12 +156,16 @@ static bool has_more(DIR *dir)
  * was, as far as the agent has nothing of its own there. */
 static int keep_image(void *ctx, struct error *err)
 {
-	cleanup_dir DIR *dir = opendir("/");
-	cleanup_fd int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = NULL;
+	cleanup_fd int root = -1;
 	struct dirent *entry;
 
+	if (access(ALONE_MARK, F_OK) == 0)
+		return 0;
+	dir = opendir("/");
 	if (dir && !has_more(dir))
 		return 0;
+	root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (!dir || root < 0 || mkdirat(root, &INITRAMFS[1], 0700) < 0 ||
 	    mount("/", NEW_ROOT INITRAMFS, NULL, MS_BIND, NULL) < 0)
 		return error_sys(err, errno, "keep the image in '%s'", INITRAMFS);
@@ -263,10 +269,13 @@ static int serve(struct error *err)
 	struct boot boot = { 0 };
 	struct agent_server *server;
 	struct loop *loop;
-	int r = steps_run(boot_steps, ARRAY_SIZE(boot_steps), &boot, err);
+	int r;
 
+	agent_point(AGENT_POINT_STARTED);
+	r = steps_run(boot_steps, ARRAY_SIZE(boot_steps), &boot, err);
 	if (r < 0)
 		return r;
+	agent_point(AGENT_POINT_MOUNTED);
 	r = loop_new(&loop);
 	if (r < 0)
 		return error_sys(err, r, "make event loop");
@@ -274,6 +283,7 @@ static int serve(struct error *err)
 	r = agent_server_new(loop, &options, &server, err);
 	if (r == 0)
 		r = listen_channel(server, &boot.options, err);
+	agent_point(AGENT_POINT_LISTENING);
 	return r < 0 ? r : loop_run(loop);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,12 +15,14 @@
 #define PORTS_DIR "/sys/class/virtio-ports"
 #define PORT_WAIT_MS 10000
 
-static bool has_name(int ports_fd, const char *port, const char *name)
+#define FEW_DEVICES 8
+
+static bool has_name(const char *port, const char *name)
 {
-	cleanup_free char *path = xasprintf("%s/name", port);
+	cleanup_free char *path = xasprintf(PORTS_DIR "/%s/name", port);
 	cleanup_free char *text = NULL;
 
-	if (read_file_at(ports_fd, path, 256, &text, NULL) < 0)
+	if (read_file_at(AT_FDCWD, path, 256, &text, NULL) < 0)
 		return false;
 	text[strcspn(text, "\n")] = '\0';
 	return streq(text, name);
@@ -28,15 +31,21 @@ static bool has_name(int ports_fd, const char *port, const char *name)
 /* The device node ("/dev/vport0p1"), or NULL while there is none of that name. */
 static char *find_port(const char *name)
 {
-	cleanup_fd int fd = open(PORTS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_dir DIR *dir = NULL;
 	struct dirent *entry;
 
-	if (fd < 0)
-		return NULL;
-	dir = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+	/* Port 1 of the n-th device of a small machine: to list a directory for the first time
+	 * takes a kernel longer than to look for these. */
+	for (unsigned int n = 0; n < FEW_DEVICES; n++) {
+		char port[32];
+
+		(void)snprintf(port, sizeof(port), "vport%up1", n);
+		if (has_name(port, name))
+			return xasprintf("/dev/%s", port);
+	}
+	dir = opendir(PORTS_DIR);
 	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && has_name(fd, entry->d_name, name))
+		if (entry->d_name[0] != '.' && has_name(entry->d_name, name))
 			return xasprintf("/dev/%s", entry->d_name);
 	return NULL;
 }

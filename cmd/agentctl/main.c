@@ -9,6 +9,7 @@
 #include "agent/client/message-json.h"
 #include "agent/client/schema.h"
 #include "cmd/agentctl/help.h"
+#include "cmd/moat/grammar.h"
 #include "cmd/moat/options.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -202,6 +203,41 @@ static void print_help(char *const *words)
 	help_print_usage(&table);
 }
 
+static void offer_addresses(const struct grammar_place *place)
+{
+	cleanup_free char *root = place->root ? xstrdup(place->root) : NULL;
+	cleanup_strv char **ids = NULL;
+
+	grammar_offer(place, "vsock://", "CID[:PORT]");
+	grammar_offer(place, "hvsock://", "a socket that wants CONNECT first");
+	grammar_offer(place, "unix://", "a unix socket");
+	if ((root || state_default_root(&root, NULL) == 0) && state_list(root, &ids, NULL) == 0)
+		strv_each(id, ids)
+			grammar_offer(place, id, "container");
+}
+
+static void offer(const struct grammar_place *place)
+{
+	if (streq(place->argument, "ADDRESS"))
+		offer_addresses(place);
+	if (streq(place->argument, "METHOD"))
+		for (size_t i = 0; i < schema_methods_count; i++)
+			grammar_offer(place, schema_methods[i].name, schema_methods[i].help);
+}
+
+static bool answer_shell(char *const *args)
+{
+	static const struct grammar_command command = {
+		.name = "",
+		.summary = "call an agent by hand",
+		.arguments = "ADDRESS METHOD [REQUEST]",
+		.options = &table,
+	};
+	static const struct grammar grammar = { .commands = &command, .count = 1, .offer = offer };
+
+	return grammar_answer(&grammar, args);
+}
+
 int main(int argc, char **argv)
 {
 	cleanup_strv char **words = strv_copy(argv + (argc > 0));
@@ -216,7 +252,7 @@ int main(int argc, char **argv)
 		printf("moat-agentctl %s\n", MOAT_VERSION);
 	} else if (streq_null(args[0], "methods") && !args[1]) {
 		help_print_methods();
-	} else {
+	} else if (!answer_shell(args)) {
 		r = options_parse(&table, args, false, &values, &err);
 		if (r == OPTIONS_HELP)
 			print_help(words);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/image/command.h"
+#include "cmd/moat/grammar.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 
@@ -28,6 +29,26 @@ static void print_commands(void)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-13s %s\n", commands[i]->name, commands[i]->summary);
 	printf("\n'moat-image COMMAND --help' tells more about a command.\n");
+}
+
+/* Nothing of its arguments is known here only. */
+static void offer(const struct grammar_place *place)
+{
+}
+
+static bool answer_shell(char *const *args)
+{
+	struct grammar_command list[ARRAY_SIZE(commands)];
+	const struct grammar grammar = { .commands = list,
+					 .count = ARRAY_SIZE(commands),
+					 .offer = offer };
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		list[i] = (struct grammar_command){ .name = commands[i]->name,
+						    .summary = commands[i]->summary,
+						    .arguments = "",
+						    .options = commands[i]->options };
+	return grammar_answer(&grammar, args);
 }
 
 static int run_command(const struct command *command, char **args, struct error *err)
@@ -59,6 +80,8 @@ static int run(char **args, struct error *err)
 		printf("moat-image %s\n", MOAT_VERSION);
 		return 0;
 	}
+	if (answer_shell(args))
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (streq(commands[i]->name, *args))
 			return run_command(commands[i], args + 1, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/moat/command.h"
+#include "cmd/moat/completion.h"
 #include "cmd/moat/help.h"
 #include "cmd/moat/version.h"
 #include "lib/base/error.h"
@@ -204,11 +205,7 @@ static int answer_directly(const struct globals *globals, int parsed, char *cons
 		return show_version();
 	if (argv[0] && streq(argv[0], "help"))
 		return show_help(argv[1]);
-	if (argv[0] && streq(argv[0], "__options")) {
-		help_dump_options();
-		return 0;
-	}
-	return -ENOENT;
+	return completion_answer(argv) ? 0 : -ENOENT;
 }
 
 static int fail(const struct error *err, int status)

@@ -3,11 +3,12 @@
 #include <stdio.h>
 
 #include "cmd/moat/command.h"
+#include "cmd/moat/host.h"
 #include "cmd/moat/version.h"
 #include "lib/engine/mount-plan.h"
-#include "lib/linux/caps.h"
 #include "lib/linux/seccomp-program.h"
 #include "lib/linux/seccomp.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 #include "oci/feature-list.h"
 
@@ -15,29 +16,6 @@
  * docs/architecture.md. */
 
 static const struct option_table options = { NULL, 0 };
-
-static char *upper(const char *name)
-{
-	char *copy = xstrdup(name);
-
-	for (char *p = copy; *p; p++)
-		*p = (char)toupper((unsigned char)*p);
-	return copy;
-}
-
-/* Those that both the library and the running kernel know; numbers have no gaps. */
-static char **capabilities(void)
-{
-	char **names = NULL;
-
-	for (unsigned int i = 0;; i++) {
-		const char *name = caps_name(i);
-
-		if (!name || caps_number(name) < 0)
-			return names;
-		strv_push(&names, upper(name));
-	}
-}
 
 /* "SCMP_ARCH_X86_64" is the library's "x86_64". */
 static bool is_known_arch(const char *word)
@@ -65,7 +43,7 @@ static void fill_seccomp(struct oci_features_seccomp *seccomp)
 
 static void fill_linux(struct oci_features_linux *l)
 {
-	l->capabilities = capabilities();
+	l->capabilities = capability_names();
 	l->cgroup = (struct oci_features_cgroup){
 		.v1 = true, .v2 = true, .systemd = true, .systemd_user = true, .rdma = true
 	};
@@ -81,20 +59,6 @@ static void fill_linux(struct oci_features_linux *l)
 
 static void fill_annotations(struct oci_features *features)
 {
-	/* What the program asks oci_annotation() for. */
-	static const char *const unsafe[] = {
-		"io.container.manager",
-		"io.katacontainers.config.hypervisor.",
-		"io.kubernetes.cri-o.ContainerType",
-		"io.kubernetes.cri-o.PodLinuxResources",
-		"io.kubernetes.cri-o.SandboxID",
-		"io.kubernetes.cri.container-type",
-		"io.kubernetes.cri.sandbox-",
-		"io.moat.",
-		"org.systemd.property.",
-		"pod-linux-resources.crio.io",
-		"run.oci.",
-	};
 	struct string_map *map = &features->annotations;
 
 	string_map_set(map, "io.moat.version", MOAT_VERSION);
@@ -102,8 +66,7 @@ static void fill_annotations(struct oci_features *features)
 	string_map_set(map, "io.github.seccomp.libseccomp.version", seccomp_library_version());
 	/* Under this name callers of every runtime look for it. */
 	string_map_set(map, "org.opencontainers.runc.checkpoint.enabled", "true");
-	for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++)
-		strv_push(&features->unsafe_annotations, xstrdup(unsafe[i]));
+	features->unsafe_annotations = strv_copy((char *const *)oci_annotations_meaningful());
 }
 
 static int run(const struct globals *globals, void *values, char **args, struct error *err)

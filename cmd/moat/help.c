@@ -45,23 +45,3 @@ void help_command(const struct command *command)
 	       *command->arguments ? " " : "", command->arguments, command->summary);
 	print_options(command->options);
 }
-
-static void dump_table(const char *command, const struct option_table *table)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const struct option_spec *spec = &table->specs[i];
-		char letter[] = { '-', spec->letter, '\0' };
-
-		printf("%s\t--%s\t%s\t%s\n", command, spec->name, letter,
-		       spec->argument ? spec->argument : "-");
-	}
-}
-
-void help_dump_options(void)
-{
-	for (size_t i = 0; commands[i]; i++)
-		printf("%s\n", commands[i]->name);
-	dump_table("-", &global_options);
-	for (size_t i = 0; commands[i]; i++)
-		dump_table(commands[i]->name, commands[i]->options);
-}

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "cmd/moat/command.h"
+#include "cmd/moat/host.h"
 #include "cmd/moat/state-text.h"
+#include "cmd/moat/units.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "lib/base/rfc3339.h"
 #include "lib/container/container.h"
+#include "lib/container/usage.h"
 
 enum list_format { LIST_TABLE, LIST_JSON, LIST_FORMAT_COUNT };
 
@@ -27,35 +31,44 @@ static const struct option_spec specs[] = {
 /* clang-format on */
 static const struct option_table options = OPTION_TABLE(specs);
 
-/* From the file alone: name services need shared libraries, which this program does without. */
-static char *user_name(uid_t uid)
+static char *age_of(const struct record *record)
 {
-	cleanup_file FILE *file = fopen("/etc/passwd", "re");
-	struct passwd *entry;
+	time_t created = record->created ? rfc3339_parse(record->created) : -1;
 
-	while (file && (entry = fgetpwent(file)))
-		if (entry->pw_uid == uid)
-			return xstrdup(entry->pw_name);
-	return xasprintf("#%u", uid);
+	return created < 0 ? xstrdup("-") : span_text(time(NULL) - created);
 }
 
-static void print_row(const struct container_info *info, const char *owner)
+static const char *isolation_of(const struct record *record)
+{
+	return names_get(&isolation_names, (size_t)record->isolation);
+}
+
+/* Of the columns only the last may be too wide. */
+static void print_row(const char *root, const struct container_info *info, const char *owner)
 {
 	const struct record *record = &info->record;
 	bool has_process = info->status != OCI_STATUS_STOPPED;
+	cleanup_free char *age = age_of(record);
+	cleanup_free char *memory = NULL;
+	struct container_usage usage;
 
-	printf("%-24s %-10u %-10s %-32s %-32s %s\n", record->id, has_process ? record->pid : 0,
-	       oci_status_name(info->status), record->bundle ? record->bundle : "",
-	       record->created ? record->created : "", owner);
+	container_usage(root, info, &usage);
+	memory = usage.memory ? size_text(usage.memory) : xstrdup("-");
+	printf("%-24s %-10u %-9s %-10s %-10s %8s %6s %-10s %s\n", record->id,
+	       has_process ? record->pid : 0, oci_status_name(info->status), isolation_of(record),
+	       usage.vmm ? usage.vmm : "-", memory, age, owner,
+	       record->bundle ? record->bundle : "");
+	free(usage.vmm);
 }
 
-static void print_one(const struct container_info *info, int format, bool is_first)
+static void print_one(const char *root, const struct container_info *info, int format,
+		      bool is_first)
 {
 	cleanup_free char *owner = user_name(info->record.owner);
 	cleanup_free char *text = NULL;
 
 	if (format == LIST_TABLE) {
-		print_row(info, owner);
+		print_row(root, info, owner);
 		return;
 	}
 	text = state_text(info, owner, false);
@@ -67,8 +80,8 @@ static void print_all(const char *root, char *const *ids, int format)
 	bool is_first = true;
 
 	if (format == LIST_TABLE)
-		printf("%-24s %-10s %-10s %-32s %-32s %s\n", "ID", "PID", "STATUS", "BUNDLE",
-		       "CREATED", "OWNER");
+		printf("%-24s %-10s %-9s %-10s %-10s %8s %6s %-10s %s\n", "ID", "PID", "STATUS",
+		       "ISOLATION", "VMM", "MEMORY", "AGE", "OWNER", "BUNDLE");
 	else
 		printf("[");
 	strv_each(id, ids) {
@@ -82,7 +95,7 @@ static void print_all(const char *root, char *const *ids, int format)
 			log_warning("list '%s': %s", id, err.msg);
 			continue;
 		}
-		print_one(&info, format, is_first);
+		print_one(root, &info, format, is_first);
 		container_info_done(&info);
 		is_first = false;
 	}

@@ -60,3 +60,8 @@ int signal_parse(const char *text)
 			return signals[i].number;
 	return parse_real_time(text);
 }
+
+const char *signal_name(size_t index)
+{
+	return index < ARRAY_SIZE(signals) ? signals[index].name : NULL;
+}

@@ -150,3 +150,30 @@ int duration_parse(const char *text, int64_t *ret)
 	*ret = sum;
 	return 0;
 }
+
+char *size_text(uint64_t bytes)
+{
+	static const char letters[] = "KMGT";
+	double value = (double)bytes / 1024;
+	size_t i = 0;
+
+	if (bytes < 1024)
+		return xasprintf("%u", (unsigned int)bytes);
+	for (; value >= 1024 && letters[i + 1]; i++)
+		value /= 1024;
+	return xasprintf("%.1f%c", value, letters[i]);
+}
+
+/* A unit is left when two of the next one are full, so that what is shown is never off by half. */
+char *span_text(int64_t seconds)
+{
+	if (seconds < 0) /* a clock was set */
+		return xstrdup("-");
+	if (seconds < 120)
+		return xasprintf("%ds", (int)seconds);
+	if (seconds < 2 * 3600)
+		return xasprintf("%dm", (int)(seconds / 60));
+	if (seconds < 48 * 3600)
+		return xasprintf("%dh", (int)(seconds / 3600));
+	return xasprintf("%lldd", (long long)seconds / 86400);
+}

@@ -6,6 +6,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 #include "lib/sandbox/shim.h"
 
 /* Started by moat alone, which is why the command line is checked, but not explained. */
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
 	{ "oom-dir", required_argument, NULL, 'o' },
 	{ "run", no_argument, NULL, 'n' },
 	{ "log-fd", required_argument, NULL, 'l' },
+	{ "timing-fd", required_argument, NULL, 't' },
 	{ "log-json", no_argument, NULL, 'j' },
 	{ "debug", no_argument, NULL, 'd' },
 	{ 0 },
@@ -39,6 +41,16 @@ static int parse_fd(const char *text, int *ret)
 	if (parse_u32(text, &fd) < 0 || fd > INT32_MAX)
 		return -1;
 	*ret = (int)fd;
+	return 0;
+}
+
+static int parse_timing(const char *text)
+{
+	int fd;
+
+	if (parse_fd(text, &fd) < 0)
+		return -1;
+	timing_setup(fd, "shim");
 	return 0;
 }
 
@@ -66,6 +78,8 @@ static int parse_option(int letter, const char *value, struct shim_options *opti
 		return 0;
 	case 'l':
 		return parse_fd(value, &log->fd);
+	case 't':
+		return parse_timing(value);
 	case 'j':
 		log->format = LOG_FORMAT_JSON;
 		return 0;
@@ -98,6 +112,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_setup(&log);
+	timing_point("shim started");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (streq(argv[1], commands[i].name))
 			return commands[i].run(&options);

@@ -10,6 +10,11 @@ static int plan(const struct hv_config *config, char ***ret_argv, struct error *
 	return qemu_plan_for(hv_host_arch(), config, ret_argv, err);
 }
 
+static int find_program(const char *root, char **ret, struct error *err)
+{
+	return hv_find_program(root, qemu_program_names(hv_host_arch()), ret, err);
+}
+
 static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
 {
 	cleanup_free char *program = NULL;
@@ -19,7 +24,7 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	int r;
 
 	if (!known.program) {
-		r = hv_find_program(qemu_program_names(hv_host_arch()), &program, err);
+		r = find_program("", &program, err);
 		if (r < 0)
 			return r;
 		known.program = program;
@@ -40,6 +45,7 @@ const struct hypervisor hypervisor_qemu = {
 		    HV_FEATURE_PAUSE | HV_FEATURE_POWER_DOWN | HV_FEATURE_PLUG |
 		    HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_RESIZE_MEMORY | HV_FEATURE_SAVE |
 		    HV_FEATURE_METRICS | HV_FEATURE_NICS,
+	.find_program = find_program,
 	.plan = plan,
 	.launch = launch,
 	.watch = qemu_watch,

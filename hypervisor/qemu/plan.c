@@ -352,7 +352,7 @@ static void add_control(struct plan *p)
 
 static void add_serial_channel(struct plan *p)
 {
-	addf(p, "-device", "virtio-serial-%s,id=serial,max_ports=4", p->machine->bus);
+	addf(p, "-device", "virtio-serial-%s,id=serial,max_ports=2", p->machine->bus);
 	addf(p, "-chardev", "socket,id=agent,fd=%d", p->config->channel_fd);
 	add(p, "-device", "virtserialport,bus=serial.0,nr=1,chardev=agent,name=agent");
 }

@@ -160,6 +160,14 @@ void fields_write(const struct fields *fields, struct json_writer *w, const void
 	json_close_map(w);
 }
 
+bool field_write(const struct field *field, struct json_writer *w, const void *obj)
+{
+	if (is_absent(field, (char *)obj))
+		return false;
+	write_value(field, w, (char *)obj);
+	return true;
+}
+
 static char **copy_strings(char *const *v)
 {
 	return v && !*v ? xcalloc(1, sizeof(char *)) : strv_copy(v);

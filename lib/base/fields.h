@@ -123,6 +123,8 @@ void fields_release(const struct fields *fields, void *obj);
 void fields_copy(const struct fields *fields, void *dst, const void *src);
 /* Writes @obj as one JSON object. */
 void fields_write(const struct fields *fields, struct json_writer *w, const void *obj);
+/* One field's value alone. False, and nothing is written, where fields_write() would omit it. */
+bool field_write(const struct field *field, struct json_writer *w, const void *obj);
 
 const char *string_map_get(const struct string_map *map, const char *key); /* or NULL */
 void string_map_set(struct string_map *map, const char *key, const char *value);

@@ -80,13 +80,6 @@ int id_set_parse(const char *list, struct id_set *ret)
 	return 0;
 }
 
-void id_set_fill(struct id_set *ret)
-{
-	ret->count = (ID_SET_MAX + 1) / ID_SET_BITS;
-	ret->words = xmalloc(ret->count * sizeof(*ret->words));
-	memset(ret->words, 0xff, ret->count * sizeof(*ret->words));
-}
-
 void id_set_done(struct id_set *set)
 {
 	free(set->words);

@@ -23,8 +23,6 @@ struct id_set {
 /* "0-3,7", with blanks and empty pieces as cpuset(7) has them. 0, -EINVAL, also for a set without
  * a member, or -ERANGE. *ret wants id_set_done(). */
 int id_set_parse(const char *list, struct id_set *ret);
-/* Every number there can be. */
-void id_set_fill(struct id_set *ret);
 void id_set_done(struct id_set *set);
 bool id_set_has(const struct id_set *set, unsigned int id);
 #define cleanup_id_set CLEANUP(id_set_done)

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "lib/base/str.h"
+
 #define DAY 86400
 
 static int is_leap(long year)
@@ -29,10 +31,30 @@ void rfc3339_format(time_t sec, long nsec, char ret[static RFC3339_SIZE])
 		days -= 365 + is_leap(year);
 	for (; days >= month_days(year, month); month++)
 		days -= month_days(year, month);
-	len = snprintf(ret, RFC3339_SIZE, "%04ld-%02d-%02dT%02d:%02d:%02d", year % 10000,
-		       month + 1, (int)days + 1, rest / 3600, rest / 60 % 60, rest % 60);
+	len = snprintf(ret, RFC3339_SIZE, "%04ld-%02d-%02dT%02d:%02d:%02d", year % 10000, month + 1,
+		       (int)days + 1, rest / 3600, rest / 60 % 60, rest % 60);
 	if (nsec >= 0)
 		len += snprintf(ret + len, (size_t)(RFC3339_SIZE - len), ".%09ld",
 				nsec % 1000000000);
 	snprintf(ret + len, (size_t)(RFC3339_SIZE - len), "Z");
+}
+
+time_t rfc3339_parse(const char *text)
+{
+	unsigned int year, month, day, hour, minute, second;
+	long days = 0;
+	int len = 0;
+
+	if (sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u%n", &year, &month, &day, &hour, &minute, &second,
+		   &len) != 6 ||
+	    !str_ends_with(text + len, "Z"))
+		return -1;
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 ||
+	    second > 60 || day > (unsigned int)month_days(year, (int)month - 1))
+		return -1;
+	for (long y = 1970; y < (long)year; y++)
+		days += 365 + is_leap(y);
+	for (int m = 0; m < (int)month - 1; m++)
+		days += month_days(year, m);
+	return (days + (long)day - 1) * DAY + hour * 3600L + minute * 60L + second;
 }

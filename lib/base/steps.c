@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "lib/base/timing.h"
 
 int steps_run(const struct step *steps, size_t count, void *ctx, struct error *err)
 {
@@ -17,6 +18,8 @@ int steps_run(const struct step *steps, size_t count, void *ctx, struct error *e
 			steps_undo(steps, i, ctx);
 			return r;
 		}
+		if (steps[i].name)
+			timing_point(steps[i].name);
 	}
 	return 0;
 }

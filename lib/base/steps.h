@@ -6,9 +6,10 @@
 struct error;
 
 /*
- * A procedure as a table of steps. steps_run() runs them in order and traces each one (log level
- * debug). When one fails, its error is wrapped with its name, and the steps before it are undone
- * backwards; a step undoes its own half-done work itself.
+ * A procedure as a table of steps. steps_run() runs them in order and traces each one: in the log
+ * (level debug), and for `--timing` those that have a name. When one fails, its error is wrapped
+ * with its name, and the steps before it are undone backwards; a step undoes its own half-done work
+ * itself.
  */
 struct step {
 	const char *name; /* what is being done, as it reads in front of an error: "rootfs" */

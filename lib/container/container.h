@@ -158,6 +158,9 @@ struct container_mounts_request {
 };
 int container_change_mounts(const struct container_mounts_request *request, struct error *err);
 
+/* The shim's program, or NULL in a build without virtual machines; free(3) it. */
+char *container_shim_path(void);
+
 /* What `state` and `list` show. Strings are owned; container_info_done(). */
 struct container_info {
 	struct record record;

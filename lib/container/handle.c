@@ -11,6 +11,9 @@
 #include "lib/state/journal.h"
 #include "oci/annotations.h"
 #include "oci/config.h"
+#ifdef MOAT_HAS_VM
+#include "lib/sandbox/launch.h"
+#endif
 
 static const struct container_backend *const backends[ISOLATION_COUNT] = {
 	[ISOLATION_NATIVE] = &native_backend,
@@ -26,6 +29,15 @@ int container_find_backend(int isolation, const struct container_backend **ret, 
 				 "this build has no vm isolation: use --isolation native");
 	*ret = backends[isolation];
 	return 0;
+}
+
+char *container_shim_path(void)
+{
+#ifdef MOAT_HAS_VM
+	return shim_find();
+#else
+	return NULL;
+#endif
 }
 
 void container_close(struct container *c)

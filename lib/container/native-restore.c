@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/json.h"
+#include "lib/base/log.h"
 #include "lib/container/backend.h"
 #include "lib/container/handle.h"
 #include "lib/container/native-criu.h"
@@ -123,6 +125,27 @@ static int name_cgroups(struct restore *r, struct error *err)
 	return 0;
 }
 
+/* As at `create`, the process's user can open them anew; and in a user namespace its root, who
+ * opens what was inherited, has rights over what belongs to a user and a group of it. What cannot
+ * have another owner stays as it is. */
+static void own_streams(const struct restore *r)
+{
+	const struct oci_config *config = r->wish->c->config;
+	const struct oci_linux *linux_ = &config->linux_;
+	uint32_t uid, gid;
+
+	if (!oci_id_on_host(linux_->uid_mappings, linux_->uid_mappings_count,
+			    config->process ? config->process->user.uid : 0, &uid) ||
+	    !oci_id_on_host(linux_->gid_mappings, linux_->gid_mappings_count, 0, &gid))
+		return;
+	for (size_t i = 0; i < r->request.inherited_count; i++) {
+		int fd = r->request.inherited[i].fd;
+
+		if (fd < CRIU_STREAMS_COUNT && fchown(fd, uid, gid) < 0)
+			log_debug("restore: owner of descriptor %d: %s", fd, strerror(errno));
+	}
+}
+
 /* --- in the child that becomes CRIU ------------------------------------------------------- */
 
 static int make_root(const char *root, struct error *err)
@@ -136,19 +159,55 @@ static int make_root(const char *root, struct error *err)
 	return 0;
 }
 
+static int make_layers(int fd, struct error *err)
+{
+	if (mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0700) < 0)
+		return error_sys(err, errno, "make directories");
+	return 0;
+}
+
+/*
+ * Processes that are restored in a user namespace of their own open files of the image directory,
+ * by then as its root; but nobody else than ours may look into that directory. So CRIU has an
+ * overlay of it, of its mount namespace alone, that may be searched.
+ */
+static int prepare_images(void *ctx, struct error *err)
+{
+	const struct restore *restore = ctx;
+	const char *path = restore->wish->options->image_path;
+	cleanup_fd int lower = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), upper = -1;
+	cleanup_free char *options = NULL;
+	int r;
+
+	if (lower < 0)
+		return error_sys(err, errno, "open '%s'", path);
+	if (mount("tmpfs", path, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "mode=755") < 0)
+		return error_sys(err, errno, "mount tmpfs on '%s'", path);
+	upper = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (upper < 0)
+		return error_sys(err, errno, "open '%s'", path);
+	r = make_layers(upper, err);
+	if (r < 0)
+		return r;
+	options = xasprintf("lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d/upper,"
+			    "workdir=/proc/self/fd/%d/work",
+			    lower, upper, upper);
+	if (mount("overlay", path, "overlay", MS_NODEV | MS_NOSUID | MS_NOEXEC, options) < 0)
+		return error_sys(err, errno, "mount overlay on '%s'", path);
+	return 0;
+}
+
 static int prepare(void *ctx, struct error *err)
 {
 	const struct restore *r = ctx;
+	int result = r->wish->cgroup ? cgroup_attach(r->wish->cgroup, 0, false, err) : 0;
 
-	if (r->wish->cgroup) {
-		int result = cgroup_attach(r->wish->cgroup, 0, false, err);
-
-		if (result < 0)
-			return result;
-	}
+	if (result < 0)
+		return result;
 	for (size_t i = 0; i < CRIU_JOINED_COUNT; i++)
 		if (r->joined[i] >= 0 && fcntl(r->joined[i], F_SETFD, 0) < 0)
 			return error_sys(err, errno, "inherit descriptor %d", r->joined[i]);
+	own_streams(r);
 	return make_root(r->wish->c->record.rootfs, err);
 }
 
@@ -209,6 +268,7 @@ static int describe(struct restore *r, struct error *err)
 
 int native_criu_restore(const struct native_criu_restore *wish, pid_t *ret_pid, struct error *err)
 {
+	const bool has_own_ids = wish->c->config->linux_.uid_mappings_count > 0;
 	CLEANUP(restore_done) struct restore r = {
 		.wish = wish,
 		.joined = { -1, -1 },
@@ -218,6 +278,7 @@ int native_criu_restore(const struct native_criu_restore *wish, pid_t *ret_pid, 
 			.root = wish->c->record.rootfs,
 			.is_sibling = true,
 			.prepare = prepare,
+			.prepare_images = has_own_ids ? prepare_images : NULL,
 			.on_stage = on_stage,
 		},
 	};

@@ -405,7 +405,8 @@ static int watch_oom(const struct container *c, const struct oom_watch *watch, v
 	w->watch = watch;
 	r = cgroup_oom_open(cg, &w->oom, err);
 	if (r == 0) {
-		r = loop_add_fd(watch->loop, cgroup_oom_fd(w->oom), EPOLLIN, on_oom, w, &w->source);
+		r = loop_add_fd(watch->loop, cgroup_oom_fd(w->oom), cgroup_oom_events(w->oom),
+				on_oom, w, &w->source);
 		if (r < 0)
 			error_sys(err, r, "wait for running out of memory");
 	}

@@ -77,6 +77,9 @@ struct criu_request {
 
 	/* In the child that becomes CRIU, with the descriptors 0 to 2 of the caller's, or NULL. */
 	int (*prepare)(void *ctx, struct error *err);
+	/* There too, when the work directory is open, which may be the same as that of the files,
+	 * and these are not; or NULL. */
+	int (*prepare_images)(void *ctx, struct error *err);
 	/* At each of CRIU's notifications ("setup-namespaces"); @fd, which comes with
 	 * "orphan-pts-master" alone, stays CRIU's client's to close. A negative return ends it. */
 	int (*on_stage)(void *ctx, const char *stage, pid_t pid, int fd, struct error *err);

@@ -68,11 +68,13 @@ static int inherit(int fd, struct error *err)
 static int open_places(const struct service *s, struct report *report, struct error *err)
 {
 	const struct criu_request *request = s->request;
-	int r = open_directory(request->options->image_path, request->deed != CRIU_RESTORE,
-			       &report->images_fd, err);
+	const bool is_made = request->deed != CRIU_RESTORE;
+	int r = open_directory(s->work_path, true, &report->work_fd, err);
 
+	if (r == 0 && request->prepare_images)
+		r = request->prepare_images(request->ctx, err);
 	if (r == 0)
-		r = open_directory(s->work_path, true, &report->work_fd, err);
+		r = open_directory(request->options->image_path, is_made, &report->images_fd, err);
 	if (r == 0)
 		r = inherit(report->images_fd, err);
 	if (r == 0)

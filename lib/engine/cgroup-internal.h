@@ -52,7 +52,8 @@ struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *contro
 
 /* Make our directory in a hierarchy; h->is_made says whether it is new. -errno. */
 int cgroup_v1_make(struct cgroup_hierarchy *h, const char *path);
-int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers);
+int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers,
+		   bool is_frugal);
 /* mkdir -p; 1 when the last directory is new, else 0 or -errno. */
 int cgroup_make_path(int root_fd, const char *path);
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "lib/base/error.h"
@@ -14,11 +14,11 @@
 #include "lib/engine/cgroup-internal.h"
 #include "lib/engine/cgroup-stats-parse.h"
 
-#define INOTIFY_BUFFER_BYTES 4096
+#define EVENTS_MAX_BYTES 4096
 
 struct cgroup_oom {
-	int fd;	     /* eventfd (v1) or inotify (v2) */
-	int dir_fd;  /* our cgroup; its files end with -ENODEV or -ENOENT when it is removed */
+	int fd;	     /* eventfd (v1), or memory.events (v2) */
+	int dir_fd;  /* v1: our cgroup, whose files end with -ENOENT when it is removed, else -1 */
 	int file_fd; /* v1: memory.oom_control, which the kernel wants open, else -1 */
 	bool is_v2;
 	uint64_t kills; /* v2: those told of already */
@@ -39,40 +39,45 @@ int cgroup_oom_fd(const struct cgroup_oom *oom)
 	return oom->fd;
 }
 
+uint32_t cgroup_oom_events(const struct cgroup_oom *oom)
+{
+	return oom->is_v2 ? EPOLLPRI : EPOLLIN;
+}
+
 static void take_kills(void *ctx, const char *key, uint64_t value)
 {
 	if (streq(key, "oom_kill"))
 		*(uint64_t *)ctx = value;
 }
 
-static int count_kills(int dirfd, const char *path, const char *file, uint64_t *ret)
+static uint64_t count_kills(const char *text)
 {
-	cleanup_free char *text = NULL;
-	int r = cgroupfs_read(dirfd, path, file, &text);
+	uint64_t kills = 0;
 
-	if (r < 0)
-		return r;
-	*ret = 0;
-	stats_parse_keyed(text, take_kills, ret);
-	return 0;
+	stats_parse_keyed(text, take_kills, &kills);
+	return kills;
 }
 
 bool cgroup_was_oom_killed(const struct cgroup *cg)
 {
 	const struct cgroup_hierarchy *h = cgroup_find(cg, "memory");
-	uint64_t kills;
+	cleanup_free char *text = NULL;
 
 	return h &&
-	       count_kills(h->root_fd, cgroup_relative(cg),
-			   h->mount.is_v2 ? "memory.events" : "memory.oom_control", &kills) == 0 &&
-	       kills > 0;
+	       cgroupfs_read(h->root_fd, cgroup_relative(cg),
+			     h->mount.is_v2 ? "memory.events" : "memory.oom_control", &text) == 0 &&
+	       count_kills(text) > 0;
 }
 
 /* cgroups/memory.txt, "Memory thresholds" and "OOM Control" (v1). */
-static int open_v1(struct cgroup_oom *oom)
+static int open_v1(struct cgroup_oom *oom, const struct cgroup *cg,
+		   const struct cgroup_hierarchy *h)
 {
 	cleanup_free char *control = NULL;
 
+	oom->dir_fd = openat(h->root_fd, cgroup_relative(cg), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (oom->dir_fd < 0)
+		return -errno;
 	oom->file_fd = openat(oom->dir_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
 	if (oom->file_fd < 0)
 		return -errno;
@@ -83,25 +88,24 @@ static int open_v1(struct cgroup_oom *oom)
 	return cgroupfs_write(oom->dir_fd, "", "cgroup.event_control", control);
 }
 
-static int watch(const struct cgroup_oom *oom, const char *file)
+/* By the descriptor that is waited for: what it has been read of is what it tells no more. */
+static int read_kills(int fd, uint64_t *ret)
 {
-	cleanup_free char *path = xasprintf("/proc/self/fd/%d/%s", oom->dir_fd, file);
+	char text[EVENTS_MAX_BYTES];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
-	return inotify_add_watch(oom->fd, path, IN_MODIFY) < 0 ? -errno : 0;
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	*ret = count_kills(text);
+	return 0;
 }
 
-/* Files of a cgroup send no IN_DELETE_SELF, so its last process's end is what tells of the end. */
-static int open_v2(struct cgroup_oom *oom)
+static int open_v2(struct cgroup_oom *oom, const struct cgroup *cg,
+		   const struct cgroup_hierarchy *h)
 {
-	int r;
-
-	oom->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (oom->fd < 0)
-		return -errno;
-	r = watch(oom, "memory.events");
-	if (r == 0)
-		r = watch(oom, "cgroup.events");
-	return r < 0 ? r : count_kills(oom->dir_fd, "", "memory.events", &oom->kills);
+	oom->fd = cgroupfs_open(h->root_fd, cgroup_relative(cg), "memory.events");
+	return oom->fd < 0 ? oom->fd : read_kills(oom->fd, &oom->kills);
 }
 
 int cgroup_oom_open(const struct cgroup *cg, struct cgroup_oom **ret, struct error *err)
@@ -114,11 +118,10 @@ int cgroup_oom_open(const struct cgroup *cg, struct cgroup_oom **ret, struct err
 		return error_set(err, -EOPNOTSUPP,
 				 "cgroup: controller 'memory' is not available on this host");
 	oom = xcalloc(1, sizeof(*oom));
-	*oom = (struct cgroup_oom){ .fd = -1, .file_fd = -1, .is_v2 = h->mount.is_v2 };
-	oom->dir_fd = openat(h->root_fd, cgroup_relative(cg), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (oom->dir_fd < 0)
-		return error_sys(err, errno, "cgroup: open '%s'", cg->path);
-	r = oom->is_v2 ? open_v2(oom) : open_v1(oom);
+	*oom = (struct cgroup_oom){
+		.fd = -1, .dir_fd = -1, .file_fd = -1, .is_v2 = h->mount.is_v2
+	};
+	r = (oom->is_v2 ? open_v2 : open_v1)(oom, cg, h);
 	if (r < 0)
 		return error_sys(err, r, "cgroup: wait for '%s' to run out of memory", cg->path);
 	*ret = steal_ptr(&oom);
@@ -140,16 +143,10 @@ static int read_v1(struct cgroup_oom *oom, bool *ret_is_gone)
 
 static int read_v2(struct cgroup_oom *oom, bool *ret_is_gone)
 {
-	char events[INOTIFY_BUFFER_BYTES];
 	uint64_t kills = oom->kills;
 	int count;
 
-	while (read(oom->fd, events, sizeof(events)) > 0)
-		;
-	/* In this order: what was killed last is told of before the end. */
-	*ret_is_gone = !cgroupfs_has_event(oom->dir_fd, "", "cgroup.events", "populated");
-	if (count_kills(oom->dir_fd, "", "memory.events", &kills) < 0)
-		return 0;
+	*ret_is_gone = read_kills(oom->fd, &kills) < 0;
 	count = (int)(kills - oom->kills);
 	oom->kills = kills;
 	return count;

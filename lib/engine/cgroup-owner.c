@@ -14,7 +14,7 @@
 #define DELEGATE_FILE "/sys/kernel/cgroup/delegate"
 #define DELEGATE_MAX_BYTES 4096
 
-static bool has_writable_cgroups(const struct oci_config *config)
+bool cgroup_plan_is_writable(const struct oci_config *config)
 {
 	for (size_t i = 0; i < config->mounts_count; i++) {
 		const struct oci_mount *mount = &config->mounts[i];
@@ -32,17 +32,10 @@ bool cgroup_plan_owner(const struct oci_config *config, uid_t *ret_uid)
 	const struct oci_namespace *ns = oci_namespace_find(config, OCI_NS_CGROUP);
 	uint32_t uid = config->process ? config->process->user.uid : 0;
 
-	if (!ns || ns->path || !has_writable_cgroups(config))
+	if (!ns || ns->path || !cgroup_plan_is_writable(config))
 		return false;
-	for (size_t i = 0; i < config->linux_.uid_mappings_count; i++) {
-		const struct oci_id_mapping *map = &config->linux_.uid_mappings[i];
-
-		if (uid >= map->container_id && uid - map->container_id < map->size) {
-			*ret_uid = map->host_id + (uid - map->container_id);
-			return true;
-		}
-	}
-	return false;
+	return oci_id_on_host(config->linux_.uid_mappings, config->linux_.uid_mappings_count, uid,
+			      ret_uid);
 }
 
 /* Which files a delegatee must be able to write is the kernel's to say (Linux 4.15). */

@@ -4,13 +4,24 @@
 #include "lib/base/str.h"
 #include "lib/engine/cgroup-internal.h"
 
-/* With these a cgroup has all that most limits ask for; others are enabled when one is missed. */
+/* With these a cgroup has all that most limits ask for; others are enabled when one is missed.
+ * Who is frugal leaves out the first: with the first cpuset the kernel rewrites its own code in a
+ * hundred places. */
 static const char *const wanted[] = { "cpuset", "cpu", "io", "memory", "pids" };
 
-static bool has_all_wanted(char *const *controllers)
+static char **list_wanted(bool is_frugal)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-		if (!strv_has(controllers, wanted[i]))
+	char **list = NULL;
+
+	for (size_t i = is_frugal ? 1 : 0; i < ARRAY_SIZE(wanted); i++)
+		strv_push(&list, xstrdup(wanted[i]));
+	return list;
+}
+
+static bool has_all(char *const *controllers, char *const *names)
+{
+	strv_each(name, names)
+		if (!strv_has(controllers, name))
 			return false;
 	return true;
 }
@@ -87,8 +98,10 @@ void cgroup_v2_enable(struct cgroup_hierarchy *h, const char *path, const char *
 	cgroup_v2_read_controllers(h, path);
 }
 
-int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers)
+int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers,
+		   bool is_frugal)
 {
+	cleanup_strv char **needed = list_wanted(is_frugal);
 	cleanup_strv char **available = NULL;
 	int r = cgroup_make_path(h->root_fd, path);
 
@@ -98,10 +111,11 @@ int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_contro
 	if (!has_controllers)
 		return 0;
 	cgroup_v2_read_controllers(h, path);
-	if (has_all_wanted(h->controllers))
+	if (has_all(h->controllers, needed))
 		return 0;
-	available = read_controllers(h->root_fd, "");
-	enable_along(h->root_fd, path, available);
+	if (!is_frugal)
+		available = read_controllers(h->root_fd, "");
+	enable_along(h->root_fd, path, is_frugal ? needed : available);
 	r = make_valid(h->root_fd, path);
 	cgroup_v2_read_controllers(h, path);
 	return r;

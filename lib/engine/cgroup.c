@@ -107,16 +107,6 @@ struct cgroup *cgroup_new(const char *path, struct cgroupfs_mount *mounts, size_
 	return cg;
 }
 
-/* A host with v2 only has it at the one place where everybody looks; asking there saves reading
- * the list of all mounts. */
-static int find_hierarchies(struct cgroupfs_mount **ret, size_t *ret_count)
-{
-	int r = cgroupfs_find_v2_only(ret);
-
-	*ret_count = 1;
-	return r == -ENOENT ? cgroupfs_read_mounts(ret, ret_count) : r;
-}
-
 /* "SLICE:PREFIX:NAME", as callers write it who have systemd make the cgroup: what they mean is no
  * directory of that name. */
 static bool is_for_systemd(const char *path)
@@ -143,7 +133,7 @@ int cgroup_open(const char *path, struct cgroup **ret, struct error *err)
 			err, -EINVAL,
 			"cgroup: linux.cgroupsPath: '%s' names a unit of systemd, and --systemd-cgroup is not given",
 			clean + 1);
-	r = find_hierarchies(&mounts, &count);
+	r = cgroupfs_find_mounts(&mounts, &count);
 	if (r == -ENOENT)
 		return error_set(err, r, "cgroup: no hierarchy is mounted on this host");
 	if (r < 0)
@@ -205,7 +195,8 @@ bool cgroup_exists(const struct cgroup *cg)
 static int make_in(const struct cgroup *cg, struct cgroup_hierarchy *h)
 {
 	if (h->mount.is_v2)
-		return cgroup_v2_make(h, cgroup_relative(cg), cg->layout == CGROUP_LAYOUT_V2);
+		return cgroup_v2_make(h, cgroup_relative(cg), cg->layout == CGROUP_LAYOUT_V2,
+				      cg->is_frugal);
 	return cgroup_v1_make(h, cgroup_relative(cg));
 }
 

@@ -36,6 +36,8 @@ struct cgroup {
 	/* Set by the caller for a runtime without rights over cgroups (rootless): hierarchies in
 	 * which nothing may be made are left out, as long as no limit needs them. */
 	bool is_lenient;
+	/* Set by the caller, if nobody will look for controllers that no limit asks for. */
+	bool is_frugal;
 	bool is_limited; /* cgroup_apply() had limits to write: who runs elsewhere escapes them */
 };
 
@@ -67,6 +69,8 @@ int cgroup_create(struct cgroup *cg, struct error *err);
  * is_new, keeps_devices) access to devices too, also without any rule: all is denied, then come
  * the rules in their order, then what every container may use. */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
+/* Whether the container finds cgroups mounted that it may write to. Pure. */
+bool cgroup_plan_is_writable(const struct oci_config *config);
 /* Whether the container's processes are to manage the cgroups below theirs (a cgroup namespace of
  * their own, cgroups mounted writable, a user namespace), and as which user of the host. Pure. */
 bool cgroup_plan_owner(const struct oci_config *config, uid_t *ret_uid);

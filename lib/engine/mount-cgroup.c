@@ -225,7 +225,7 @@ int rootfs_mount_cgroups(struct rootfs *rootfs, const struct mount_plan *plan, i
 			 struct error *err)
 {
 	CLEANUP(hierarchies_done) struct hierarchies h = { NULL, 0 };
-	int r = cgroupfs_read_mounts(&h.mounts, &h.count);
+	int r = cgroupfs_find_mounts(&h.mounts, &h.count);
 
 	if (r < 0)
 		return error_sys(err, r, "find cgroup hierarchies");

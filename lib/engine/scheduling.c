@@ -232,16 +232,14 @@ int scheduling_bind_initial(const struct scheduling_plan *plan, struct error *er
 
 int scheduling_bind_final(const struct scheduling_plan *plan, struct error *err)
 {
-	cleanup_id_set struct id_set all = ID_SET_INIT;
 	int r;
 
 	if (plan->cpus_final.count) {
 		r = sched_set_cpus(&plan->cpus_final);
 		return r < 0 ? error_sys(err, r, "process.execCPUAffinity.final") : 0;
 	}
-	id_set_fill(&all);
-	/* It keeps those it has. */
-	r = sched_set_cpus(&all);
+	/* Else it keeps those it has. */
+	r = sched_set_all_cpus();
 	if (r < 0)
 		log_debug("reset the process's processors: %s", strerror(-r));
 	return 0;

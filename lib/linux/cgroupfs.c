@@ -218,6 +218,14 @@ int cgroupfs_find_v2_only(struct cgroupfs_mount **ret)
 	return 0;
 }
 
+int cgroupfs_find_mounts(struct cgroupfs_mount **ret, size_t *ret_count)
+{
+	int r = cgroupfs_find_v2_only(ret);
+
+	*ret_count = 1;
+	return r == -ENOENT ? cgroupfs_read_mounts(ret, ret_count) : r;
+}
+
 static char *join(const char *path, const char *file)
 {
 	return xasprintf("%s%s%s", path, *path ? "/" : "", file);
@@ -234,6 +242,14 @@ int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret)
 	if (len && (*ret)[len - 1] == '\n')
 		(*ret)[len - 1] = '\0';
 	return 0;
+}
+
+int cgroupfs_open(int dirfd, const char *path, const char *file)
+{
+	cleanup_free char *name = join(path, file);
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 int cgroupfs_write(int dirfd, const char *path, const char *file, const char *value)
@@ -261,12 +277,11 @@ bool cgroupfs_has_event(int dirfd, const char *path, const char *file, const cha
 int cgroupfs_wait_event(int dirfd, const char *path, const char *file, const char *key, bool wanted,
 			long long deadline_ms)
 {
-	cleanup_free char *name = join(path, file);
-	cleanup_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	cleanup_fd int fd = cgroupfs_open(dirfd, path, file);
 	char text[512];
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	for (;;) {
 		struct pollfd changed = { .fd = fd, .events = POLLPRI };
 		ssize_t n = pread(fd, text, sizeof(text) - 1, 0);

@@ -30,6 +30,9 @@ struct cgroupfs_mount {
 int cgroupfs_parse_mounts(const char *mountinfo, struct cgroupfs_mount **ret, size_t *ret_count);
 /* The same for this process. */
 int cgroupfs_read_mounts(struct cgroupfs_mount **ret, size_t *ret_count);
+/* The same without the list of all mounts on a host that has v2 only, at the one place where
+ * everybody looks. What the list says besides (root, options) is missing then. */
+int cgroupfs_find_mounts(struct cgroupfs_mount **ret, size_t *ret_count);
 void cgroupfs_mount_done(struct cgroupfs_mount *mount);
 void cgroupfs_free_mounts(struct cgroupfs_mount *mounts, size_t count);
 
@@ -43,7 +46,9 @@ int cgroupfs_open_mount(const struct cgroupfs_mount *mount);
  * all others. */
 int cgroupfs_find_v2_only(struct cgroupfs_mount **ret);
 
-/* A short file of cgroup @path ("" for @dirfd itself), without the newline at its end. */
+/* A file of cgroup @path ("" for @dirfd itself), for reading. */
+int cgroupfs_open(int dirfd, const char *path, const char *file);
+/* A short file of it, without the newline at its end. */
 int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret);
 /* One write(2) to it. */
 int cgroupfs_write(int dirfd, const char *path, const char *file, const char *value);

@@ -2,6 +2,7 @@
 #include "lib/linux/sched.h"
 
 #include <errno.h>
+#include <string.h>
 #include <linux/ioprio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ struct attr {
 	uint64_t runtime, deadline, period;
 	uint32_t util_min, util_max; /* since Linux 5.3 */
 };
+#define CPUS_MAX 8192 /* of a kernel, whatever its architecture (NR_CPUS) */
 #define SIZE_FIRST offsetof(struct attr, util_min)
 #define FLAGS_UTIL (UINT64_C(0x20) | UINT64_C(0x40))
 
@@ -38,11 +40,22 @@ int sched_set(const struct sched_request *request)
 	return syscall(SYS_sched_setattr, 0, &attr, 0) < 0 ? -errno : 0;
 }
 
+static int set_cpus(const unsigned long *words, size_t size)
+{
+	return syscall(SYS_sched_setaffinity, 0, size, words) < 0 ? -errno : 0;
+}
+
 int sched_set_cpus(const struct id_set *cpus)
 {
-	size_t size = cpus->count * sizeof(*cpus->words);
+	return set_cpus(cpus->words, cpus->count * sizeof(*cpus->words));
+}
 
-	return syscall(SYS_sched_setaffinity, 0, size, cpus->words) < 0 ? -errno : 0;
+int sched_set_all_cpus(void)
+{
+	unsigned long all[CPUS_MAX / ID_SET_BITS];
+
+	memset(all, 0xff, sizeof(all));
+	return set_cpus(all, sizeof(all));
 }
 
 int sched_set_io_priority(int class_, int priority)

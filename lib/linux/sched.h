@@ -23,6 +23,7 @@ int sched_set(const struct sched_request *request);
 /* sched_setaffinity(2). The kernel leaves out what does not exist, and what the cgroup does not
  * allow. */
 int sched_set_cpus(const struct id_set *cpus);
+int sched_set_all_cpus(void);
 
 /* ioprio_set(2) for this process. @class: IOPRIO_CLASS_… of <linux/ioprio.h>. */
 int sched_set_io_priority(int class_, int priority);

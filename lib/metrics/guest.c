@@ -28,6 +28,7 @@ static const struct guest_family families[] = {
 	{ "kata_agent_proc_stat", { "kata_agent_proc_stat", METRICS_GAUGE, "Agent process statistics in ticks." }, { "item" } },
 	{ "kata_agent_proc_status", { "kata_agent_proc_status", METRICS_GAUGE, "Agent process status: memory in KiB, context switches." }, { "item" } },
 	{ "kata_agent_io_stat", { "kata_agent_io_stat", METRICS_GAUGE, "Agent process I/O statistics." }, { "item" } },
+	{ "moat_agent_point_seconds", { "moat_agent_point_seconds", METRICS_GAUGE, "When the guest's agent got so far, since the guest booted." }, { "point" } },
 	{ "kata_guest_load", { "kata_guest_load", METRICS_GAUGE, "Guest system load." }, { "item" } },
 	{ "kata_guest_tasks", { "kata_guest_tasks", METRICS_GAUGE, "Tasks of the guest that run, and all of them." }, { "item" } },
 	{ "kata_guest_cpu_time", { "kata_guest_cpu_time", METRICS_GAUGE, "Guest CPU statistics in milliseconds." }, { "cpu", "item" } },

@@ -10,6 +10,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 #include "lib/engine/cgroup.h"
 #include "lib/linux/clone.h"
 #include "lib/linux/signals.h"
@@ -35,9 +36,8 @@ static char *find_beside_us(void)
 	return NULL;
 }
 
-/* $MOAT_SHIM goes first: whoever sets the environment of a runtime may as well choose another
- * runtime. */
-static char *find_shim(void)
+/* Whoever sets the environment of a runtime may as well choose another runtime. */
+char *shim_find(void)
 {
 	const char *wanted = getenv("MOAT_SHIM");
 	char *path;
@@ -66,6 +66,7 @@ static char **plan(const struct shim_launch *l, const char *program, int sync_fd
 	add_fd(&argv, "console-fd", l->console_fd);
 	add_fd(&argv, "process-fd", l->process_fd);
 	add_fd(&argv, "log-fd", log_fd());
+	add_fd(&argv, "timing-fd", timing_fd());
 	strv_each(dir, l->oom_dirs) {
 		strv_pushf(&argv, "--oom-dir=%s", dir);
 	}
@@ -81,7 +82,7 @@ static char **plan(const struct shim_launch *l, const char *program, int sync_fd
 /* Nothing of ours gets in but what is named: callers leak descriptors too. */
 static int keep_descriptors(const struct shim_launch *l, int sync_fd, struct error *err)
 {
-	const int wanted[] = { sync_fd, l->console_fd, l->process_fd, log_fd() };
+	const int wanted[] = { sync_fd, l->console_fd, l->process_fd, log_fd(), timing_fd() };
 	int keep[ARRAY_SIZE(wanted)];
 	size_t count = 0;
 	int r;
@@ -121,7 +122,7 @@ static int become_shim(const struct shim_launch *l, char *const *argv, int sync_
 
 int shim_launch(const struct shim_launch *l, pid_t *ret_pid, int *ret_sync, struct error *err)
 {
-	cleanup_free char *program = find_shim();
+	cleanup_free char *program = shim_find();
 	cleanup_fd int ours = -1, theirs = -1;
 	cleanup_strv char **argv = NULL;
 	struct clone_request clone = {

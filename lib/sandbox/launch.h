@@ -23,6 +23,9 @@ struct shim_launch {
 	const struct cgroup *cgroup;
 };
 
+/* The program: $MOAT_SHIM, else beside the running one, else where it is installed. free(3) it. */
+char *shim_find(void);
+
 /* Starts one with our standard streams, in a session of its own. *ret_pid is a child of ours,
  * *ret_sync our end of the rendezvous, over which errors arrive from the first moment on. */
 int shim_launch(const struct shim_launch *launch, pid_t *ret_pid, int *ret_sync, struct error *err);

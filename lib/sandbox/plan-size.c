@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/plan-internal.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/settings/settings.h"
 #include "oci/annotations.h"
 #include "oci/config.h"
 
@@ -16,7 +17,6 @@
  */
 
 #define GUEST_OVERHEAD_MIB 96 /* kernel, agent, page tables: what the container's limit lacks */
-#define DEFAULT_MEMORY_MIB 256
 #define MAX_MEMORY_MIB (1u << 20)
 #define MAX_VCPUS 240
 #define DEFAULT_PERIOD 100000
@@ -146,7 +146,7 @@ static uint64_t memory_mib_for(const struct oci_config *const *configs, size_t c
 		uint64_t limit = own_memory(configs[i]);
 
 		if (!limit)
-			base = DEFAULT_MEMORY_MIB;
+			base = SETTINGS_DEFAULT_MEMORY_MIB;
 		sum = add(sum, limit);
 	}
 	return add(to_mib(sum), base);

@@ -235,7 +235,7 @@ static int plan_annotations(struct planning *p, struct error *err)
 	for (size_t i = 0; i < p->host->annotations.count; i++) {
 		const struct string_pair *pair = &p->host->annotations.items[i];
 
-		if (oci_annotation(p->host, pair->key))
+		if (!oci_annotation_is_ignored(p->host, pair->key))
 			string_map_set(&kept, pair->key, pair->value);
 	}
 	string_map_done(&p->guest->annotations);

@@ -14,6 +14,7 @@
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 #include "lib/sandbox/relay.h"
 
 #define DIAL_TIMEOUT_MS 10000
@@ -154,6 +155,8 @@ void guest_process_relay(struct guest_process *p)
 		stream = steal_fd(&p->streams[i]);
 		p->relays[i] = i == 0 ? relay_new(p->loop, ours, stream, on_relay_done, p)
 				      : relay_new(p->loop, stream, ours, on_relay_done, p);
+		if (i > 0)
+			relay_time_first(p->relays[i], "first output");
 	}
 }
 
@@ -162,6 +165,7 @@ static void exited(struct guest_process *p)
 	if (p->has_exited)
 		return;
 	p->has_exited = true;
+	timing_point("program ended");
 	/* What it did not read stays with the caller. */
 	relay_free(p->relays[0]);
 	p->relays[0] = NULL;

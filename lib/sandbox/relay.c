@@ -14,6 +14,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 
 #define BUFFER_BYTES (64u * 1024)
 /* What one side may move before others get their turn. */
@@ -36,7 +37,8 @@ struct relay {
 	void *ctx;
 	bool is_done;
 	unsigned long long bytes;
-	size_t len, sent; /* buf[sent … len) waits for @out */
+	const char *first_point; /* for --timing, or NULL */
+	size_t len, sent;	 /* buf[sent … len) waits for @out */
 	char buf[BUFFER_BYTES];
 };
 
@@ -149,6 +151,8 @@ static bool flush(struct relay *r)
 		finish(r);
 		return false;
 	}
+	if (!r->bytes && r->first_point)
+		timing_point(r->first_point);
 	r->sent += (size_t)n;
 	r->bytes += (unsigned long long)n;
 	if (r->sent == r->len)
@@ -234,6 +238,7 @@ struct relay *relay_new(struct loop *loop, int in, int out, relay_done_fn done, 
 	r->ctx = ctx;
 	r->is_done = false;
 	r->bytes = 0;
+	r->first_point = NULL;
 	r->len = r->sent = 0;
 	init_end(&r->in, in);
 	init_end(&r->out, out);
@@ -251,6 +256,11 @@ void relay_free(struct relay *r)
 	close_end(&r->out);
 	loop_remove(r->timer);
 	free(r);
+}
+
+void relay_time_first(struct relay *r, const char *point)
+{
+	r->first_point = point;
 }
 
 bool relay_is_done(const struct relay *r)

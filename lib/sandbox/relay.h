@@ -21,6 +21,9 @@ typedef void (*relay_done_fn)(void *ctx);
 struct relay *relay_new(struct loop *loop, int in, int out, relay_done_fn done, void *ctx);
 void relay_free(struct relay *relay); /* closes what is still open */
 
+/* The first bytes that are passed on become this point of `--timing`. */
+void relay_time_first(struct relay *relay, const char *point);
+
 bool relay_is_done(const struct relay *relay);
 /* Bytes that came from @in, but that @out has not taken yet. */
 bool relay_has_pending(const struct relay *relay);

@@ -13,12 +13,14 @@
 #include "lib/base/loop.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 #include "lib/engine/hooks.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
+#include "lib/sandbox/guest-points.h"
 #include "lib/sandbox/member.h"
 #include "lib/sandbox/moat-link.h"
 #include "lib/sandbox/netns.h"
@@ -52,7 +54,6 @@
  */
 
 /* A cold guest under emulation on a busy host. */
-#define BOOT_TIMEOUT_S 60
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
@@ -85,6 +86,7 @@ struct creation {
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
 	struct pending check, sandbox;
+	int64_t ready_ns; /* when the agent was connected to (timing.h) */
 	struct guest_process process;
 	struct start_gate *gate;
 	struct companions *companions;
@@ -486,13 +488,14 @@ static int meet_agent(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	const grpc_CheckRequest request = grpc_CheckRequest_init_zero;
 	const struct opt_u32 *timeout = &c->settings.vm.boot_timeout_s;
-	int timeout_s = timeout->is_set ? (int)timeout->value : BOOT_TIMEOUT_S;
+	int timeout_s = timeout->is_set ? (int)timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S;
 	int fd, r;
 
 	c->address = channel_local_address(agent_address(c));
 	r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_s * 1000, &fd, NULL, err);
 	if (r < 0)
 		return r;
+	c->ready_ns = timing_now_ns();
 	r = agent_client_new(c->loop, fd, &c->client);
 	if (r < 0)
 		return error_sys(err, r, "use the connection");
@@ -540,25 +543,6 @@ static int call(struct creation *c, enum agent_method method, const void *reques
 	return r;
 }
 
-/* How the guest mounts the shared directory. 9p: only what is mapped is cached, so the host's
- * changes show at once. */
-static grpc_Storage share_storage(const struct vm *vm)
-{
-	static char trans[] = "trans=virtio", version[] = "version=9p2000.L",
-		    msize[] = "msize=524288", cache[] = "cache=mmap";
-	static char *options_9p[] = { trans, version, msize, cache };
-	const bool is_9p = vm->share == HV_SHARE_9P;
-
-	return (grpc_Storage){
-		.driver = (char *)(is_9p ? "9p" : "virtio-fs"),
-		.fstype = (char *)(is_9p ? "9p" : "virtiofs"),
-		.source = (char *)SANDBOX_SHARE_TAG,
-		.mount_point = (char *)SANDBOX_SHARE_GUEST_DIR,
-		.options = is_9p ? options_9p : NULL,
-		.options_count = is_9p ? ARRAY_SIZE(options_9p) : 0,
-	};
-}
-
 static int tell_network(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -572,7 +556,7 @@ static int tell_network(void *ctx, struct error *err)
 static int create_sandbox(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	grpc_Storage storage = share_storage(&c->vm);
+	grpc_Storage storage = sandbox_share_storage(c->vm.share);
 	const grpc_CreateSandboxRequest request = {
 		.sandbox_id = c->record.id,
 		.hostname = c->config->hostname,
@@ -704,10 +688,21 @@ static int await_companions(void *ctx, struct error *err)
 			      &c->companions, err);
 }
 
+/* Asked for when no more points are to come that count. */
+static void note_guest(const struct creation *c)
+{
+	if (timing_fd() >= 0 && !is_member(c) && !c->process.is_lost)
+		guest_points_fetch(c->client, c->ready_ns);
+}
+
 static int report_created(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, agent_address(c), err);
+	int r;
+
+	if (!c->options->runs_at_once)
+		note_guest(c);
+	r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, agent_address(c), err);
 
 	return r < 0 ? r : moat_link_await(&c->moat, RENDEZVOUS_RECORDED, err);
 }
@@ -728,14 +723,14 @@ static int start_at_once(void *ctx, struct error *err)
 
 /* The cheap refusals first, then what the host gives, then the guest. Files are shared after the
  * network is entered, since a namespace's path may be one that our mount namespace would hide;
- * the VMM starts when both are as it shall have them, and before the host is out of sight. */
+ * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
+ * does not need is made while it boots. */
 static const struct step owner_steps[] = {
 	{ NULL, plan },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
 	{ NULL, take_rights },
 	{ "network namespace", enter_network },
-	{ "ports", open_ports, close_ports },
 	{ NULL, hold_on },
 	{ "terminal", take_stdio, close_stdio },
 	{ "shared files", leave_host },
@@ -746,6 +741,7 @@ static const struct step owner_steps[] = {
 	{ "network", make_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
+	{ "ports", open_ports, close_ports },
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
@@ -810,6 +806,15 @@ static void end_sandbox(struct creation *c)
 		return;
 	if (call(c, AGENT_DESTROY_SANDBOX, &request, DESTROY_TIMEOUT_MS, &err) < 0)
 		log_debug("destroy sandbox: %s", err.msg);
+	vm_kill(&c->vm);
+}
+
+static void end_owned(struct creation *c)
+{
+	if (c->options->runs_at_once)
+		note_guest(c);
+	end_sandbox(c);
+	timing_point("sandbox ended");
 }
 
 static int stand(struct creation *c)
@@ -825,7 +830,7 @@ static int stand(struct creation *c)
 		if (is_member(c))
 			companion_leave(c->member.owner_fd);
 		else
-			end_sandbox(c);
+			end_owned(c);
 		return c->process.status;
 	}
 	error_set(&err, -EIO, "container '%s': %s", c->record.id, guest_process_loss(&c->process));
@@ -868,6 +873,7 @@ static int run(struct creation *c, struct error *err)
 		return r;
 	status = stand(c);
 	steps_undo(steps, count, c);
+	timing_point("shim ends");
 	return status;
 }
 

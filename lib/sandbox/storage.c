@@ -59,3 +59,20 @@ void sandbox_storages_done(struct sandbox_storages *s)
 	free(s->lower_option);
 	free(s->mount_point);
 }
+
+grpc_Storage sandbox_share_storage(enum hv_share share)
+{
+	static char trans[] = "trans=virtio", version[] = "version=9p2000.L",
+		    msize[] = "msize=524288", cache[] = "cache=mmap";
+	static char *options_9p[] = { trans, version, msize, cache };
+	const bool is_9p = share == HV_SHARE_9P;
+
+	return (grpc_Storage){
+		.driver = (char *)(is_9p ? "9p" : "virtio-fs"),
+		.fstype = (char *)(is_9p ? "9p" : "virtiofs"),
+		.source = (char *)SANDBOX_SHARE_TAG,
+		.mount_point = (char *)SANDBOX_SHARE_GUEST_DIR,
+		.options = is_9p ? options_9p : NULL,
+		.options_count = is_9p ? ARRAY_SIZE(options_9p) : 0,
+	};
+}

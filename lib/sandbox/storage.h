@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "agent/proto/messages.h"
+#include "hypervisor/hypervisor.h"
 #include "lib/sandbox/sandbox.h"
 
 /* How the guest mounts the plan's disks before it makes the container: the disk itself and, on one
@@ -22,3 +23,7 @@ void sandbox_storages_init(const struct sandbox_plan *plan, const char *id,
 			   struct sandbox_storages *ret);
 void sandbox_storages_done(struct sandbox_storages *storages);
 #define cleanup_sandbox_storages CLEANUP(sandbox_storages_done)
+
+/* How it mounts the shared directory. 9p: only what is mapped is cached, so the host's changes show
+ * at once. */
+grpc_Storage sandbox_share_storage(enum hv_share share);

@@ -10,18 +10,6 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 
-/* Where distributions put it. The C one always lies in QEMU's own directory, which is how the two
- * are told apart without running them. */
-static const struct {
-	const char *path;
-	bool is_rust;
-} programs[] = {
-	{ "/usr/libexec/virtiofsd", true },
-	{ "/usr/lib/virtiofsd", true },
-	{ "/usr/bin/virtiofsd", true },
-	{ "/usr/lib/qemu/virtiofsd", false },
-};
-
 static void add_rust_options(char ***argv, const char *shared_dir)
 {
 	strv_pushf(argv, "--shared-dir=%s", shared_dir);
@@ -41,21 +29,20 @@ static void add_c_options(char ***argv, const char *shared_dir)
 
 static int plan(const char *shared_dir, int listen_fd, char ***ret, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
-		char **argv = NULL;
+	bool is_rust;
+	const char *program = hv_find_virtiofsd("", &is_rust);
+	char **argv = NULL;
 
-		if (access(programs[i].path, X_OK) < 0)
-			continue;
-		strv_push(&argv, xstrdup(programs[i].path));
-		strv_pushf(&argv, "--fd=%d", listen_fd);
-		if (programs[i].is_rust)
-			add_rust_options(&argv, shared_dir);
-		else
-			add_c_options(&argv, shared_dir);
-		*ret = argv;
-		return 0;
-	}
-	return error_sys(err, ENOENT, "find 'virtiofsd'");
+	if (!program)
+		return error_sys(err, ENOENT, "find 'virtiofsd'");
+	strv_push(&argv, xstrdup(program));
+	strv_pushf(&argv, "--fd=%d", listen_fd);
+	if (is_rust)
+		add_rust_options(&argv, shared_dir);
+	else
+		add_c_options(&argv, shared_dir);
+	*ret = argv;
+	return 0;
 }
 
 /* It wants a listening socket and takes one connection. Ours waits in the backlog until it does. */

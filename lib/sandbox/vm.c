@@ -452,6 +452,11 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	return r;
 }
 
+void vm_kill(const struct vm *vm)
+{
+	hv_kill(&vm->vmm);
+}
+
 void vm_stop(struct vm *vm)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(vm->watches); i++) {

@@ -62,6 +62,8 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 /* In a sandbox's directory of SHIM_VM_DIR: where the VMM is reached by hypervisor.h's functions. */
 #define VM_CONTROL_SOCKET "qmp.sock"
 
+/* The VMM begins to end; vm_stop() waits until it has. */
+void vm_kill(const struct vm *vm);
 /* Ends everything; safe on a zeroed, half-made or ended one. */
 void vm_stop(struct vm *vm);
 

@@ -8,7 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
-#include "lib/settings/unknown.h"
+#include "lib/settings/keys.h"
 #include "lib/state/record.h"
 
 #define NAME "moat.json"
@@ -80,7 +80,8 @@ void settings_init(struct settings *settings)
 
 void settings_done(struct settings *settings)
 {
-	strv_free(steal_ptr(&settings->warnings)); /* which is no field */
+	strv_free(steal_ptr(&settings->warnings)); /* which is no field, nor is this: */
+	string_map_done(&settings->origins);
 	fields_release(&settings_fields, settings);
 	settings_init(settings);
 }
@@ -141,7 +142,8 @@ int settings_parse(const char *name, const char *buf, size_t len, struct setting
 	if (r == 0)
 		r = check(name, settings, err);
 	if (r == 0)
-		unknown_keys_find(&settings_fields, name, buf, len, &limits, &settings->warnings);
+		settings_keys_find(&settings_fields, name, buf, len, &limits, &settings->warnings,
+				   &settings->origins);
 	return r;
 }
 
@@ -226,4 +228,44 @@ int settings_load(struct settings *ret, struct error *err)
 	*ret = settings;
 	settings_init(&settings);
 	return 0;
+}
+
+static void visit_fields(const struct settings *settings, const struct fields *fields,
+			 const void *obj, const char *prefix, settings_visit visit, void *ctx)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct field *f = &fields->fields[i];
+		cleanup_free char *key = xasprintf("%s%s%s", prefix, *prefix ? "." : "", f->name);
+
+		if (f->kind == FIELD_KIND_OBJECT)
+			visit_fields(settings, f->object, (const char *)obj + f->offset, key, visit,
+				     ctx);
+		else
+			visit(ctx, key, f, obj, string_map_get(&settings->origins, key));
+	}
+}
+
+void settings_each(const struct settings *settings, settings_visit visit, void *ctx)
+{
+	visit_fields(settings, &settings_fields, settings, "", visit, ctx);
+}
+
+char **settings_files(void)
+{
+	const char *only = getenv(SETTINGS_VARIABLE);
+	cleanup_free char *own = NULL;
+	char **files = NULL;
+
+	if (only && *only) {
+		strv_push(&files, xstrdup(only));
+		return files;
+	}
+	own = user_dir();
+	strv_push(&files, xstrdup(SETTINGS_SYSTEM_DIR "/" NAME));
+	strv_push(&files, xstrdup(SETTINGS_SYSTEM_DIR "/" NAME ".d/*.json"));
+	if (own) {
+		strv_pushf(&files, "%s/" NAME, own);
+		strv_pushf(&files, "%s/" NAME ".d/*.json", own);
+	}
+	return files;
 }

@@ -27,6 +27,11 @@ extern const struct names settings_share_names;
 
 #define SETTINGS_BOOT_TIMEOUT_MAX_S 86400
 
+/* Where nobody says anything. */
+#define SETTINGS_DEFAULT_MEMORY_MIB 256
+#define SETTINGS_DEFAULT_VCPUS 1
+#define SETTINGS_DEFAULT_BOOT_TIMEOUT_S 60
+
 struct settings_vm {
 	struct opt_u32 memory_mib;     /* of a VM whose container has no limit */
 	struct opt_u32 vcpus;	       /* of one without a quota */
@@ -50,6 +55,7 @@ struct settings {
 	char **ignore_annotations; /* those that change nothing; see oci/annotations.h */
 	struct settings_vm vm;
 	char **warnings; /* for the commands that make containers, since others stay silent */
+	struct string_map origins; /* "vm.vcpus" to "FILE:LINE" */
 };
 
 /* Reads them all. What is missing, file or key, is as settings_init() leaves it. */
@@ -62,3 +68,12 @@ int settings_parse(const char *name, const char *buf, size_t len, struct setting
 void settings_init(struct settings *settings);
 void settings_done(struct settings *settings);
 #define cleanup_settings CLEANUP(settings_done)
+
+/* Each key there is, in an order for people; *@f of @obj is its value (field_write()), and @origin
+ * where it is said, or NULL. */
+typedef void (*settings_visit)(void *ctx, const char *key, const struct field *f, const void *obj,
+			       const char *origin);
+void settings_each(const struct settings *settings, settings_visit visit, void *ctx);
+
+/* The files that settings_load() reads if they exist, as a strv; drop-ins as a pattern. */
+char **settings_files(void);

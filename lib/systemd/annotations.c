@@ -243,7 +243,8 @@ int unit_properties_of_annotations(const struct oci_config *config, struct unit_
 {
 	for (size_t i = 0; i < config->annotations.count; i++) {
 		const struct string_pair *pair = &config->annotations.items[i];
-		bool counts = str_after(pair->key, PREFIX) && oci_annotation(config, pair->key);
+		bool counts = str_after(pair->key, PREFIX) &&
+			      !oci_annotation_is_ignored(config, pair->key);
 		int r = counts ? add(p, pair->key, pair->value, err) : 0;
 
 		if (r < 0)

@@ -157,6 +157,35 @@ PYTHON
   [ ! -e "$BATS_TEST_TMPDIR/hooks.out" ]
 }
 
+@test "every annotation that changes something can be switched off" {
+  local names
+  mapfile -t names < <(moat features | jq -r '.potentiallyUnsafeConfigAnnotations[]')
+  ignoring "${names[@]}"
+  # Each would be an error, or another machine, if anybody read it.
+  annotate run.oci.seccomp_bpf_data AAAA
+  annotate run.oci.seccomp.receiver relative
+  annotate run.oci.pidfd_receiver /nowhere/socket
+  annotate run.oci.hooks.stdout /nowhere/file
+  annotate run.oci.handler krun
+  annotate run.oci.mount_context_type nothing
+  annotate org.systemd.property.NoSuch nothing
+  annotate org.criu.config /nowhere/criu.conf
+  annotate io.moat.isolation nothing
+  annotate io.moat.vm.memory_mib nothing
+  annotate io.katacontainers.config.hypervisor.path /nowhere/vmm
+  annotate io.kubernetes.cri-o.SandboxID another
+  annotate io.kubernetes.cri.sandbox-id another
+  annotate io.kubernetes.cri.sandbox-memory 1099511627776
+  annotate io.kubernetes.cri-o.PodLinuxResources '{"memory_limit_in_bytes": 1099511627776}'
+  annotate pod-linux-resources.crio.io '{"memory_limit_in_bytes": 1099511627776}'
+  config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"} | .linux.mountLabel = ""'
+  talking_hook createRuntime
+  args echo ran
+  run -0 --separate-stderr foreground
+  expect "$output" = ran
+  expect "$stderr" = ""
+}
+
 @test "crun's way to ask for a virtual machine is understood" {
   config '.process.args = ["sleep", "1000"] | .annotations["run.oci.handler"] = "krun"'
   only_vm "it asks for one"

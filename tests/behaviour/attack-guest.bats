@@ -112,3 +112,29 @@ status_of_process() {
   expect_match "$output" made
   [[ "$output" != *opened* ]]
 }
+
+@test "a guest that mounts its share anew has no other files, and no more rights to volumes" {
+  setup_outside
+  mount_at /volume none "$OUTSIDE" bind ro
+  mkdir "$BUNDLE/rootfs/again"
+  all_rights
+  # The whole share once more, from above the container's root; and what is read-only, made writable.
+  script 'exec 2>/dev/null
+    tag=$(awk "\$2 == \"/\" { print \$1 }" /proc/mounts)
+    for options in version=9p2000.L version=9p2000.L,aname=/ version=9p2000.L,aname=../../../../..; do
+      mount -t 9p -o trans=virtio,$options $tag /again && find /again -maxdepth 6 && umount /again
+    done
+    mount -t virtiofs $tag /again && find /again -maxdepth 6
+    mount -o remount,rw /volume && echo remounted
+    mount -o remount,bind,rw /volume && echo remounted
+    mount --bind /volume /again && mount -o remount,bind,rw /again
+    for at in /volume /again; do
+      echo written >$at/file && echo wrote; touch $at/made && echo made; rm -f $at/file && echo removed; mknod $at/disk b 8 0
+    done
+    cat /volume/file'
+  run -0 foreground
+  expect_match "$output" remounted # to the guest's kernel they can be written now
+  expect "${lines[-1]}" = untouched
+  [[ "$output" != *wrote* && "$output" != *made* && "$output" != *removed* && "$output" != *passwd* ]]
+  expect_untouched
+}

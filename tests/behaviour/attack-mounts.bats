@@ -115,7 +115,7 @@ run_while_swapped() {
   only_native "the root of a guest's container is a share of its own"
   ln -s elsewhere "$BUNDLE/rootfs/link"
   mkdir "$BUNDLE/rootfs/elsewhere"
-  (while :; do
+  (while [ -e "$BUNDLE" ]; do
     mv "$BUNDLE/rootfs/proc" "$BUNDLE/rootfs/dir" && mv "$BUNDLE/rootfs/link" "$BUNDLE/rootfs/proc"
     mv "$BUNDLE/rootfs/proc" "$BUNDLE/rootfs/link" && mv "$BUNDLE/rootfs/dir" "$BUNDLE/rootfs/proc"
   done) >/dev/null 2>&1 3>&- &
@@ -124,7 +124,7 @@ run_while_swapped() {
   for ((i = 0; i < 40; i++)); do
     run foreground
     # Either mounted where it was a directory, or refused.
-    [[ "$output" == *ran* || "$output" == *moat:* ]]
+    [[ "$output" == *ran* || "$status" -ne 0 ]]
     if [[ "$output" == *ran* ]]; then
       [[ "$output" != */elsewhere/self || "$output" == *"No such file"* ]]
     fi
@@ -149,12 +149,17 @@ run_while_swapped() {
 @test "a masked path does not write through what an image has as /dev/null (CVE-2025-31133)" {
   config 'del(.mounts[] | select(.destination == "/dev")) | .linux.maskedPaths = ["/etc/masked"]'
   echo secret >"$BUNDLE/rootfs/etc/masked"
-  ln -sf /proc/sys/kernel/core_pattern "$BUNDLE/rootfs/dev/null"
-  before=$(cat /proc/sys/kernel/core_pattern)
-  script 'stat -c %t,%T /etc/masked; echo "|/tmp/evil" >/etc/masked; cat /etc/masked'
+  # A number of the host's that hurts nobody, should it be changed.
+  ln -sf /proc/sys/kernel/printk_ratelimit_burst "$BUNDLE/rootfs/dev/null"
+  local before
+  before=$(cat /proc/sys/kernel/printk_ratelimit_burst)
+  script "stat -c %t,%T /etc/masked; echo $((before + 1)) >/etc/masked; head -c 99 /etc/masked"
   run foreground
-  [[ "$output" != *secret* && "$output" != *evil* ]]
-  expect "$(cat /proc/sys/kernel/core_pattern)" = "$before"
+  local after
+  after=$(cat /proc/sys/kernel/printk_ratelimit_burst)
+  echo "$before" >/proc/sys/kernel/printk_ratelimit_burst
+  [[ "$output" != *secret* ]]
+  expect "$after" = "$before"
 }
 
 @test "a bind onto /proc is refused, by whatever way its name goes" {
@@ -176,7 +181,7 @@ run_while_swapped() {
   mkdir -p "$BUNDLE/rootfs/seed/dir"
   echo own >"$BUNDLE/rootfs/seed/dir/file"
   ln -s "$OUTSIDE" "$BUNDLE/rootfs/seed/link"
-  (cd "$BUNDLE/rootfs/seed" && while :; do
+  (cd "$BUNDLE/rootfs/seed" && while [ -e "$BUNDLE" ]; do
     mv dir spare && mv link dir
     mv dir link && mv spare dir
   done) >/dev/null 2>&1 3>&- &

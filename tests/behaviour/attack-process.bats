@@ -150,3 +150,36 @@ host_file() {
   expect "$(awk '/Groups/ { print $2 }' <<<"$output")" = ""
   moat delete --force "$ID"
 }
+
+# The next process of this process namespace has that pid, or one soon after.
+next_pid() {
+  echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+}
+
+@test "a pid that is another's by now is not killed in the container's stead" {
+  [ -w /proc/sys/kernel/ns_last_pid ] || skip "this kernel lets nobody choose a pid"
+  local pid victim="" i
+  args true
+  detached
+  wait_status stopped
+  pid=$(cat "$PID_FILE")
+  for ((i = 0; i < 200; i++)); do
+    next_pid "$pid"
+    sleep 1000 3>&- &
+    victim=$!
+    [ "$victim" != "$pid" ] || break
+    kill -KILL "$victim"
+    wait "$victim" || true
+  done
+  expect "$victim" = "$pid"
+  expect "$(status_of "$ID")" = stopped
+  local command
+  for command in "kill $ID KILL" "kill --all $ID KILL" "exec $ID true" "pause $ID" "delete --force $ID"; do
+    # shellcheck disable=SC2086 # words
+    run moat $command </dev/null
+    kill -0 "$victim"
+    expect "$(awk '{ print $3 }' "/proc/$victim/stat")" = S
+  done
+  kill -KILL "$victim"
+  wait "$victim" || true
+}

@@ -125,3 +125,75 @@ has_events() {
   expect_match "$output" "duration interval must be greater than 0"
   moat delete --force "$ID"
 }
+
+# --- beside its peers ---------------------------------------------------------------------------
+
+# Busy with everything that is counted, and out of memory once.
+busy() {
+  config '.ociVersion = "1.0.2" | .linux.resources = {memory: {limit: 67108864}, pids: {limit: 50},
+    cpu: {quota: 50000, period: 100000}}'
+  script 'dd if=/dev/zero of=/file bs=64k count=64; sync; cat /file >/dev/null
+    head -c 100m /dev/zero | tail >/dev/null; touch /tried; sleep 1000'
+}
+
+runc() {
+  command runc --root "$BATS_TEST_TMPDIR/runc" "$@" 3>&-
+}
+
+# How the document is built: each key with the way to it and the kind of its value. Which counters the
+# kernel has in memory.stat differs from one moment to the next, and pressure is what a later runc shows.
+shape() {
+  jq -r 'del(.id, .data.memory.raw, .data[]?.psi?)
+    | paths as $p | [($p | map(if type == "number" then "[]" else . end) | join(".")), (getpath($p) | type)] | join(" ")' |
+    sort -u
+}
+
+# Keys that runc leaves out where they are 0, or where there are none.
+is_left_out_at_zero() {
+  [[ $1 =~ ^data\.blkio\.(io|sectors) || $1 =~ (failcnt|value|minor|cache|usage|max|kernel|user|eriods|Time|limit|current)\ number$ ]]
+}
+
+@test "runc's statistics have the same keys, with the same kinds of values" {
+  only_native "runc knows no virtual machines"
+  command -v runc >/dev/null || skip "there is no runc to compare with"
+  busy
+  detached
+  eventually 30 test -e "$BUNDLE/rootfs/tried"
+  moat events --stats "$ID" >"$BATS_TEST_TMPDIR/ours.json"
+  moat delete --force "$ID"
+  rm "$BUNDLE/rootfs/tried"
+  runc run --detach --bundle "$BUNDLE" "$ID-runc" </dev/null >"$OUT" 2>&1
+  eventually 30 test -e "$BUNDLE/rootfs/tried"
+  runc events --stats "$ID-runc" >"$BATS_TEST_TMPDIR/theirs.json"
+  runc delete --force "$ID-runc"
+  local ours theirs line odd=""
+  ours=$(shape <"$BATS_TEST_TMPDIR/ours.json")
+  theirs=$(shape <"$BATS_TEST_TMPDIR/theirs.json")
+  [ "$(wc -l <<<"$theirs")" -gt 30 ]
+  while read -r line; do
+    is_left_out_at_zero "${line#[<>] }" || odd+="$line"$'\n'
+  done < <(diff <(echo "$ours") <(echo "$theirs") | grep '^[<>]')
+  expect "$odd" = ""
+}
+
+@test "runc tells of the lack of memory in the same words" {
+  only_native "runc knows no virtual machines"
+  command -v runc >/dev/null || skip "there is no runc to compare with"
+  config '.ociVersion = "1.0.2" | .linux.resources.memory = {limit: 33554432, swap: 33554432}'
+  # Again and again: nothing says since when somebody listens.
+  script 'while :; do dd if=/dev/zero of=/dev/null bs=90M count=1; sleep 0.2; done'
+  detached
+  follow --interval 60s
+  eventually 20 has_events oom 1
+  local ours
+  ours=$(jq -c 'select(.type == "oom") | del(.id)' "$EVENTS" | head -n 1)
+  moat delete --force "$ID"
+  expect_end 0 "$FOLLOWER"
+  runc run --detach --bundle "$BUNDLE" "$ID-runc" </dev/null >"$OUT" 2>&1
+  command runc --root "$BATS_TEST_TMPDIR/runc" events --interval 60s "$ID-runc" >"$EVENTS" 3>&- &
+  FOLLOWER=$!
+  eventually 20 has_events oom 1
+  expect "$(jq -c 'select(.type == "oom") | del(.id)' "$EVENTS" | head -n 1)" = "$ours"
+  runc delete --force "$ID-runc"
+  wait "$FOLLOWER" || true
+}

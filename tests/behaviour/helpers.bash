@@ -17,9 +17,9 @@ is_kernel() {
 
 # --- the program ------------------------------------------------------------------------------
 
-# bats waits for everyone who holds its descriptor 3.
+# bats waits for everyone who holds its descriptor 3. A runtime that falls to an attack may hang: tests/attack/table.
 moat() {
-  "$MOAT" --root "$ROOT" ${MOAT_TEST_MANAGER:+--cgroup-manager "$MOAT_TEST_MANAGER"} "$@" 3>&-
+  ${MOAT_TEST_PATIENCE:+timeout --foreground --kill-after 5 "$MOAT_TEST_PATIENCE"} "$MOAT" --root "$ROOT" ${MOAT_TEST_MANAGER:+--cgroup-manager "$MOAT_TEST_MANAGER"} "$@" 3>&-
 }
 
 # Runs the bundle in the foreground. Arguments are options of `moat run`.
@@ -316,4 +316,18 @@ clean_up() {
   done
   new_mounts | sort -r | xargs -r -n 1 umount -l 2>/dev/null || true
   our_cgroups | sort -r | xargs -r rmdir 2>/dev/null || true
+}
+
+# --- programs of the tests' own -----------------------------------------------------------------
+
+LIBRARY=${BATS_TEST_FILENAME%/*}/../lib
+
+# compile NAME: a static program from tests/lib, beneath the file's directory.
+compile() {
+  local program=$BATS_FILE_TMPDIR/$1
+  [ -x "$program" ] || cc -O1 -static -D_GNU_SOURCE -o "$program" "$LIBRARY/$1.c"
+}
+
+needs_compiler() {
+  command -v cc >/dev/null || skip "no C compiler for the test's own programs"
 }

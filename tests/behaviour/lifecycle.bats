@@ -156,6 +156,11 @@ EOF
   expect_match "${lines[0]}" ID
   expect_match "${lines[1]}" "$ID"
   expect_match "${lines[1]}" created
+  if is_vm; then
+    [[ ${lines[1]} =~ \ vm\ +qemu/(tcg|kvm)\ +[0-9.]+[MG]\ +[0-9]+[sm]\  ]]
+  else
+    [[ ${lines[1]} =~ \ native\ +-\ +[0-9.]+[KM]\ +[0-9]+[sm]\  ]]
+  fi
   run -0 moat list --format json
   expect "$(jq -r '.[0].id' <<<"$output")" = "$ID"
   expect "$(jq -r '.[0].status' <<<"$output")" = created

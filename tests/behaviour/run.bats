@@ -99,3 +99,13 @@ load helpers
   run -0 foreground
   expect "$output" = done
 }
+
+@test "what was written through a shared mapping is in the file when run returns" {
+  needs_compiler
+  compile map-write
+  cp "$BATS_FILE_TMPDIR/map-write" "$BUNDLE/rootfs/bin/map-write"
+  args map-write /mapped 'through a mapping'
+  run -0 foreground
+  run -0 cat "$BUNDLE/rootfs/mapped"
+  expect "$output" = 'through a mapping'
+}

@@ -7,18 +7,6 @@ load helpers
 
 # --- programs of these tests' own ---------------------------------------------------------------
 
-LIBRARY=${BATS_TEST_FILENAME%/*}/../lib
-
-# compile NAME: a static program from tests/lib, beneath the file's directory.
-compile() {
-  local program=$BATS_FILE_TMPDIR/$1
-  [ -x "$program" ] || cc -O1 -static -D_GNU_SOURCE -o "$program" "$LIBRARY/$1.c"
-}
-
-needs_compiler() {
-  command -v cc >/dev/null || skip "no C compiler for the test's own programs"
-}
-
 # `call NUMBER …` in the container makes a system call and says what came of it.
 add_call() {
   needs_compiler

@@ -183,6 +183,19 @@ has_namespaces_of_its_own() {
   kill "$PROCESS"
 }
 
+@test "no cgroup of version 1 belongs to who may write in it" {
+  only_native "the guest's cgroups are of version 2"
+  compgen -G '/sys/fs/cgroup/*/cgroup.procs' >/dev/null || skip "this host has cgroups of version 2 alone"
+  user_namespace 100000 200000 65536
+  config '.mounts |= map(if .type == "cgroup" then .options |= map(if . == "ro" then "rw" else . end) else . end)'
+  open_way
+  detached_sleep
+  [ -n "$(our_cgroups)" ]
+  # shellcheck disable=SC2046 # words
+  expect "$(find $(our_cgroups) -not -uid 0)" = ""
+  moat delete --force "$ID"
+}
+
 # --- beside its peers ---------------------------------------------------------------------------
 
 @test "runc makes the same user namespace of the same bundle" {

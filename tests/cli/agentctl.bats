@@ -173,29 +173,3 @@ make_request()
 	fake_container c
 	refuses "container 'c': has no agent: it is native" --root "$ROOT" c Check
 }
-
-@test "every option is in the man page and in the completion" {
-	agentctl --help
-	for option in $(grep -oE '^  --[a-z]+' <<<"$output"); do
-		[[ $option == --help ]] || grep -q "Fl -${option#--}" "$SOURCE_DIR/man/moat-agentctl.1"
-		grep -q -- "$option" "$SOURCE_DIR/completions/moat-agentctl.bash"
-	done
-}
-
-@test "the completion knows addresses, methods and options" {
-	PATH=$BIN:$PATH
-	# shellcheck source=/dev/null
-	source "$SOURCE_DIR/completions/moat-agentctl.bash"
-	complete_word() {
-		COMP_WORDS=(moat-agentctl "$@") COMP_CWORD=$# COMPREPLY=()
-		_moat_agentctl moat-agentctl "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
-	}
-	complete_word hv
-	check "${COMPREPLY[*]}" hvsock://
-	complete_word x GetOO
-	check "${COMPREPLY[*]}" GetOOMEvent
-	complete_word --timeout 1s x Resi
-	check "${COMPREPLY[*]}" ResizeVolume
-	complete_word --ti
-	check "${COMPREPLY[*]}" --timeout
-}

@@ -17,46 +17,17 @@ load helpers
 	moat --help
 	check "$status" 0
 	local all=$output
-	for command in $(awk -F '\t' 'NF == 1' options); do
+	for command in $(awk -F '\t' '$1 == "command" { print $2 }' options); do
 		grep -q "^  $command " <<<"$all" || { echo "missing: $command" >&2; return 1; }
 		run "$MOAT" "$command" --help
 		check "$status" 0
-		for option in $(awk -F '\t' -v c="$command" 'NF > 1 && $1 == c { print $2 }' options); do
+		for option in $(awk -F '\t' -v c="$command" '$1 == "option" && $2 == c { print $3 }' options); do
 			grep -qe " $option\b" <<<"$output"
 		done
 	done
 	for command in create start state kill delete run exec list spec features; do
-		grep -qx "$command" options
+		grep -q "^command	$command	" options
 	done
-}
-
-@test "the man page names every command and every option" {
-	"$MOAT" __options | awk -F '\t' 'NF == 1' >commands
-	while read -r command; do
-		grep -q "^\.It Cm $command\b" "$SOURCE_DIR/man/moat.1" ||
-			{ echo "missing: $command" >&2; return 1; }
-	done <commands
-	"$MOAT" __options | awk -F '\t' 'NF > 1 { print $2 }' | sort -u >options
-	while read -r option; do
-		grep -qE "^\.It .* -${option#--}( |$)" "$SOURCE_DIR/man/moat.1" ||
-			{ echo "missing: $option" >&2; return 1; }
-	done <options
-}
-
-@test "the completion knows commands, options and words" {
-	source "$SOURCE_DIR/completions/moat.bash"
-	complete_words() {
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-		_moat "$MOAT" "${*: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
-	}
-	complete_words moat de
-	check "${COMPREPLY[*]}" "delete"
-	complete_words moat create --no-
-	check "${COMPREPLY[*]}" "--no-pivot --no-new-keyring --no-subreaper"
-	complete_words moat list --format j
-	check "${COMPREPLY[*]}" "json"
-	complete_words moat --isolation n
-	check "${COMPREPLY[*]}" "native"
 }
 
 @test "options are taken in every spelling" {
@@ -79,7 +50,7 @@ load helpers
 @test "list of nothing is a header, or an empty array" {
 	moat list
 	check "$status" 0
-	[[ $output =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER$ ]]
+	[[ $output =~ ^ID\ +PID\ +STATUS\ +ISOLATION\ +VMM\ +MEMORY\ +AGE\ +OWNER\ +BUNDLE$ ]]
 	moat list --format json
 	check "$output" "[]"
 	[[ ! -e $ROOT ]]
@@ -135,7 +106,7 @@ load helpers
 	check "$(jq -r '[.ociVersion, .id, .status, .pid, .bundle, .rootfs, .created] | map(tostring) | join(" ")' <<<"$output")" \
 		"1.3.0 x running $FAKE_PID /bundle /bundle/rootfs 2026-01-02T03:04:05.000000006Z"
 	moat list
-	[[ ${lines[1]} =~ ^x\ +$FAKE_PID\ +running\ +/bundle\ +2026-01-02T03:04:05.000000006Z\ +root$ ]]
+	[[ ${lines[1]} =~ ^x\ +$FAKE_PID\ +running\ +native\ +-\ +(-|[0-9.]+[KMG])\ +(-|[0-9]+[smhd])\ +root\ +/bundle$ ]]
 	moat list --format json
 	check "$(jq -r '.[0].id + " " + .[0].owner' <<<"$output")" "x root"
 }
@@ -241,9 +212,11 @@ load helpers
 	check "$(wc -l <asked | awk '{ print ($1 > 15) }')" 1
 	while read -r name; do
 		jq -e --arg n "$name" 'any(.potentiallyUnsafeConfigAnnotations[];
-			. == $n or (test("[.-]$") and (. as $start | $n | startswith($start))))' <<<"$output" ||
+			. == $n or (endswith(".") and (. as $start | $n | startswith($start))))' <<<"$output" ||
 			{ echo "missing: $name" >&2; return 1; }
 	done <asked
+	# Nobody asks for it, so that CRIU reads no file that an image names; other runtimes do.
+	jq -e '.potentiallyUnsafeConfigAnnotations | index("org.criu.")' <<<"$output"
 }
 
 @test "features has every mount option that the specification asks for" {

@@ -188,23 +188,6 @@ with_three_modules()
 	check "$status" 0
 }
 
-@test "every option is in the man page, and the completion asks the program" {
-	# shellcheck source=/dev/null
-	source "$SOURCE_DIR/completions/moat-image.bash"
-	for command in build check-kernel; do
-		image "$command" --help
-		for option in $(grep -oE '^  --[a-z-]+' <<<"$output"); do
-			grep -q "It Fl -${option#--} " "$SOURCE_DIR/man/moat-image.1"
-		done
-		COMP_WORDS=(moat-image "$command" --kernel-v) COMP_CWORD=2 COMPREPLY=()
-		_moat_image "$IMAGE" --kernel-v "$command"
-		check "${COMPREPLY[*]}" --kernel-version
-	done
-	COMP_WORDS=(moat-image ch) COMP_CWORD=1
-	_moat_image "$IMAGE" ch moat-image
-	check "${COMPREPLY[*]}" check-kernel
-}
-
 @test "the agent needs nothing but itself, and is small" {
 	agent=$(readlink -f "$(dirname "$MOAT")/moat-agent")
 	run readelf --program-headers --dynamic "$agent"

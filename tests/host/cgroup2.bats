@@ -140,3 +140,60 @@ export MOAT_ISOLATION=native
   wait "$pid" || true
   eventually 5 rmdir "$CGROUPS/busy-$ID"
 }
+
+# --- who owns it --------------------------------------------------------------------------------
+
+# A container whose root is 100000 outside, and may manage cgroups below its own.
+managing() {
+  config '.linux.namespaces += [{type: "user"}]
+    | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+    | .mounts |= map(if .type == "cgroup" then .options |= map(if . == "ro" then "rw" else . end) else . end)'
+  open_way
+  chown 100000:100000 "$BUNDLE/rootfs"
+  detached_sleep
+}
+
+# The files of the cgroup, and itself, that are 100000's.
+given() {
+  (cd "$(cgroup)" && find . -maxdepth 1 -uid 100000 | sed 's|^\./||' | sort | xargs)
+}
+
+# What the kernel says may be given away, and the cgroup itself.
+delegated() {
+  (cd "$(cgroup)" && xargs <"${1:-/sys/kernel/cgroup/delegate}" ls -d . 2>/dev/null | sort | xargs)
+}
+
+# bats test_tags=brief
+@test "the cgroup, and of its files those that the kernel names, belong to who manages it" {
+  managing
+  expect "$(given)" = "$(delegated)"
+  [[ " $(given) " == *" cgroup.procs "* && " $(given) " != *" memory.max "* ]]
+  moat exec "$ID" sh -c 'mkdir /sys/fs/cgroup/inner && echo $$ >/sys/fs/cgroup/inner/cgroup.procs && sleep 0.1'
+  moat delete --force "$ID"
+}
+
+@test "a file to give away that the cgroup does not have is no failure" {
+  printf 'cgroup.procs\nno.such.file\n' >"$BATS_TEST_TMPDIR/list"
+  mount --bind "$BATS_TEST_TMPDIR/list" /sys/kernel/cgroup/delegate
+  managing
+  umount /sys/kernel/cgroup/delegate
+  expect "$(given)" = ". cgroup.procs"
+  moat delete --force "$ID"
+}
+
+@test "where the kernel names no files, those of the specification belong to who manages the cgroup" {
+  mount -t tmpfs none /sys/kernel/cgroup
+  managing
+  umount /sys/kernel/cgroup
+  expect "$(given)" = ". cgroup.procs cgroup.subtree_control cgroup.threads"
+  moat delete --force "$ID"
+}
+
+@test "a cgroup that the container only sees belongs to the host's root" {
+  config '.linux.namespaces += [{type: "user"}]
+    | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+  open_way
+  detached_sleep
+  expect "$(given)" = ""
+  moat delete --force "$ID"
+}

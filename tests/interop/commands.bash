@@ -11,7 +11,7 @@ note 'without cgroups' runc 'podman knows that runc has no option for this.'
 note 'open descriptors' moat 'Refused: what the host has open means nothing in the guest.'
 note "the host's network" moat 'Refused: a virtual machine has a network of its own.'
 note "the host's processes, ipc and names" moat 'Those of the guest: the kernel is another.'
-note 'checkpoint' 'runc crun moat-native moat' 'podman asks for CRIU first, which this machine lacks.'
+note 'checkpoint' 'runc crun moat-native moat' 'podman asks for CRIU first, which this machine lacks; where there is one, checkpoint.bats compares runc and moat.'
 note 'processes' moat \
   "podman reads /proc in the container's mount namespace, where a virtual machine has nothing. With options of ps, as in the next row, it runs that in the container."
 note 'processes of a pod' moat "podman reads /proc in the containers' mount namespaces, where a virtual machine has nothing."

@@ -20,7 +20,25 @@ static void every_day_agrees_with_the_c_library(void **state)
 		gmtime_r(&t, &tm);
 		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%SZ", &tm);
 		assert_string_equal(got, want);
+		assert_int_equal(rfc3339_parse(got), t);
 	}
+}
+
+static void what_is_no_such_time_is_refused(void **state)
+{
+	static const char *const wrong[] = {
+		"",
+		"2026-11-22",
+		"2026-13-01T00:00:00Z",
+		"2026-02-29T00:00:00Z",
+		"2026-01-01T24:00:00Z",
+		"2026-01-01T00:00:00+01:00",
+		"1969-12-31T23:59:59Z",
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(rfc3339_parse(wrong[i]), -1);
+	assert_int_equal(rfc3339_parse("1970-01-02T00:00:01.000000007Z"), 86401);
 }
 
 static void nanoseconds_have_nine_digits(void **state)
@@ -43,6 +61,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_day_agrees_with_the_c_library),
+		cmocka_unit_test(what_is_no_such_time_is_refused),
 		cmocka_unit_test(nanoseconds_have_nine_digits),
 		cmocka_unit_test(a_clock_before_the_epoch_reads_as_the_epoch),
 	};

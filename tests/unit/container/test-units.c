@@ -84,9 +84,31 @@ static void what_is_no_time_is_refused(void **state)
 	assert_int_equal(duration_parse("2562047h2562047h", &got), -ERANGE);
 }
 
+static void check_text(char *got, const char *wanted)
+{
+	assert_string_equal(got, wanted);
+	free(got);
+}
+
+static void people_read_few_digits(void **state)
+{
+	check_text(size_text(0), "0");
+	check_text(size_text(1023), "1023");
+	check_text(size_text(1536), "1.5K");
+	check_text(size_text(64u << 20), "64.0M");
+	check_text(size_text(UINT64_MAX), "16777216.0T");
+	check_text(span_text(-1), "-");
+	check_text(span_text(119), "119s");
+	check_text(span_text(120), "2m");
+	check_text(span_text(7199), "119m");
+	check_text(span_text(2 * 3600), "2h");
+	check_text(span_text(48 * 3600), "2d");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(people_read_few_digits),
 		cmocka_unit_test(sizes_are_counted_in_units_of_1024),
 		cmocka_unit_test(what_is_no_size_is_refused),
 		cmocka_unit_test(times_are_written_as_go_writes_them),

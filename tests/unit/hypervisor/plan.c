@@ -115,7 +115,7 @@ static void one_emulated_cpu_gets_microvm_without_acpi(void **state)
 	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=off\n-accel\ntcg,thread=multi,tb-size=256\n"
 	      "-cpu\nmax\n-m\n256M\n-smp\n1\n" LIMITS IMAGE "pci=off tsc_early_khz=2300000 " PARAMS
 	      "serial:agent\n" CONTROL "-device\nvirtio-rng-device\n"
-	      "-device\nvirtio-serial-device,id=serial,max_ports=4\n" AGENT FSDEV
+	      "-device\nvirtio-serial-device,id=serial,max_ports=2\n" AGENT FSDEV
 	      "-device\nvirtio-9p-device,fsdev=share,mount_tag=moat");
 }
 
@@ -129,7 +129,7 @@ static void several_emulated_cpus_get_microvm_with_acpi_and_the_tsc_rate(void **
 	      "qemu-system-x86_64\n-name\nweb\n-M\nmicrovm,acpi=on\n-accel\ntcg,thread=multi,tb-size=256\n"
 	      "-cpu\nmax\n-m\n256M\n-smp\n2\n" LIMITS IMAGE "pci=off tsc_early_khz=2300000 " PARAMS
 	      "serial:agent\n" CONTROL "-device\nvirtio-rng-device\n"
-	      "-device\nvirtio-serial-device,id=serial,max_ports=4\n" AGENT);
+	      "-device\nvirtio-serial-device,id=serial,max_ports=2\n" AGENT);
 }
 
 static void several_emulated_cpus_without_a_tsc_rate_get_q35(void **state)
@@ -142,7 +142,7 @@ static void several_emulated_cpus_without_a_tsc_rate_get_q35(void **state)
 	      "qemu-system-x86_64\n-name\nweb\n-M\n" Q35 "\n-accel\ntcg,thread=multi,tb-size=256\n"
 	      "-cpu\nmax\n-m\n256M\n-smp\n2\n" LIMITS IMAGE PARAMS "serial:agent\n" CONTROL
 	      "-device\nvirtio-rng-pci\n"
-	      "-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT FSDEV
+	      "-device\nvirtio-serial-pci,id=serial,max_ports=2\n" AGENT FSDEV
 	      "-device\nvirtio-9p-pci,fsdev=share,mount_tag=moat");
 }
 
@@ -171,7 +171,7 @@ static void virtiofs_gets_q35_and_shared_memory(void **state)
 	      "tcg,thread=multi,tb-size=256\n-cpu\nmax\n-m\n256M\n"
 	      "-object\nmemory-backend-memfd,id=ram,size=256M,share=on\n-smp\n1\n" LIMITS IMAGE
 		      PARAMS "serial:agent\n" CONTROL "-device\nvirtio-rng-pci\n"
-	      "-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT
+	      "-device\nvirtio-serial-pci,id=serial,max_ports=2\n" AGENT
 	      "\n-chardev\nsocket,id=share,fd=13\n"
 	      "-device\nvhost-user-fs-pci,chardev=share,tag=moat,queue-size=1024");
 	config.guest = &minimal;
@@ -197,7 +197,7 @@ static void aarch64_gets_virt(void **state)
 		"tcg,thread=multi,tb-size=256\n-cpu\ncortex-a57\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
 		"console=ttyAMA0 quiet panic=-1 cgroup_no_v1=all agent.channel=serial:agent\n" CONTROL
 		"-device\nvirtio-rng-pci\n"
-		"-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT);
+		"-device\nvirtio-serial-pci,id=serial,max_ports=2\n" AGENT);
 }
 
 static void check_other(enum hv_arch arch, const char *golden)
@@ -216,7 +216,7 @@ static void riscv64_gets_virt(void **state)
 		"tcg,thread=multi,tb-size=256\n-cpu\nrv64\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
 		"console=ttyS0 quiet panic=-1 cgroup_no_v1=all agent.channel=serial:agent\n" CONTROL
 		"-device\nvirtio-rng-pci\n"
-		"-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT);
+		"-device\nvirtio-serial-pci,id=serial,max_ports=2\n" AGENT);
 }
 
 static void ppc64le_gets_pseries(void **state)
@@ -229,7 +229,7 @@ static void ppc64le_gets_pseries(void **state)
 		"tcg,thread=multi,tb-size=256\n-cpu\npower9\n-m\n256M\n-smp\n1\n" LIMITS IMAGE
 		"console=hvc0 quiet panic=-1 cgroup_no_v1=all agent.channel=serial:agent\n" CONTROL
 		"-device\nvirtio-rng-pci\n"
-		"-device\nvirtio-serial-pci,id=serial,max_ports=4\n" AGENT);
+		"-device\nvirtio-serial-pci,id=serial,max_ports=2\n" AGENT);
 }
 
 static void s390x_gets_channel_devices_and_no_pci(void **state)

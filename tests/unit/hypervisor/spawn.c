@@ -155,10 +155,10 @@ static void a_missing_qemu_is_named_as_the_hint_knows_it(void **state)
 	cleanup_free char *path = NULL;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(hv_find_program(names, &path, &err), -ENOENT);
+	assert_int_equal(hv_find_program("", names, &path, &err), -ENOENT);
 	assert_string_equal(err.msg, "find 'qemu-system-nonexistent': No such file or directory");
 	assert_non_null(error_hint(&err));
-	assert_int_equal(hv_find_program(shell, &path, &err), 0);
+	assert_int_equal(hv_find_program("", shell, &path, &err), 0);
 	assert_string_equal(path, "/usr/bin/env");
 }
 

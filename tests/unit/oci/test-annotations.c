@@ -36,7 +36,7 @@ static char *ignored(const char *name)
 static void an_annotation_counts_unless_it_is_ignored_by_name_or_by_prefix(void **state)
 {
 	cleanup_oci_config struct oci_config *config =
-		parse("\"run.oci.a\":\"1\",\"run.oci.b\":\"0\",\"org.c\":\"\"", "");
+		parse("\"run.oci.a\":\"1\",\"run.oci.b\":\"0\",\"io.moat.c\":\"\"", "");
 	char *by_name[] = { ignored("run.oci.a"), NULL };
 	char *by_prefix[] = { ignored("run.oci."), NULL };
 	char *no_prefix[] = { ignored("run.oci"), NULL };
@@ -45,16 +45,28 @@ static void an_annotation_counts_unless_it_is_ignored_by_name_or_by_prefix(void 
 	assert_string_equal(oci_annotation(config, "run.oci.a"), "1");
 	assert_true(oci_annotation_is_true(config, "run.oci.a"));
 	assert_false(oci_annotation_is_true(config, "run.oci.b"));
-	assert_true(oci_annotation_is_true(config, "org.c"));
-	assert_false(oci_annotation_is_true(config, "org.missing"));
+	assert_true(oci_annotation_is_true(config, "io.moat.c"));
+	assert_false(oci_annotation_is_true(config, "io.moat.missing"));
 	assert_int_equal(oci_annotations_apply(config, by_name, &err), 0);
 	assert_null(oci_annotation(config, "run.oci.a"));
 	assert_string_equal(oci_annotation(config, "run.oci.b"), "0");
 	assert_int_equal(oci_annotations_apply(config, by_prefix, &err), 0);
 	assert_null(oci_annotation(config, "run.oci.b"));
-	assert_string_equal(oci_annotation(config, "org.c"), "");
+	assert_string_equal(oci_annotation(config, "io.moat.c"), "");
 	assert_int_equal(oci_annotations_apply(config, no_prefix, &err), 0);
 	assert_non_null(oci_annotation(config, "run.oci.a"));
+}
+
+static void the_list_for_engines_has_names_and_beginnings_that_end_in_a_dot(void **state)
+{
+	const char *const *names = oci_annotations_meaningful();
+	size_t count = 0;
+
+	for (; names[count]; count++) {
+		assert_non_null(strchr(names[count], '.'));
+		assert_true(count == 0 || strcmp(names[count - 1], names[count]) < 0);
+	}
+	assert_true(count > 10);
 }
 
 static void a_receiver_replaces_the_listener_and_is_an_absolute_path(void **state)
@@ -95,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_annotation_counts_unless_it_is_ignored_by_name_or_by_prefix),
+		cmocka_unit_test(the_list_for_engines_has_names_and_beginnings_that_end_in_a_dot),
 		cmocka_unit_test(a_receiver_replaces_the_listener_and_is_an_absolute_path),
 		cmocka_unit_test(a_program_needs_no_profile),
 	};

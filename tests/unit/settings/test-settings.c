@@ -128,6 +128,22 @@ static void unknown_keys_are_warned_of_with_their_line(void **state)
 	assert_string_equal(got.warnings[2], "moat.json:5: other: unknown key");
 }
 
+static void each_key_knows_where_it_was_said(void **state)
+{
+	assert_int_equal(parse("{\n\"isolation\": \"vm\",\n\"vm\": {\n\"vcpus\": 2,\n"
+			       "\"image\": null, \"kernel_parameters\": [\"a\"]}}"),
+			 0);
+	assert_string_equal(string_map_get(&got.origins, "isolation"), "moat.json:2");
+	assert_string_equal(string_map_get(&got.origins, "vm.vcpus"), "moat.json:4");
+	assert_string_equal(string_map_get(&got.origins, "vm.kernel_parameters"), "moat.json:5");
+	assert_null(string_map_get(&got.origins, "vm.image"));
+	assert_null(string_map_get(&got.origins, "vm"));
+	assert_int_equal(got.origins.count, 3);
+	/* The later one is in force. */
+	assert_int_equal(settings_parse("later", "{\"isolation\": \"native\"}", 23, &got, &err), 0);
+	assert_string_equal(string_map_get(&got.origins, "isolation"), "later:1");
+}
+
 static void write_text(const char *dir, const char *name, const char *text)
 {
 	cleanup_fd int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,6 +178,7 @@ int main(void)
 		TEST(a_later_text_replaces_what_it_names),
 		TEST(wrong_values_are_refused_with_their_place),
 		TEST(unknown_keys_are_warned_of_with_their_line),
+		TEST(each_key_knows_where_it_was_said),
 		TEST(one_file_can_be_named_instead_of_all),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/settings/unknown.h"
+#include "lib/settings/keys.h"
 
 #include "lib/base/fields.h"
 #include "lib/base/json.h"
@@ -18,7 +18,10 @@ struct walk {
 	struct level levels[JSON_MAX_DEPTH + 1];
 	size_t depth; /* levels in use */
 	const struct fields *root;
-	char ***found;
+	char *pending; /* path of a key whose value comes next, and its line */
+	unsigned int pending_line;
+	char ***unknown;
+	struct string_map *origins;
 };
 
 static const struct field *find(const struct fields *fields, const char *key)
@@ -38,14 +41,33 @@ static unsigned int line_at(const char *buf, size_t offset)
 	return line;
 }
 
-static void add(const struct walk *w, size_t offset)
+static char *path_of(const struct walk *w)
 {
-	cleanup_strbuf struct strbuf path = STRBUF_INIT;
+	struct strbuf path = STRBUF_INIT;
 
 	for (size_t i = 0; i < w->depth; i++)
 		if (w->levels[i].key)
 			strbuf_addf(&path, "%s%s", path.len ? "." : "", w->levels[i].key);
-	strv_pushf(w->found, "%s:%u: %s: unknown key", w->name, line_at(w->buf, offset), path.buf);
+	return strbuf_steal(&path);
+}
+
+static void add_unknown(const struct walk *w, size_t offset)
+{
+	cleanup_free char *path = path_of(w);
+
+	strv_pushf(w->unknown, "%s:%u: %s: unknown key", w->name, line_at(w->buf, offset), path);
+}
+
+/* A null leaves what was there, so it says nothing. */
+static void end_pending(struct walk *w, bool is_said)
+{
+	cleanup_free char *path = steal_ptr(&w->pending);
+	cleanup_free char *place = NULL;
+
+	if (!path || !is_said)
+		return;
+	place = xasprintf("%s:%u", w->name, w->pending_line);
+	string_map_set(w->origins, path, place);
 }
 
 static void open_level(struct walk *w, bool is_map)
@@ -72,14 +94,21 @@ static void take_key(struct walk *w, const struct json_event *event)
 	if (!level->fields)
 		return;
 	level->current = find(level->fields, event->text);
-	if (!level->current)
-		add(w, event->offset);
+	if (!level->current) {
+		add_unknown(w, event->offset);
+		return;
+	}
+	if (level->current->object)
+		return;
+	w->pending = path_of(w);
+	w->pending_line = line_at(w->buf, event->offset);
 }
 
 static int walk(void *ctx, const struct json_event *event, struct error *err)
 {
 	struct walk *w = ctx;
 
+	end_pending(w, event->type != JSON_NULL);
 	if (event->type == JSON_MAP_START || event->type == JSON_ARRAY_START)
 		open_level(w, event->type == JSON_MAP_START);
 	else if (event->type == JSON_MAP_END || event->type == JSON_ARRAY_END)
@@ -89,12 +118,16 @@ static int walk(void *ctx, const struct json_event *event, struct error *err)
 	return 0;
 }
 
-void unknown_keys_find(const struct fields *fields, const char *name, const char *buf, size_t len,
-		       const struct json_limits *limits, char ***ret)
+void settings_keys_find(const struct fields *fields, const char *name, const char *buf, size_t len,
+			const struct json_limits *limits, char ***unknown,
+			struct string_map *origins)
 {
-	struct walk w = { .name = name, .buf = buf, .root = fields, .found = ret };
+	struct walk w = {
+		.name = name, .buf = buf, .root = fields, .unknown = unknown, .origins = origins
+	};
 
 	(void)json_parse(name, buf, len, limits, walk, &w, NULL); /* it could be parsed before */
+	end_pending(&w, false);
 	while (w.depth)
 		close_level(&w);
 }

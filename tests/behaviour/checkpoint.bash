@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What the tests of checkpoint and restore share; CRIU is $MOAT_TEST_CRIU, or criu of $PATH.
+
+CRIU=${MOAT_TEST_CRIU:-criu}
+
+criu_obstacle() {
+  missing "$CRIU"
+  "$CRIU" check >/dev/null 2>&1 || echo "criu cannot work on this kernel: $("$CRIU" check 2>&1 | tail -n 1)"
+}
+
+# A container that counts in memory, and shows that in a file, whose last line is whole at any time.
+counter() {
+  script 'i=0; while :; do i=$((i + 1)); echo $i >>/tmp/count; usleep 20000; done'
+  detached "$@"
+  eventually 30 test -s "$BUNDLE/rootfs/tmp/count"
+}
+
+count() {
+  tail -n 1 "$BUNDLE/rootfs/tmp/count"
+}
+
+counted_beyond() {
+  local now
+  now=$(count)
+  [ -n "$now" ] && ((now > $1))
+}
+
+save() {
+  moat --criu "$CRIU" checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$@" "$ID"
+}
+
+load_saved() {
+  moat --criu "$CRIU" restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" \
+    --pid-file "$PID_FILE" "$@" "$ID" </dev/null >>"$OUT" 2>>"$ERR"
+}
