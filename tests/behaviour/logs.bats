@@ -83,7 +83,9 @@ has_message() {
   mkdir -p "$BATS_TEST_TMPDIR/extra/bin"
   cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/extra/bin/sh"
   (cd "$BATS_TEST_TMPDIR/extra" && find . | busybox cpio -o -H newc) >"$BATS_TEST_TMPDIR/extra.cpio" 2>/dev/null
-  cat "$guest/$(jq -r .initrd "$guest/guest.json")" "$BATS_TEST_TMPDIR/extra.cpio" >"$BATS_TEST_TMPDIR/initrd"
+  cp "$guest/$(jq -r .initrd "$guest/guest.json")" "$BATS_TEST_TMPDIR/initrd"
+  truncate --size %512 "$BATS_TEST_TMPDIR/initrd" # the kernel looks for the next one where words begin
+  cat "$BATS_TEST_TMPDIR/extra.cpio" >>"$BATS_TEST_TMPDIR/initrd"
   jq -n --arg initrd "$BATS_TEST_TMPDIR/initrd" '{vm: {initrd: $initrd,
     kernel_parameters: ["agent.debug_console", "agent.debug_console_vport=1026"]}}' >"$BATS_TEST_TMPDIR/moat.json"
   MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json detached_sleep
