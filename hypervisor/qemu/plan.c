@@ -341,6 +341,8 @@ static void add_limits(struct plan *p)
 	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
+/* Where it is loaded like any other program, one that runs already is not missed, and QEMU keeps no
+ * copy of it. */
 static void add_kernel(struct plan *p)
 {
 	const struct hv_config *c = p->config;
@@ -496,7 +498,8 @@ int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret
 	add_limits(&p);
 	if (config->is_restored)
 		add(&p, "-incoming", "defer");
-	add_kernel(&p);
+	if (!config->is_restored || arch != HV_ARCH_X86_64)
+		add_kernel(&p);
 	add_control(&p);
 	channels[config->channel](&p);
 	shares[config->share](&p);

@@ -410,6 +410,7 @@ static void memory_can_be_a_file_and_a_state_the_start(void **state)
 		second,
 		"memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/30,share=off"));
 	assert_true(strv_has(second, "defer"));
+	assert_false(strv_has(second, "-kernel"));
 	config.has_hugepages = true;
 	check_refused(&config, -ENOTSUP,
 		      "guest memory: a file is neither of huge pages nor virtiofsd's");
