@@ -221,7 +221,7 @@ static int run(const struct globals *globals, void *values, char **args, struct 
 const struct command template_command = {
 	.name = "template",
 	.summary = "make virtual machines to start others from, list or remove them",
-	.arguments = "create|list|remove [NAME]...",
+	.arguments = "create|list|remove [TEMPLATE]...",
 	.min_args = 1,
 	.max_args = ANY_NUMBER_OF_ARGS,
 	.options = &options,

@@ -56,6 +56,11 @@ int templates_create(const char *root, const struct template_request *request, c
 	return r;
 }
 
+char *templates_default_dir(void)
+{
+	return template_store_default();
+}
+
 static int find_store(const struct settings_vm *settings, char **ret, struct error *err)
 {
 	*ret = template_dir(settings);
@@ -87,6 +92,11 @@ void templates_list_free(struct template_info *infos, size_t count)
 }
 
 #else
+
+char *templates_default_dir(void)
+{
+	return NULL;
+}
 
 static int refuse(struct error *err)
 {

@@ -10,6 +10,8 @@ struct settings_vm;
 /* The templates of virtual machines (lib/sandbox/template.h), for commands. Where they are follows
  * from @settings. */
 
+/* Where they are if nobody says; free(3) it. NULL: nowhere. */
+char *templates_default_dir(void);
 /* *ret_name is the template's; free(3) it. */
 int templates_create(const char *root, const struct template_request *request, char **ret_name,
 		     struct error *err);
