@@ -725,10 +725,11 @@ static int await_companions(void *ctx, struct error *err)
 			      &c->companions, err);
 }
 
-/* Asked for when no more points are to come that count. */
+/* Asked for when no more points are to come that count. The clock of a guest that goes on from a
+ * template began with that, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
-	if (timing_fd() >= 0 && !is_member(c) && !c->process.is_lost)
+	if (timing_fd() >= 0 && !is_member(c) && !c->vm.is_restored && !c->process.is_lost)
 		guest_points_fetch(c->client, c->ready_ns);
 }
 
