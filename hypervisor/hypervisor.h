@@ -63,6 +63,12 @@ struct hv_nic {
 };
 #define HV_NICS_MAX 8
 
+/* A file that is the guest's memory, of exactly that size. */
+struct hv_memory {
+	int fd;		 /* opened for both; inherited */
+	bool is_private; /* what the guest writes stays the VMM's own, the file as it is */
+};
+
 /* Code that an emulating VMM has translated, which it keeps at most so much of. */
 #define HV_TRANSLATION_MIB 256
 
@@ -75,8 +81,12 @@ struct hv_config {
 	/* How far the VM can grow by resize(); 0: it cannot. */
 	uint32_t memory_max_mib;
 	uint32_t vcpus_max;
-	bool has_hugepages;	   /* its memory is of the host's huge pages */
-	bool is_preallocated;	   /* and taken at once, not as it is touched */
+	bool has_hugepages;		/* its memory is of the host's huge pages */
+	bool is_preallocated;		/* and taken at once, not as it is touched */
+	const struct hv_memory *memory; /* where else it is; NULL: the VMM's own */
+	bool is_restored;	   /* it does not boot but waits for restore(), with all the rest
+				    * as it was when it was saved; what its devices are joined
+				    * with on the host may be another */
 	uint32_t tsc_khz;	   /* hv_host_tsc_khz(), for a TCG guest that has no timer to
 				   * calibrate by; 0: launch() asks */
 	const char *kernel_params; /* appended last; NULL: none */
@@ -138,6 +148,9 @@ enum hv_feature {
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };
 extern const struct names hv_state_names;
+
+/* What of a VM is written or read. */
+enum hv_saved { HV_SAVED_ALL, HV_SAVED_DEVICES };
 
 struct hv_status {
 	enum hv_state state;
@@ -204,8 +217,13 @@ struct hypervisor {
 	/* Makes it as large as this at least; it never shrinks. 0: as it is. The guest has to bring
 	 * online what came. */
 	int (*resize)(const char *control, uint32_t vcpus, uint32_t memory_mib, struct error *err);
-	/* Pauses it and writes its whole state to @fd; it stays paused. */
-	int (*save)(const char *control, int fd, struct error *err);
+	/* Pauses it and writes its whole state to @fd; it stays paused. HV_SAVED_DEVICES: but for
+	 * its memory, which config->memory has. */
+	int (*save)(const char *control, enum hv_saved what, int fd, struct error *err);
+	/* Makes one that was launched with config->is_restored go on from what save() wrote to @fd,
+	 * with the same @what, from the position of @fd. One that cannot has ended, and said why on
+	 * its standard error. */
+	int (*restore)(const char *control, enum hv_saved what, int fd, struct error *err);
 	int (*metrics)(const char *control, struct hv_metrics *ret, struct error *err);
 };
 extern const struct hypervisor hypervisor_qemu;
@@ -219,6 +237,10 @@ void hv_stop(struct hv_vm *vm);
 /* The guest kernel's command line, without what a driver's machine puts in front of it; pure;
  * free(3) it. */
 char *hv_kernel_command_line(const struct hv_config *config);
+
+/* What a guest of @accel sees of this host, and of its kernel: a state that was saved on another one
+ * need not go on here. free(3) it. */
+char *hv_host_text(enum hv_accel accel);
 
 /* The rate of this host's time stamp counter, measured in about 10 ms; 0 where there is none. */
 uint32_t hv_host_tsc_khz(void);

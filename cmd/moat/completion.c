@@ -7,6 +7,8 @@
 #include "cmd/moat/signals.h"
 #include "lib/base/error.h"
 #include "lib/container/container.h"
+#include "lib/container/templates.h"
+#include "lib/settings/settings.h"
 
 /* Of some commands only containers in some states can be the object. */
 static const struct {
@@ -81,6 +83,21 @@ static void offer_capabilities(const struct grammar_place *place)
 		grammar_offer(place, name, NULL);
 }
 
+static void offer_templates(const struct grammar_place *place)
+{
+	cleanup_settings struct settings settings;
+	struct template_info *infos;
+	size_t count;
+
+	settings_init(&settings);
+	if (settings_load(&settings, NULL) < 0 ||
+	    templates_list(&settings.vm, &infos, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		grammar_offer(place, infos[i].name, infos[i].problem);
+	templates_list_free(infos, count);
+}
+
 static const struct {
 	const char *argument;
 	void (*offer)(const struct grammar_place *place);
@@ -88,6 +105,7 @@ static const struct {
 	{ "ID", offer_containers },
 	{ "SIGNAL", offer_signals },
 	{ "CAP_NAME", offer_capabilities },
+	{ "TEMPLATE", offer_templates },
 };
 
 static void offer(const struct grammar_place *place)

@@ -16,6 +16,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/container/container.h"
+#include "lib/container/templates.h"
 #include "lib/linux/seccomp-program.h"
 #include "lib/linux/seccomp.h"
 #include "lib/settings/settings.h"
@@ -167,6 +168,7 @@ static void complete(struct settings *settings, const struct globals *globals)
 	fill_number(&vm->vcpus, SETTINGS_DEFAULT_VCPUS);
 	fill_number(&vm->boot_timeout_s, SETTINGS_DEFAULT_BOOT_TIMEOUT_S);
 	fill_word(&vm->accelerator, &settings_accelerator_names, "auto");
+	fill_text(&vm->template_dir, templates_default_dir());
 	if (hypervisor_qemu.find_program("", &program, NULL) == 0)
 		fill_text(&vm->hypervisor, program);
 	if (guest_image_load(vm->image, &image, NULL) < 0)

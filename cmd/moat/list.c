@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "cmd/moat/command.h"
 #include "cmd/moat/host.h"
 #include "cmd/moat/state-text.h"
-#include "cmd/moat/units.h"
+#include "cmd/moat/traits.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
-#include "lib/base/rfc3339.h"
 #include "lib/container/container.h"
-#include "lib/container/usage.h"
 
 enum list_format { LIST_TABLE, LIST_JSON, LIST_FORMAT_COUNT };
 
@@ -31,34 +28,17 @@ static const struct option_spec specs[] = {
 /* clang-format on */
 static const struct option_table options = OPTION_TABLE(specs);
 
-static char *age_of(const struct record *record)
-{
-	time_t created = record->created ? rfc3339_parse(record->created) : -1;
-
-	return created < 0 ? xstrdup("-") : span_text(time(NULL) - created);
-}
-
-static const char *isolation_of(const struct record *record)
-{
-	return names_get(&isolation_names, (size_t)record->isolation);
-}
-
 /* Of the columns only the last may be too wide. */
 static void print_row(const char *root, const struct container_info *info, const char *owner)
 {
 	const struct record *record = &info->record;
 	bool has_process = info->status != OCI_STATUS_STOPPED;
-	cleanup_free char *age = age_of(record);
-	cleanup_free char *memory = NULL;
-	struct container_usage usage;
+	cleanup_traits struct container_traits traits;
 
-	container_usage(root, info, &usage);
-	memory = usage.memory ? size_text(usage.memory) : xstrdup("-");
+	container_traits(root, info, &traits);
 	printf("%-24s %-10u %-9s %-10s %-10s %8s %6s %-10s %s\n", record->id,
-	       has_process ? record->pid : 0, oci_status_name(info->status), isolation_of(record),
-	       usage.vmm ? usage.vmm : "-", memory, age, owner,
-	       record->bundle ? record->bundle : "");
-	free(usage.vmm);
+	       has_process ? record->pid : 0, oci_status_name(info->status), traits.isolation,
+	       traits.vmm, traits.memory, traits.age, owner, record->bundle ? record->bundle : "");
 }
 
 static void print_one(const char *root, const struct container_info *info, int format,

@@ -17,6 +17,7 @@ static const struct {
 } commands[] = {
 	{ "create", shim_create },
 	{ "exec", shim_exec },
+	{ "template", shim_template },
 };
 
 static const struct option long_options[] = {
@@ -27,6 +28,12 @@ static const struct option long_options[] = {
 	{ "process-fd", required_argument, NULL, 'p' },
 	{ "oom-dir", required_argument, NULL, 'o' },
 	{ "run", no_argument, NULL, 'n' },
+	{ "memory-mib", required_argument, NULL, 'M' },
+	{ "vcpus", required_argument, NULL, 'V' },
+	{ "nics", required_argument, NULL, 'N' },
+	{ "disk-slots", no_argument, NULL, 'D' },
+	{ "low-ports", no_argument, NULL, 'L' },
+	{ "replace", no_argument, NULL, 'R' },
 	{ "log-fd", required_argument, NULL, 'l' },
 	{ "timing-fd", required_argument, NULL, 't' },
 	{ "log-json", no_argument, NULL, 'j' },
@@ -75,6 +82,21 @@ static int parse_option(int letter, const char *value, struct shim_options *opti
 		return 0;
 	case 'n':
 		options->runs_at_once = true;
+		return 0;
+	case 'M':
+		return parse_u32(value, &options->template.memory_mib);
+	case 'V':
+		return parse_u32(value, &options->template.vcpus);
+	case 'N':
+		return parse_u32(value, &options->template.nics);
+	case 'D':
+		options->template.has_disk_slots = true;
+		return 0;
+	case 'L':
+		options->template.has_low_ports = true;
+		return 0;
+	case 'R':
+		options->template.replaces = true;
 		return 0;
 	case 'l':
 		return parse_fd(value, &log->fd);

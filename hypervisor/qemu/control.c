@@ -21,8 +21,7 @@
  */
 
 #define TIMEOUT_MS 10000
-#define SAVE_TIMEOUT_MS 120000
-#define SAVE_POLL_MS 50
+#define MOVE_TIMEOUT_MS 120000
 
 /* Machines take memory in pieces of this size. */
 #define DIMM_MIB 128u
@@ -32,15 +31,28 @@ struct session {
 	struct qmp *qmp;
 	const char *awaited; /* id of a device that is to go */
 	bool is_gone;
+	bool has_moved; /* a state was written or read, or will not be */
 };
+
+static bool is_settled(const char *migration)
+{
+	return streq(migration, "completed") || streq(migration, "failed") ||
+	       streq(migration, "cancelled");
+}
 
 static void on_event(void *ctx, const char *event, const char *reason, const char *device)
 {
 	struct session *s = ctx;
 
-	(void)reason;
+	if (streq(event, "MIGRATION") && reason && is_settled(reason))
+		s->has_moved = true;
 	if (s->awaited && streq(event, "DEVICE_DELETED") && streq_null(device, s->awaited))
 		s->is_gone = true;
+}
+
+static void on_end(void *ctx, const struct error *err)
+{
+	((struct session *)ctx)->has_moved = true;
 }
 
 static void close_session(struct session *s)
@@ -52,7 +64,11 @@ static void close_session(struct session *s)
 
 static int open_session(const char *control, struct session *s, struct error *err)
 {
-	const struct qmp_handlers handlers = { .on_event = on_event, .ctx = s };
+	const struct qmp_handlers handlers = {
+		.on_event = on_event,
+		.on_end = on_end,
+		.ctx = s,
+	};
 	cleanup_fd int fd = unix_connect(control);
 	int r;
 
@@ -515,15 +531,28 @@ int qemu_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, struct
 
 /* --- state -------------------------------------------------------------------------------- */
 
-/* *ret_done is false while it goes on. */
-static int ask_saved(struct session *s, bool *ret_done, struct error *err)
+/* The memory that QEMU would leave out is that of files which others can write to, as it is while
+ * it is saved. */
+static int prepare_move(struct session *s, enum hv_saved what, int fd, struct error *err)
+{
+	const char *ignores_memory = what == HV_SAVED_DEVICES ? "true" : "false";
+	int r = tellf(s, err, "migrate-set-capabilities",
+		      "{\"capabilities\":[{\"capability\":\"events\",\"state\":true},"
+		      "{\"capability\":\"x-ignore-shared\",\"state\":%s}]}",
+		      ignores_memory);
+
+	if (r < 0)
+		return r;
+	return qmp_execute_with_fd(s->qmp, "getfd", "{\"fdname\":\"state\"}", fd, NULL, NULL,
+				   TIMEOUT_MS, err);
+}
+
+static int ask_moved(struct session *s, struct error *err)
 {
 	struct qmp_migration answer = { 0 };
 	int r = ask(s, "query-migrate", NULL, &qmp_migration_answer, &answer, err);
-	const char *status = answer.value.status ? answer.value.status : "";
 
-	*ret_done = streq(status, "completed");
-	if (r == 0 && (streq(status, "failed") || streq(status, "cancelled"))) {
+	if (r == 0 && !streq_null(answer.value.status, "completed")) {
 		r = error_set(err, -EIO, "%s",
 			      answer.value.reason ? answer.value.reason : "no reason given");
 		error_sanitize(err);
@@ -532,21 +561,14 @@ static int ask_saved(struct session *s, bool *ret_done, struct error *err)
 	return r;
 }
 
-static int await_saved(struct session *s, struct error *err)
+static int await_moved(struct session *s, struct error *err)
 {
-	for (int waited = 0; waited < SAVE_TIMEOUT_MS; waited += SAVE_POLL_MS) {
-		bool is_done;
-		int r = ask_saved(s, &is_done, err);
+	int r = loop_run_until(s->loop, &s->has_moved, MOVE_TIMEOUT_MS);
 
-		if (r < 0 || is_done)
-			return r;
-		/* QEMU has an event for it only once it is asked to say every one. */
-		(void)loop_run_until(s->loop, &(bool){ false }, SAVE_POLL_MS);
-	}
-	return error_sys(err, ETIMEDOUT, "wait for its end");
+	return r < 0 ? error_sys(err, r, "wait for its end") : ask_moved(s, err);
 }
 
-int qemu_save(const char *control, int fd, struct error *err)
+int qemu_save(const char *control, enum hv_saved what, int fd, struct error *err)
 {
 	cleanup_session struct session s = { 0 };
 	int r = open_session(control, &s, err);
@@ -554,11 +576,26 @@ int qemu_save(const char *control, int fd, struct error *err)
 	if (r == 0)
 		r = tell(&s, "stop", NULL, err);
 	if (r == 0)
-		r = qmp_execute_with_fd(s.qmp, "getfd", "{\"fdname\":\"state\"}", fd, NULL, NULL,
-					TIMEOUT_MS, err);
+		r = prepare_move(&s, what, fd, err);
 	if (r == 0)
 		r = tell(&s, "migrate", "{\"uri\":\"fd:state\"}", err);
 	if (r == 0)
-		r = await_saved(&s, err);
+		r = await_moved(&s, err);
 	return r < 0 ? error_wrap(err, r, "save") : 0;
+}
+
+int qemu_restore(const char *control, enum hv_saved what, int fd, struct error *err)
+{
+	cleanup_session struct session s = { 0 };
+	int r = open_session(control, &s, err);
+
+	if (r == 0)
+		r = prepare_move(&s, what, fd, err);
+	if (r == 0)
+		r = tell(&s, "migrate-incoming", "{\"uri\":\"fd:state\"}", err);
+	if (r == 0)
+		r = await_moved(&s, err);
+	if (r == 0)
+		r = tell(&s, "cont", NULL, err);
+	return r < 0 ? error_wrap(err, r, "restore") : 0;
 }

@@ -14,7 +14,8 @@ int qemu_quit(const char *control, struct error *err);
 int qemu_plug(const char *control, const struct hv_disk *disk, struct error *err);
 int qemu_unplug(const char *control, const char *id, struct error *err);
 int qemu_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, struct error *err);
-int qemu_save(const char *control, int fd, struct error *err);
+int qemu_save(const char *control, enum hv_saved what, int fd, struct error *err);
+int qemu_restore(const char *control, enum hv_saved what, int fd, struct error *err);
 int qemu_metrics(const char *control, struct hv_metrics *ret, struct error *err);
 
 /* What QEMU calls a state, as one of ours. */

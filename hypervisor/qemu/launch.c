@@ -61,5 +61,6 @@ const struct hypervisor hypervisor_qemu = {
 	.unplug = qemu_unplug,
 	.resize = qemu_resize,
 	.save = qemu_save,
+	.restore = qemu_restore,
 	.metrics = qemu_metrics,
 };

@@ -221,6 +221,13 @@ static const struct machine *find_machine(enum hv_arch arch, const struct hv_con
 	return NULL;
 }
 
+/* virtiofsd reads and writes the guest's memory itself, and only memory that has a file of its own
+ * can be of huge pages. */
+static bool has_shared_memory(const struct hv_config *c)
+{
+	return c->share == HV_SHARE_VIRTIOFS || c->has_hugepages || c->is_preallocated;
+}
+
 static int check_disks(const struct hv_config *config, struct error *err)
 {
 	if (config->disks_count > HV_DISKS_MAX)
@@ -259,16 +266,32 @@ static int check_config(enum hv_arch arch, const struct hv_config *config, struc
 	if (config->nics_count > HV_NICS_MAX)
 		return error_set(err, -ERANGE, "network interfaces: %zu are more than %d",
 				 config->nics_count, HV_NICS_MAX);
+	if (config->memory && has_shared_memory(config))
+		return error_set(err, -ENOTSUP,
+				 "guest memory: a file is neither of huge pages nor virtiofsd's");
 	return check_disks(config, err);
 }
 
 /* --- arguments, in this order -------------------------------------------------------------- */
 
-/* virtiofsd reads and writes the guest's memory itself, and only memory that has a file of its own
- * can be of huge pages. */
 static bool has_backend(const struct hv_config *c)
 {
-	return c->share == HV_SHARE_VIRTIOFS || c->has_hugepages || c->is_preallocated;
+	return c->memory || has_shared_memory(c);
+}
+
+/* A backend does not take descriptors, and asks of a name only that it can be opened. */
+static void add_backend(struct plan *p)
+{
+	const struct hv_config *c = p->config;
+
+	if (c->memory)
+		addf(p, "-object",
+		     "memory-backend-file,id=ram,size=%uM,mem-path=/proc/self/fd/%d,share=%s",
+		     c->memory_mib, c->memory->fd, c->memory->is_private ? "off" : "on");
+	else
+		addf(p, "-object", "memory-backend-memfd,id=ram,size=%uM,share=on%s%s",
+		     c->memory_mib, c->has_hugepages ? ",hugetlb=on" : "",
+		     c->is_preallocated ? ",prealloc=on" : "");
 }
 
 static void add_memory(struct plan *p)
@@ -281,9 +304,7 @@ static void add_memory(struct plan *p)
 	else
 		addf(p, "-m", "%uM", c->memory_mib);
 	if (has_backend(c))
-		addf(p, "-object", "memory-backend-memfd,id=ram,size=%uM,share=on%s%s",
-		     c->memory_mib, c->has_hugepages ? ",hugetlb=on" : "",
-		     c->is_preallocated ? ",prealloc=on" : "");
+		add_backend(p);
 }
 
 static void add_vcpus(struct plan *p)
@@ -320,6 +341,8 @@ static void add_limits(struct plan *p)
 	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
+/* Where it is loaded like any other program, one that runs already is not missed, and QEMU keeps no
+ * copy of it. */
 static void add_kernel(struct plan *p)
 {
 	const struct hv_config *c = p->config;
@@ -473,7 +496,10 @@ int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret
 	add(&p, config->program ? config->program : archs[arch].programs[0], NULL);
 	add_machine(&p);
 	add_limits(&p);
-	add_kernel(&p);
+	if (config->is_restored)
+		add(&p, "-incoming", "defer");
+	if (!config->is_restored || arch != HV_ARCH_X86_64)
+		add_kernel(&p);
 	add_control(&p);
 	channels[config->channel](&p);
 	shares[config->share](&p);
@@ -506,6 +532,8 @@ size_t qemu_planned_fds(const struct hv_config *config, int *ret)
 		ret[n++] = config->virtiofs_fd;
 	if (config->control_fd >= 0)
 		ret[n++] = config->control_fd;
+	if (config->memory)
+		ret[n++] = config->memory->fd;
 	for (size_t i = 0; i < config->disks_count; i++)
 		ret[n++] = config->disks[i].fd;
 	for (size_t i = 0; i < config->nics_count; i++) {

@@ -16,7 +16,7 @@ const char *const *qemu_program_names(enum hv_arch arch);
 bool qemu_wants_tsc(enum hv_arch arch, const struct hv_config *config);
 
 /* The descriptors that the plan names; @ret has room for QEMU_MAX_FDS. */
-#define QEMU_MAX_FDS (5 + HV_DISKS_MAX + 2 * HV_NICS_MAX)
+#define QEMU_MAX_FDS (6 + HV_DISKS_MAX + 2 * HV_NICS_MAX)
 size_t qemu_planned_fds(const struct hv_config *config, int *ret);
 
 /* What a running machine can (enum hv_feature), by QEMU's name for its type: "pc-q35-7.2-machine".

@@ -44,13 +44,15 @@ static const struct field greeting_table[] = {
 };
 static const struct fields greeting_object = FIELDS(struct greeting, greeting_table);
 
-/* Of an event's data, what says why a VM ends and which device has gone. */
+/* Of an event's data, what says why a VM ends, how far it has moved and which device has gone. */
 struct event_data {
 	char *reason;
+	char *status;
 	char *device;
 };
 static const struct field event_table[] = {
 	FIELD(struct event_data, "reason", STRING, reason),
+	FIELD(struct event_data, "status", STRING, status),
 	FIELD(struct event_data, "device", STRING, device),
 };
 static const struct fields event_object = FIELDS(struct event_data, event_table);
@@ -95,7 +97,8 @@ static int classify(struct envelope *e, struct qmp_message *ret, struct error *e
 	} else if (e->event) {
 		ret->kind = QMP_EVENT;
 		ret->text = steal_ptr(&e->event);
-		ret->reason = steal_ptr(&e->data.reason);
+		ret->reason =
+			e->data.reason ? steal_ptr(&e->data.reason) : steal_ptr(&e->data.status);
 		ret->device = steal_ptr(&e->data.device);
 	} else if (!e->id.is_set) {
 		return error_set(err, -EPROTO, "qmp: neither event nor answer");

@@ -29,7 +29,8 @@ struct qmp_version {
 /* Called during calls and between them; none of them may free the client. Each may be NULL. */
 struct qmp_handlers {
 	void (*on_greeting)(void *ctx, const struct qmp_version *version);
-	/* An event such as "SHUTDOWN". @reason: why ("guest-reset"), @device: whose; or NULL. */
+	/* An event such as "SHUTDOWN". @reason: why ("guest-reset") or how far
+	 * ("completed"), @device: whose; or NULL. */
 	void (*on_event)(void *ctx, const char *event, const char *reason, const char *device);
 	/* Once: nothing will come any more. */
 	void (*on_end)(void *ctx, const struct error *err);

@@ -403,3 +403,12 @@ const char *names_get(const struct names *n, size_t index)
 {
 	return index < n->count ? n->names[index] : NULL;
 }
+
+uint64_t fnv1a(uint64_t sum, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}

@@ -90,3 +90,7 @@ struct names {
 #define NAMES(array) { array, ARRAY_SIZE(array) }
 int names_find(const struct names *n, const char *name); /* index, or -ENOENT */
 const char *names_get(const struct names *n, size_t index); /* NULL when out of range or unnamed */
+
+/* FNV-1a, 64 bits: against damage and chance, not against people. Of pieces, one after another. */
+#define FNV1A_INIT UINT64_C(0xcbf29ce484222325)
+uint64_t fnv1a(uint64_t sum, const void *data, size_t len);

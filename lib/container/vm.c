@@ -21,6 +21,7 @@
 #include "lib/engine/hooks.h"
 #include "lib/linux/netlink.h"
 #include "lib/linux/process-table.h"
+#include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
@@ -72,7 +73,7 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 static int check_address(const struct container *c, struct error *err)
 {
 	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
-	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/agent.sock", c->root,
+	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/" CHANNEL_SOCKET, c->root,
 					   c->record.sandbox ? c->record.sandbox : c->id);
 	uint32_t number;
 

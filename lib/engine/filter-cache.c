@@ -30,18 +30,6 @@ struct header {
 };
 static const char magic[8] = "moatBPF";
 
-/* FNV-1a, 64 bits. */
-#define HASH_INIT UINT64_C(0xcbf29ce484222325)
-
-static uint64_t hash(uint64_t sum, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
 /* --- the key --- */
 
 static void add_u32(struct strbuf *key, size_t value)
@@ -115,7 +103,7 @@ void filter_cache_key(const struct oci_seccomp *seccomp, struct strbuf *ret)
 /* The name says little: that the file is the right one is found out by comparing. */
 static void name_of(const struct strbuf *key, char ret[17])
 {
-	(void)snprintf(ret, 17, "%016" PRIx64, hash(HASH_INIT, key->buf, key->len));
+	(void)snprintf(ret, 17, "%016" PRIx64, fnv1a(FNV1A_INIT, key->buf, key->len));
 }
 
 /* --- the directory --- */
@@ -185,7 +173,7 @@ static int parse(const char *data, size_t len, const struct strbuf *key, struct 
 	if (memcmp(header.magic, magic, sizeof(magic)) != 0 || header.key_len != key->len ||
 	    header.count > BPF_MAXINSNS ||
 	    len != sizeof(header) + key->len + header.count * sizeof(struct sock_filter) ||
-	    header.sum != hash(HASH_INIT, body, len - sizeof(header)))
+	    header.sum != fnv1a(FNV1A_INIT, body, len - sizeof(header)))
 		return -EBADMSG;
 	if (memcmp(body, key->buf, key->len) != 0)
 		return -ENOENT; /* another profile's, of the same name */
@@ -286,7 +274,7 @@ int filter_cache_put(const char *cache_dir, const struct strbuf *key,
 	if (dirfd < 0)
 		return dirfd;
 	memcpy(header.magic, magic, sizeof(magic));
-	header.sum = hash(hash(HASH_INIT, key->buf, key->len), program->filter, size);
+	header.sum = fnv1a(fnv1a(FNV1A_INIT, key->buf, key->len), program->filter, size);
 	strbuf_add(&data, &header, sizeof(header));
 	strbuf_add(&data, key->buf, key->len);
 	strbuf_add(&data, program->filter, size);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -83,6 +84,17 @@ int net_tap_open(int fd, struct net_tap *ret, struct error *err)
 		return r;
 	tap.fd = steal_fd(&tun_fd);
 	*ret = tap;
+	return 0;
+}
+
+int net_tap_set_hw(struct net_tap *tap, const unsigned char mac[static ETH_ALEN])
+{
+	struct ifreq request = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
+
+	memcpy(request.ifr_hwaddr.sa_data, mac, ETH_ALEN);
+	if (ioctl(tap->fd, SIOCSIFHWADDR, &request) < 0)
+		return -errno;
+	memcpy(tap->hw.bytes, mac, ETH_ALEN);
 	return 0;
 }
 

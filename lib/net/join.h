@@ -23,6 +23,8 @@ struct net_tap {
 /* A new one, marked as spare, of the calling process's network namespace. */
 int net_tap_open(int fd, struct net_tap *ret, struct error *err);
 void net_tap_close(struct net_tap *tap);
+/* Gives it another Ethernet address. -errno. */
+int net_tap_set_hw(struct net_tap *tap, const unsigned char mac[static 6]);
 
 /* Makes the tap at @tap_index the other side of @endpoint. May be repeated. */
 int net_join(int fd, const struct net_endpoint *endpoint, unsigned int tap_index,

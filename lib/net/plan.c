@@ -232,15 +232,12 @@ char *net_plan_text(const struct net_plan *plan)
 	return strbuf_steal(&sb);
 }
 
-/* FNV-1a: nobody gains by two networks that have one hash. */
+/* Nobody gains by two networks that have one hash. */
 uint64_t net_plan_hash(const struct net_plan *plan)
 {
 	cleanup_free char *text = net_plan_text(plan);
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-	for (const char *c = text; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-	return hash;
+	return fnv1a(FNV1A_INIT, text, strlen(text));
 }
 
 /* --- marks -------------------------------------------------------------------------------- */

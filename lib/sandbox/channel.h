@@ -22,6 +22,8 @@ struct channel_ends {
 	uint32_t cid; /* VSOCK */
 };
 
+#define CHANNEL_SOCKET "agent.sock" /* the usual name of a SERIAL one's socket */
+
 /* VSOCK when /dev/vhost-vsock opens and the guest has a driver for it. */
 enum hv_channel channel_choose(const struct guest_image *guest);
 

@@ -70,6 +70,9 @@ static char **plan(const struct shim_launch *l, const char *program, int sync_fd
 	strv_each(dir, l->oom_dirs) {
 		strv_pushf(&argv, "--oom-dir=%s", dir);
 	}
+	strv_each(option, l->more) {
+		strv_push(&argv, xstrdup(option));
+	}
 	if (l->runs_at_once)
 		strv_push(&argv, xstrdup("--run"));
 	if (log_file_format() == LOG_FORMAT_JSON)

@@ -17,6 +17,7 @@ struct shim_launch {
 	bool runs_at_once;
 	bool has_own_pids;     /* rights_want_pid_namespace() */
 	char *const *oom_dirs; /* of the engine (oom-notice.h), or NULL */
+	char *const *more;     /* options of the command alone, or NULL */
 
 	/* So that all the shim will ever do is accounted where it belongs: it is born in @cgroup,
 	 * or joins it before it becomes the shim. NULL: in none. */

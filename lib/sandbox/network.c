@@ -159,6 +159,23 @@ int sandbox_network_make(struct sandbox_network *network, size_t spares, bool ha
 	return r;
 }
 
+/* The guest goes on with the addresses that it had when it was saved, and a tap has its spare
+ * interface's, by which `start` finds that again. */
+int sandbox_network_use_template(struct sandbox_network *n, struct error *err)
+{
+	for (size_t i = 0; i < n->nics_count; i++) {
+		const unsigned char mac[] = { 0x02, 'm', 'o', 'a', 't', (unsigned char)i };
+		int r = net_tap_set_hw(&n->taps[i], mac);
+
+		if (r < 0)
+			return error_sys(err, r, "set a tap's address");
+		n->nics[i].tap_hw = n->taps[i].hw;
+		n->nics[i].state = NIC_IS_NEW;
+		memcpy(n->hv_nics[i].mac, mac, sizeof(mac));
+	}
+	return 0;
+}
+
 /* What the guest knows is written down: an interface that it was told to take away, too. */
 int sandbox_network_settle(int fd, const struct sandbox_network *network, struct error *err)
 {

@@ -53,6 +53,9 @@ bool sandbox_network_may_grow(const struct oci_config *config);
  * joins them. @has_vhost: where the host can, its kernel carries the packets. */
 int sandbox_network_make(struct sandbox_network *network, size_t spares, bool has_vhost,
 			 struct error *err);
+/* Before that: gives the guest's interfaces the addresses that every template of so many has. The
+ * agent is told the links' own with the rest, by sandbox_network_tell(). */
+int sandbox_network_use_template(struct sandbox_network *network, struct error *err);
 /* Once the VMM has inherited the taps, or will not. */
 void sandbox_network_close_taps(struct sandbox_network *network);
 

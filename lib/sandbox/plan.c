@@ -107,9 +107,7 @@ static void plan_one_namespace(struct planning *p, enum oci_namespace_type type)
  * (CAP_NET_BIND_SERVICE). The guest's network is the guest's own. */
 static void open_low_ports(struct sandbox_machine *machine)
 {
-	plan_replace(&machine->kernel_params,
-		     xasprintf("%s sysctl.net.ipv4.ip_unprivileged_port_start=0",
-			       machine->kernel_params ? machine->kernel_params : ""));
+	machine->has_low_ports = true;
 }
 
 /* The shim has entered the network namespace by now, and the guest's network is what was found

@@ -49,7 +49,10 @@ struct sandbox_machine {
 	char *initrd;
 	char *kernel_params; /* each with a blank in front */
 	bool has_own_root;   /* the kernel boots into the first disk, not into our initramfs */
+	bool has_low_ports;  /* whoever is in it may use them */
 };
+/* For that, behind the other parameters. */
+#define SANDBOX_LOW_PORTS " sysctl.net.ipv4.ip_unprivileged_port_start=0"
 
 /* Of a virtual machine. */
 struct sandbox_size {

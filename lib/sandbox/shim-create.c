@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/client/client.h"
@@ -32,6 +35,7 @@
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/start.h"
 #include "lib/sandbox/storage.h"
+#include "lib/sandbox/template.h"
 #include "lib/sandbox/terminal.h"
 #include "lib/sandbox/view.h"
 #include "lib/sandbox/vm.h"
@@ -85,7 +89,7 @@ struct creation {
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
-	struct pending check, sandbox;
+	struct pending check, seed, clock, sandbox;
 	int64_t ready_ns; /* when the agent was connected to (timing.h) */
 	struct guest_process process;
 	struct start_gate *gate;
@@ -426,8 +430,10 @@ static int make_network(void *ctx, struct error *err)
 static int launch_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, &c->network, err);
+	int r;
 
+	template_find(&c->vm, c->plan, &c->network);
+	r = vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, &c->network, err);
 	sandbox_network_close_taps(&c->network);
 	return r;
 }
@@ -481,6 +487,32 @@ static int await_answer(const struct creation *c, const struct pending *pending,
 	return err->code;
 }
 
+#define SEED_BYTES 64
+
+/* What a guest that goes on from a template has in common with others. The agent does as it is
+ * told in order, so this is done before it makes anything. */
+static int renew_guest(struct creation *c, struct error *err)
+{
+	unsigned char seed[SEED_BYTES];
+	const grpc_ReseedRandomDevRequest reseed = { .data = { seed, sizeof(seed) } };
+	grpc_SetGuestDateTimeRequest clock = { 0 };
+	struct timespec now;
+	int r;
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
+	    clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return error_sys(err, errno, "renew the guest");
+	r = agent_call_async(c->client, AGENT_RESEED_RANDOM_DEV, &reseed, CALL_TIMEOUT_MS,
+			     on_answer, &c->seed, err);
+	explicit_bzero(seed, sizeof(seed));
+	if (r < 0)
+		return r;
+	clock.sec = now.tv_sec;
+	clock.usec = now.tv_nsec / 1000;
+	return agent_call_async(c->client, AGENT_SET_GUEST_DATE_TIME, &clock, CALL_TIMEOUT_MS,
+				on_answer, &c->clock, err);
+}
+
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
  * came up. */
 static int meet_agent(void *ctx, struct error *err)
@@ -489,10 +521,12 @@ static int meet_agent(void *ctx, struct error *err)
 	const grpc_CheckRequest request = grpc_CheckRequest_init_zero;
 	const struct opt_u32 *timeout = &c->settings.vm.boot_timeout_s;
 	int timeout_s = timeout->is_set ? (int)timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S;
-	int fd, r;
+	int fd = c->vm.is_restored ? steal_fd(&c->vm.agent_fd) : -1, r = 0;
 
 	c->address = channel_local_address(agent_address(c));
-	r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_s * 1000, &fd, NULL, err);
+	if (fd < 0)
+		r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_s * 1000, &fd, NULL,
+			       err);
 	if (r < 0)
 		return r;
 	c->ready_ns = timing_now_ns();
@@ -502,6 +536,8 @@ static int meet_agent(void *ctx, struct error *err)
 	c->process.client = c->client;
 	r = agent_call_async(c->client, AGENT_CHECK, &request, CALL_TIMEOUT_MS, on_answer,
 			     &c->check, err);
+	if (r == 0 && c->vm.is_restored)
+		r = renew_guest(c, err);
 	if (r < 0)
 		agent_client_free(steal_ptr(&c->client));
 	return r;
@@ -512,6 +548,10 @@ static int await_agent(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	int r = await_answer(c, &c->check, err);
 
+	if (r == 0 && c->vm.is_restored)
+		r = await_answer(c, &c->seed, err);
+	if (r == 0 && c->vm.is_restored)
+		r = await_answer(c, &c->clock, err);
 	if (r == 0)
 		log_info("the guest's agent answers");
 	return r;
@@ -688,10 +728,11 @@ static int await_companions(void *ctx, struct error *err)
 			      &c->companions, err);
 }
 
-/* Asked for when no more points are to come that count. */
+/* Asked for when no more points are to come that count. The clock of a guest that goes on from a
+ * template began with that, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
-	if (timing_fd() >= 0 && !is_member(c) && !c->process.is_lost)
+	if (timing_fd() >= 0 && !is_member(c) && !c->vm.is_restored && !c->process.is_lost)
 		guest_points_fetch(c->client, c->ready_ns);
 }
 

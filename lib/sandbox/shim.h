@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "lib/sandbox/template.h"
+
 /*
  * moat-shim: the process that stands on the host for one process in a VM. Callers know its pid,
  * wait for it, send it signals, and read its exit status. The shim of a sandbox's first container
@@ -16,16 +18,19 @@
 struct shim_options {
 	const char *root;
 	const char *id;
-	int sync_fd;	   /* the rendezvous */
-	int console_fd;	   /* a connected console socket, or -1 */
-	bool runs_at_once; /* create: start too */
-	int process_fd;	   /* exec: a file that holds the process document */
-	char **oom_dirs;   /* create: see oom-notice.h */
+	int sync_fd;			  /* the rendezvous */
+	int console_fd;			  /* a connected console socket, or -1 */
+	bool runs_at_once;		  /* create: start too */
+	int process_fd;			  /* exec: a file that holds the process document */
+	char **oom_dirs;		  /* create: see oom-notice.h */
+	struct template_request template; /* template: what is wanted */
 };
 
 /* Each returns the program's exit status. */
 int shim_create(const struct shim_options *options);
 int shim_exec(const struct shim_options *options);
+/* Of no container: makes a template (template.h) for moat, and ends. */
+int shim_template(const struct shim_options *options);
 
 /* <state>/start.sock is there while the container is created and waits for `start`; the shim
  * removes it once the program runs, so that its presence is the truth about both. */

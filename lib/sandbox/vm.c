@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/client/client.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -121,6 +122,8 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	const char *accel = names_get(&settings_accelerator_names, (size_t)settings->accelerator);
 	int wanted, r;
 
+	vm->template = TEMPLATE_INIT;
+	vm->agent_fd = -1;
 	vm->driver = &hypervisor_qemu;
 	vm->settings = settings;
 	vm->program = settings->hypervisor;
@@ -149,7 +152,8 @@ static void end(struct vm *vm)
 	if (vm->has_ended)
 		return;
 	vm->has_ended = true;
-	vm->on_end(vm->ctx);
+	if (!vm->is_restoring)
+		vm->on_end(vm->ctx);
 }
 
 /* Reaped here; hv_stop() on what was reaped must not signal a pid that may be another's now. */
@@ -268,7 +272,7 @@ static int open_console(struct vm *vm, struct vmm_ends *ends, struct error *err)
 static int open_channel(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
 			struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/agent.sock", vm->dir);
+	cleanup_free char *path = xasprintf("%s/" CHANNEL_SOCKET, vm->dir);
 	struct channel_ends made;
 	int r = channel_new(vm->loop, vm->channel_kind, path, on_channel_end, vm, &vm->channel,
 			    &made, err);
@@ -372,8 +376,8 @@ static uint64_t host_vcpus(void)
 	return (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
-		  struct vmm_ends *ends, struct error *err)
+static int launch_with(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
+		       struct vmm_ends *ends, struct error *err)
 {
 	int r = open_console(vm, ends, err);
 
@@ -415,17 +419,15 @@ static char *kernel_parameters(const struct settings_vm *settings,
 		strbuf_addf(&line, " %s", parameter);
 	if (machine->kernel_params)
 		strbuf_addstr(&line, machine->kernel_params);
+	if (machine->has_low_ports)
+		strbuf_addstr(&line, SANDBOX_LOW_PORTS);
 	return xstrdup(line.buf);
 }
 
-int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
-	      const struct sandbox_plan *plan, const struct sandbox_network *network,
-	      struct error *err)
+static struct hv_config make_config(const struct vm *vm, const char *kernel_params,
+				    const struct sandbox_plan *plan)
 {
-	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1, { { 0 } }, 0 };
-	cleanup_free char *kernel_params = kernel_parameters(vm->settings, &plan->machine);
-	struct hv_config config = {
-		.name = id,
+	return (struct hv_config){
 		.guest = &vm->guest,
 		.accel = vm->accel,
 		.memory_mib = at_most(plan->size.memory_mib, host_memory_mib()),
@@ -436,17 +438,212 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 		.program = vm->program,
 		.program_args = plan->machine.program_args ? plan->machine.program_args
 							   : vm->settings->hypervisor_parameters,
-		.share_path = shared_dir,
 		.has_disk_slots = plan->has_disk_slots,
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,
-		.nics = network->hv_nics,
-		.nics_count = network->nics_count,
 	};
-	int r = launch(vm, plan, &config, &ends, err);
+}
+
+static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
+		  struct error *err)
+{
+	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1, { { 0 } }, 0 };
+	int r = launch_with(vm, plan, config, &ends, err);
 
 	close_ends(&ends);
+	return r;
+}
+
+/* --- templates ---------------------------------------------------------------------------- */
+
+/* The agent listened when it was saved, so it answers at once or never. */
+#define RESTORED_TIMEOUT_MS 20000
+
+/* The clock and the addresses of the machine that was saved are the guest's until the agent is told
+ * others; nothing runs in it by then. */
+static int launch_restored(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
+			   struct error *err)
+{
+	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
+	int r;
+
+	config->memory = &vm->template.memory;
+	config->is_restored = true;
+	vm->is_restoring = true;
+	r = launch(vm, plan, config, err);
+	if (r == 0)
+		r = vm->driver->restore(control, HV_SAVED_DEVICES, vm->template.state_fd, err);
+	if (r == 0)
+		r = agent_dial(vm->loop, channel_address(vm->channel), AGENT_PORT_RPC,
+			       RESTORED_TIMEOUT_MS, &vm->agent_fd, NULL, err);
+	if (r == 0 && vm->has_ended)
+		r = error_set(err, -EPIPE, "the virtual machine ended");
+	config->memory = NULL;
+	config->is_restored = false;
+	vm->is_restoring = false;
+	return r;
+}
+
+static void end_machine(struct vm *vm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vm->watches); i++) {
+		loop_remove(vm->watches[i]);
+		vm->watches[i] = NULL;
+	}
+	close_fdp(&vm->agent_fd);
+	vm->agent_fd = -1;
+	hv_stop(&vm->vmm);
+	hv_stop(&vm->virtiofsd);
+	channel_free(steal_ptr(&vm->channel));
+	console_free(steal_ptr(&vm->console));
+	if (vm->driver)
+		vm->driver->unwatch(steal_ptr(&vm->watch));
+}
+
+/* As if there had been none. */
+static void forget_machine(struct vm *vm, struct error *why)
+{
+	static const char *const sockets[] = { CHANNEL_SOCKET, VM_CONTROL_SOCKET };
+
+	vm_explain(vm, why);
+	log_warning("template '%s': %s; the virtual machine boots instead", vm->template.name,
+		    why->msg);
+	end_machine(vm);
+	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
+		cleanup_free char *path = xasprintf("%s/%s", vm->dir, sockets[i]);
+
+		(void)unlink(path); /* not there: it was not made yet */
+	}
+	vm->has_ended = false;
+	vm->reason[0] = vm->channel_reason[0] = vm->guest_reason[0] = vm->watch_reason[0] = '\0';
+}
+
+/* Only what is the same for every container: else each would have a template of its own. */
+static int refuse_own(const struct vm *vm, const struct sandbox_plan *plan, struct error *err)
+{
+	const struct sandbox_machine *machine = &plan->machine;
+	const struct settings_vm *settings = vm->settings;
+	const struct {
+		const char *what;
+		bool is_there;
+	} things[] = {
+		{ "virtiofs", vm->share == HV_SHARE_VIRTIOFS },
+		{ "disks", plan->disks_count > 0 },
+		{ "room to grow", settings->memory_max_mib.is_set || settings->vcpus_max.is_set },
+		{ "a machine of config.json",
+		  machine->program || machine->program_args || machine->kernel || machine->initrd ||
+			  (machine->kernel_params && *machine->kernel_params) ||
+			  machine->has_own_root },
+		{ "vm.hypervisor_parameters",
+		  settings->hypervisor_parameters && *settings->hypervisor_parameters },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(things); i++)
+		if (things[i].is_there)
+			return error_set(err, -ENOTSUP, "there is none for %s", things[i].what);
+	return 0;
+}
+
+/* What differs from one machine to the next is the same here, and the rate of the counter is
+ * measured anew at every boot of the host. */
+static int plan_alike(const struct vm *vm, struct hv_config *config, size_t nics_count,
+		      struct template_info *info, struct error *err)
+{
+	const struct hv_memory memory = { .is_private = true };
+	struct hv_nic nics[HV_NICS_MAX] = { 0 };
+
+	config->name = config->share_path = config->share_tag = SANDBOX_SHARE_TAG;
+	config->memory = &memory;
+	config->share = vm->share;
+	config->channel = vm->channel_kind;
+	config->tsc_khz = vm->tsc_khz ? 1 : 0;
+	config->program = info->hypervisor;
+	config->nics = nics;
+	config->nics_count = nics_count;
+	return vm->driver->plan(config, &info->command, err);
+}
+
+int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nics_count,
+		struct template_info *ret, struct error *err)
+{
+	static const char *const channels[HV_CHANNEL_COUNT] = {
+		[HV_CHANNEL_SERIAL] = "serial",
+		[HV_CHANNEL_VSOCK] = "vsock",
+	};
+	char *params = kernel_parameters(vm->settings, &plan->machine);
+	struct hv_config config = make_config(vm, params, plan);
+	cleanup_template_info struct template_info info = {
+		.memory_mib = config.memory_mib,
+		.vcpus = config.vcpus,
+		.nics = (uint32_t)nics_count,
+		.has_disk_slots = plan->has_disk_slots,
+		.has_low_ports = plan->machine.has_low_ports,
+		.accelerator = xstrdup(names_get(&hv_accel_names, vm->accel)),
+		.channel = xstrdup(channels[vm->channel_kind]),
+		.share = xstrdup(names_get(&hv_share_names, vm->share)),
+		.kernel = xstrdup(vm->guest.kernel),
+		.initrd = vm->guest.initrd ? xstrdup(vm->guest.initrd) : NULL,
+		.kernel_parameters = params,
+	};
+	int r = refuse_own(vm, plan, err);
+
+	if (r == 0 && vm->program)
+		info.hypervisor = xstrdup(vm->program);
+	else if (r == 0)
+		r = vm->driver->find_program("", &info.hypervisor, err);
+	if (r == 0)
+		r = plan_alike(vm, &config, nics_count, &info, err);
+	if (r == 0)
+		r = template_info_complete(&info, vm->accel, err);
+	if (r < 0)
+		return r;
+	*ret = info;
+	info = (struct template_info){ 0 };
+	return 0;
+}
+
+int vm_save(struct vm *vm, struct error *err)
+{
+	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
+	int r = vm->driver->save(control, HV_SAVED_DEVICES, vm->draft->state_fd, err);
+
+	end_machine(vm);
+	return r;
+}
+
+/* --- from beginning to end ------------------------------------------------------------------ */
+
+int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
+	      const struct sandbox_plan *plan, const struct sandbox_network *network,
+	      struct error *err)
+{
+	cleanup_free char *kernel_params = kernel_parameters(vm->settings, &plan->machine);
+	struct hv_config config = make_config(vm, kernel_params, plan);
+	struct error why = ERROR_INIT;
+	int r = 0;
+
+	config.name = id;
+	config.share_path = shared_dir;
+	config.nics = network->hv_nics;
+	config.nics_count = network->nics_count;
+	if (vm->template.name)
+		r = launch_restored(vm, plan, &config, &why);
+	vm->is_restored = vm->template.name && r == 0;
+	if (r == -ECANCELED) { /* nobody waits for it any more */
+		vm_stop(vm);
+		return error_set(err, r, "%s", why.msg);
+	}
+	if (r < 0)
+		forget_machine(vm, &why);
+	if (vm->is_restored)
+		log_debug("the virtual machine goes on from template '%s'", vm->template.name);
+	template_close(&vm->template);
+	r = 0;
+	if (vm->draft)
+		config.memory = &vm->draft->memory;
+	if (!vm->is_restored)
+		r = launch(vm, plan, &config, err);
 	if (r < 0)
 		vm_stop(vm);
 	return r;
@@ -459,19 +656,8 @@ void vm_kill(const struct vm *vm)
 
 void vm_stop(struct vm *vm)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(vm->watches); i++) {
-		loop_remove(vm->watches[i]);
-		vm->watches[i] = NULL;
-	}
-	hv_stop(&vm->vmm);
-	hv_stop(&vm->virtiofsd);
-	channel_free(vm->channel);
-	vm->channel = NULL;
-	console_free(vm->console);
-	vm->console = NULL;
-	if (vm->driver)
-		vm->driver->unwatch(vm->watch);
-	vm->watch = NULL;
+	end_machine(vm);
+	template_close(&vm->template);
 	guest_image_done(&vm->guest);
 }
 

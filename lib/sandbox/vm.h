@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "hypervisor/hypervisor.h"
+#include "lib/sandbox/template-store.h"
 
 struct channel;
 struct console;
@@ -21,7 +22,7 @@ struct settings_vm;
 struct vm {
 	struct loop *loop;
 	const char *dir; /* <state>/vm, borrowed */
-	int journal_fd;	 /* <state>, borrowed */
+	int journal_fd;	 /* <state>, borrowed; -1: what is said is not kept */
 
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;
@@ -33,6 +34,10 @@ struct vm {
 	enum hv_channel channel_kind;
 	uint32_t tsc_khz; /* for a guest that has to be told */
 
+	/* Found by template_find(); TEMPLATE_INIT: it boots. */
+	struct template template;
+	struct template_draft *draft; /* its memory is this one's, to become a template; or NULL */
+
 	/* Running since vm_launch(). */
 	struct channel *channel;
 	struct console *console;
@@ -40,7 +45,10 @@ struct vm {
 	struct hv_vm virtiofsd;
 	struct loop_source *watches[2];
 	struct hv_watch *watch;
-	bool has_ended; /* or its channel, or virtiofsd: the guest cannot go on */
+	int agent_fd; /* a connection to the agent that was made meanwhile, or -1 */
+	bool is_restored;
+	bool is_restoring; /* nobody is told that it ended, since another takes its place */
+	bool has_ended;	   /* or its channel, or virtiofsd: the guest cannot go on */
 	char reason[256], channel_reason[256];
 	char guest_reason[100], watch_reason[256]; /* what the VMM said */
 
@@ -54,17 +62,26 @@ struct vm {
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err);
 
-/* Starts everything; the guest boots while the caller goes on. @shared_dir exists. */
+/* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template, by
+ * the time that it returns; if it cannot, that is a warning, and it boots. @shared_dir exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, const struct sandbox_network *network,
 	      struct error *err);
 
+/* What a template of this machine would be of. -ENOTSUP: there can be none, since it is made of
+ * something that is this container's alone. */
+int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nics_count,
+		struct template_info *ret, struct error *err);
+
 /* In a sandbox's directory of SHIM_VM_DIR: where the VMM is reached by hypervisor.h's functions. */
 #define VM_CONTROL_SOCKET "qmp.sock"
 
+/* Makes the guest's memory and devices the draft's, and ends it. */
+int vm_save(struct vm *vm, struct error *err);
+
 /* The VMM begins to end; vm_stop() waits until it has. */
 void vm_kill(const struct vm *vm);
-/* Ends everything; safe on a zeroed, half-made or ended one. */
+/* Ends everything; safe on one that was chosen, half-made or ended one. */
 void vm_stop(struct vm *vm);
 
 /* Puts behind the message of @err why the VM ended, if it did, and what it printed last. */

@@ -18,6 +18,13 @@ static const char *const accelerator_words[] = { "auto", "kvm", "tcg" };
 const struct names settings_accelerator_names = NAMES(accelerator_words);
 static const char *const share_words[] = { "9p", "virtiofs" };
 const struct names settings_share_names = NAMES(share_words);
+static const char *const template_words[] = {
+	[TEMPLATE_AUTO] = "auto",
+	[TEMPLATE_ON] = "on",
+	[TEMPLATE_OFF] = "off",
+};
+_Static_assert(ARRAY_SIZE(template_words) == TEMPLATE_COUNT, "a word for each use of templates");
+const struct names settings_template_names = NAMES(template_words);
 
 /* clang-format off */
 static const struct field vm_table[] = {
@@ -34,6 +41,8 @@ static const struct field vm_table[] = {
 	FIELD(struct settings_vm, "hypervisor_parameters", STRINGS, hypervisor_parameters),
 	FIELD_ENUM(struct settings_vm, "accelerator", accelerator, &settings_accelerator_names),
 	FIELD_ENUM(struct settings_vm, "share", share, &settings_share_names),
+	FIELD_ENUM(struct settings_vm, "template", template_use, &settings_template_names),
+	FIELD(struct settings_vm, "template_dir", STRING, template_dir),
 };
 /* clang-format on */
 
@@ -123,6 +132,8 @@ static int check(const char *name, const struct settings *settings, struct error
 		r = check_path(name, "vm.initrd", vm->initrd, err);
 	if (r == 0)
 		r = check_path(name, "vm.hypervisor", vm->hypervisor, err);
+	if (r == 0)
+		r = check_path(name, "vm.template_dir", vm->template_dir, err);
 	if (r == 0)
 		r = check_sizes(name, vm, err);
 	if (r < 0)

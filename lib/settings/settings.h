@@ -24,6 +24,10 @@ struct error;
 /* "auto" "kvm" "tcg", and "9p" "virtiofs": words of the hypervisor's, which maps them by name. */
 extern const struct names settings_accelerator_names;
 extern const struct names settings_share_names;
+/* Whether machines start from templates, see lib/sandbox/template.h. AUTO: from those that exist; ON:
+ * the first that finds none makes one. */
+enum settings_template { TEMPLATE_AUTO, TEMPLATE_ON, TEMPLATE_OFF, TEMPLATE_COUNT };
+extern const struct names settings_template_names;
 
 #define SETTINGS_BOOT_TIMEOUT_MAX_S 86400
 
@@ -46,6 +50,8 @@ struct settings_vm {
 	char **hypervisor_parameters;  /* after ours */
 	int accelerator;	       /* index into the names, -1: not said */
 	int share;
+	int template_use;   /* enum settings_template */
+	char *template_dir; /* where templates are; NULL: the usual place */
 };
 
 struct settings {

@@ -118,6 +118,17 @@ load helpers
   moat delete --force "$ID"
 }
 
+# Whatever else comes of it.
+@test "exec takes no user that cannot be read for root (CVE-2026-30892)" {
+  config '.process.user = {uid: 5, gid: 5}'
+  detached_sleep
+  for user in "" 1: a 1:b 4294967296 18446744073709551616 -1 1:-1 "1 "; do
+    run moat exec --user "$user" "$ID" id </dev/null
+    [[ "$output" != *uid=0* ]]
+  done
+  moat delete --force "$ID"
+}
+
 @test "a program killed by its filter does not become another" {
   config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
     syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_KILL_PROCESS"}]}'

@@ -109,6 +109,10 @@ load helpers
 	[[ ${lines[1]} =~ ^x\ +$FAKE_PID\ +running\ +native\ +-\ +(-|[0-9.]+[KMG])\ +(-|[0-9]+[smhd])\ +root\ +/bundle$ ]]
 	moat list --format json
 	check "$(jq -r '.[0].id + " " + .[0].owner' <<<"$output")" "x root"
+	moat state --format text x
+	check "$(awk '{ print $1 }' <<<"$output" | paste -sd ' ')" \
+		"id status pid isolation vmm memory age created owner bundle rootfs"
+	grep -qx "isolation  native" <<<"$output"
 }
 
 @test "kill and delete end a running container" {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# The table of the specification's clauses.
+# The tables of the specification's clauses, and of attacks.
 
 load helpers
 
@@ -30,4 +30,18 @@ TABLE=$SOURCE_DIR/tests/conformance/table
 	run tests/conformance/table --results results
 	check "$status" 0
 	[[ $output == *"| ok | no reason |"* ]]
+}
+
+@test "each attack names tests that exist, and the documentation is about them" {
+	"$SOURCE_DIR/tests/attack/table" --check "$SOURCE_DIR/docs/attacks.md" ||
+		{ echo "make it anew: tests/attack/table >docs/attacks.md" >&2; return 1; }
+	cp -r "$SOURCE_DIR/tests" .
+	echo 'another | lifecycle: no such test' >>tests/attack/rows
+	run tests/attack/table --check "$SOURCE_DIR/docs/attacks.md"
+	check "$status" 1
+	[[ $output == *"'lifecycle' has no test 'no such test'"* ]]
+	sed -i '$s/no such test/starting twice is refused/' tests/attack/rows
+	run tests/attack/table --check "$SOURCE_DIR/docs/attacks.md"
+	check "$status" 1
+	[[ $output == *"does not have, as it stands in rows: another"* ]]
 }

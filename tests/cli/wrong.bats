@@ -177,6 +177,14 @@ load helpers
 	cmp config.json before.json
 }
 
+@test "templates: what is to be done with which of them" {
+	fails_with 1 "template: neither 'create' nor 'list' nor 'remove': 'make'" template make
+	fails_with 1 "template: create: unexpected argument 'x'" template create x
+	fails_with 1 "template: list: unexpected argument 'x'" template list x
+	fails_with 1 "template: remove: either names or --all or --stale" template remove
+	fails_with 1 "template: remove: either names or --all or --stale" template remove --all x
+}
+
 @test "options of checkpoint and restore that say nothing or contradict each other" {
 	# By the first podman finds out whether there is such an option.
 	fails_with 1 "restore: option '--lsm-mount-context' requires an argument" restore --lsm-mount-context

@@ -268,13 +268,22 @@ static void metrics_count_what_the_disks_did(void **state)
 	fake_qemu_stop(&q);
 }
 
+/* How QEMU answers the command with @text in it, when the state has been moved. */
+#define MOVED(text, status)                                                                        \
+	{                                                                                          \
+		text, "\"event\": \"MIGRATION\", \"data\": {\"status\": \"" status                 \
+		      "\"}}\r\n{\"return\": {}"                                                    \
+	}
+
 static void saving_ends_when_qemu_says_so(void **state)
 {
 	static const struct fake_rule good[] = {
+		MOVED("fd:state", "completed"),
 		{ "query-migrate", "\"return\": {\"status\": \"completed\"}" },
 		{ NULL },
 	};
 	static const struct fake_rule bad[] = {
+		MOVED("fd:state", "failed"),
 		{ "query-migrate",
 		  "\"return\": {\"status\": \"failed\", \"error-desc\": \"No space left\"}" },
 		{ NULL },
@@ -283,13 +292,49 @@ static void saving_ends_when_qemu_says_so(void **state)
 	struct fake_qemu q;
 
 	fake_qemu_start(&q, FAKE_GREETING, good);
-	assert_int_equal(hypervisor_qemu.save(q.control, 0, &err), 0);
+	assert_int_equal(hypervisor_qemu.save(q.control, HV_SAVED_ALL, 0, &err), 0);
 	expect_heard(&q, "\"stop\"");
+	expect_heard(&q, "\"x-ignore-shared\",\"state\":false");
 	expect_heard(&q, "\"migrate\",\"arguments\":{\"uri\":\"fd:state\"}");
 	fake_qemu_stop(&q);
 	fake_qemu_start(&q, FAKE_GREETING, bad);
-	assert_int_equal(hypervisor_qemu.save(q.control, 0, &err), -EIO);
+	assert_int_equal(hypervisor_qemu.save(q.control, HV_SAVED_ALL, 0, &err), -EIO);
 	assert_string_equal(err.msg, "save: No space left");
+	fake_qemu_stop(&q);
+}
+
+static void restoring_leaves_memory_out_that_a_file_has_and_goes_on(void **state)
+{
+	static const struct fake_rule rules[] = {
+		MOVED("migrate-incoming", "completed"),
+		{ "query-migrate", "\"return\": {\"status\": \"completed\"}" },
+		{ NULL },
+	};
+	struct error err = ERROR_INIT;
+	struct fake_qemu q;
+
+	fake_qemu_start(&q, FAKE_GREETING, rules);
+	if (hypervisor_qemu.restore(q.control, HV_SAVED_DEVICES, 0, &err) < 0)
+		fail_msg("%s", err.msg);
+	expect_heard(&q, "\"x-ignore-shared\",\"state\":true");
+	expect_heard(&q, "\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:state\"}");
+	expect_heard(&q, "\"cont\"");
+	fake_qemu_stop(&q);
+}
+
+/* QEMU ends itself when it cannot read the state. */
+static void a_vm_that_ends_while_it_is_restored_is_told_at_once(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "migrate-incoming", FAKE_DEATH },
+		{ NULL },
+	};
+	struct error err = ERROR_INIT;
+	struct fake_qemu q;
+
+	fake_qemu_start(&q, FAKE_GREETING, rules);
+	assert_int_equal(hypervisor_qemu.restore(q.control, HV_SAVED_ALL, 0, &err), -EPIPE);
+	assert_string_equal(err.msg, "restore: qmp migrate-incoming: qemu closed the connection");
 	fake_qemu_stop(&q);
 }
 
@@ -349,6 +394,8 @@ int main(void)
 		cmocka_unit_test(a_disk_is_gone_when_the_guest_let_it_go),
 		cmocka_unit_test(metrics_count_what_the_disks_did),
 		cmocka_unit_test(saving_ends_when_qemu_says_so),
+		cmocka_unit_test(restoring_leaves_memory_out_that_a_file_has_and_goes_on),
+		cmocka_unit_test(a_vm_that_ends_while_it_is_restored_is_told_at_once),
 		cmocka_unit_test(every_operation_survives_a_qemu_that_breaks_off),
 		cmocka_unit_test(a_vm_that_is_gone_is_told),
 	};

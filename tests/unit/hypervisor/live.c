@@ -223,9 +223,117 @@ static void a_vm_starts_with_disks_and_its_state_is_saved(void **state)
 	launch(&m);
 	DO(metrics(m.control, &metrics, &err));
 	assert_int_equal(metrics.disks_count, 2);
-	DO(save(m.control, file, &err));
+	DO(save(m.control, HV_SAVED_ALL, file, &err));
 	assert_true(lseek(file, 0, SEEK_END) > 1 << 20);
 	expect_state(&m, HV_STATE_PAUSED);
+	finish(&m);
+}
+
+/* The agent's channel carries yamux, whose other end answers a ping by itself. */
+static bool has_answered(struct machine *m)
+{
+	static const unsigned char pong[4] = { 0, 2, 0, 2 };
+	unsigned char frame[12];
+
+	while (poll(&(struct pollfd){ m->channel, POLLIN, 0 }, 1, 200) > 0) {
+		assert_int_equal(read_exact(m->channel, frame, sizeof(frame)), 0);
+		if (memcmp(frame, pong, sizeof(pong)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void expect_agent(struct machine *m)
+{
+	static const unsigned char ping[12] = { 0, 2, 0, 1 };
+
+	assert_int_equal(write_all(m->channel, ping, sizeof(ping)), 0);
+	while (!has_answered(m)) {
+		(void)loop_run_until(m->loop, &m->has_ended, 0);
+		assert_false(m->has_ended);
+	}
+}
+
+/* Goes on with what is in @state, and in @memory or NULL. */
+static void restore(struct machine *m, enum hv_saved what, int state, struct hv_memory *memory)
+{
+	prepare(m);
+	m->config.memory = memory;
+	m->config.is_restored = true;
+	launch(m);
+	assert_int_equal(lseek(state, 0, SEEK_SET), 0);
+	DO(restore(m->control, what, state, &err));
+	expect_state(m, HV_STATE_RUNNING);
+	expect_agent(m);
+}
+
+static void a_saved_vm_goes_on(void **state)
+{
+	cleanup_fd int file = memfd_create("state", MFD_CLOEXEC);
+	struct machine m;
+
+	prepare(&m);
+	launch(&m);
+	expect_agent(&m);
+	DO(save(m.control, HV_SAVED_ALL, file, &err));
+	finish(&m);
+	restore(&m, HV_SAVED_ALL, file, NULL);
+	finish(&m);
+}
+
+static uint64_t sum(int fd, size_t size)
+{
+	const uint64_t *words = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	uint64_t hash = 0;
+
+	assert_true(words != MAP_FAILED);
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		hash = hash * 31 + words[i];
+	assert_int_equal(munmap((void *)words, size), 0);
+	return hash;
+}
+
+static void two_vms_go_on_from_one_memory_that_neither_changes(void **state)
+{
+	const size_t size = 256u << 20;
+	cleanup_fd int file = memfd_create("state", MFD_CLOEXEC);
+	struct hv_memory memory = { .fd = memfd_create("memory", MFD_CLOEXEC) };
+	struct machine m, other;
+	uint64_t before;
+
+	assert_int_equal(ftruncate(memory.fd, (off_t)size), 0);
+	prepare(&m);
+	m.config.memory = &memory;
+	launch(&m);
+	expect_agent(&m);
+	DO(save(m.control, HV_SAVED_DEVICES, file, &err));
+	finish(&m);
+	assert_true(lseek(file, 0, SEEK_END) < 1 << 20);
+
+	before = sum(memory.fd, size);
+	memory.is_private = true;
+	restore(&m, HV_SAVED_DEVICES, file, &memory);
+	restore(&other, HV_SAVED_DEVICES, file, &memory);
+	finish(&m);
+	expect_agent(&other);
+	finish(&other);
+	assert_int_equal(sum(memory.fd, size), before);
+	close(memory.fd);
+}
+
+static void what_is_no_state_ends_the_vm_that_waits_for_it(void **state)
+{
+	cleanup_fd int file = memfd_create("state", MFD_CLOEXEC);
+	struct machine m;
+
+	assert_int_equal(write_all(file, "not a state", 11), 0);
+	assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+	prepare(&m);
+	m.config.is_restored = true;
+	launch(&m);
+	assert_true(hypervisor_qemu.restore(m.control, HV_SAVED_ALL, file, NULL) < 0);
+	(void)loop_run_until(m.loop, &m.has_ended, 10000);
+	assert_true(m.has_ended);
 	finish(&m);
 }
 
@@ -235,6 +343,9 @@ int main(void)
 		cmocka_unit_test(a_vm_is_paused_fed_measured_and_ended),
 		cmocka_unit_test(a_vm_with_room_grows),
 		cmocka_unit_test(a_vm_starts_with_disks_and_its_state_is_saved),
+		cmocka_unit_test(a_saved_vm_goes_on),
+		cmocka_unit_test(two_vms_go_on_from_one_memory_that_neither_changes),
+		cmocka_unit_test(what_is_no_state_ends_the_vm_that_waits_for_it),
 	};
 
 	return cmocka_run_group_tests_name("hypervisor-live", tests, NULL, NULL);

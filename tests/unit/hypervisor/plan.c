@@ -387,6 +387,35 @@ static void huge_pages_and_preallocation_are_the_memorys(void **state)
 		argv, "memory-backend-memfd,id=ram,size=256M,share=on,hugetlb=on,prealloc=on"));
 }
 
+static void memory_can_be_a_file_and_a_state_the_start(void **state)
+{
+	struct hv_memory memory = { .fd = 30 };
+	struct hv_config config = make_config(&minimal);
+	cleanup_strv char **first = NULL, **second = NULL;
+	int fds[QEMU_MAX_FDS];
+	size_t count;
+
+	config.memory = &memory;
+	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &first, NULL), 0);
+	assert_true(strv_has(first, "microvm,acpi=off,memory-backend=ram"));
+	assert_true(strv_has(
+		first, "memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/30,share=on"));
+	assert_false(strv_has(first, "-incoming"));
+	count = qemu_planned_fds(&config, fds);
+	assert_int_equal(fds[count - 1], 30);
+
+	memory.is_private = config.is_restored = true;
+	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &second, NULL), 0);
+	assert_true(strv_has(
+		second,
+		"memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/30,share=off"));
+	assert_true(strv_has(second, "defer"));
+	assert_false(strv_has(second, "-kernel"));
+	config.has_hugepages = true;
+	check_refused(&config, -ENOTSUP,
+		      "guest memory: a file is neither of huge pages nor virtiofsd's");
+}
+
 static void a_running_machine_is_known_by_its_type(void **state)
 {
 	assert_false(qemu_machine_features("microvm-machine") & HV_FEATURE_RESIZE_VCPUS);
@@ -502,6 +531,7 @@ int main(void)
 		cmocka_unit_test(more_network_interfaces_than_there_are_slots_are_refused),
 		cmocka_unit_test(room_to_grow_takes_a_machine_that_can),
 		cmocka_unit_test(huge_pages_and_preallocation_are_the_memorys),
+		cmocka_unit_test(memory_can_be_a_file_and_a_state_the_start),
 		cmocka_unit_test(a_running_machine_is_known_by_its_type),
 		cmocka_unit_test(commas_in_names_do_not_become_options),
 		cmocka_unit_test(the_callers_words_come_last),

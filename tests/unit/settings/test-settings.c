@@ -47,7 +47,7 @@ static void everything_is_read_and_comments_are_not(void **state)
 		      "  \"allow_annotations\": [\"io.moat.isolation\"],\n"
 		      "  \"vm\": { \"memory_mib\": 512, \"vcpus\": 2, \"image\": \"/i\",\n"
 		      "    \"kernel\": \"/k\", \"hypervisor\": \"/q\", \"share\": \"virtiofs\",\n"
-		      "    \"accelerator\": \"tcg\" }\n"
+		      "    \"template\": \"on\", \"accelerator\": \"tcg\" }\n"
 		      "}"),
 		0);
 	assert_int_equal(got.isolation, ISOLATION_NATIVE);
@@ -61,6 +61,7 @@ static void everything_is_read_and_comments_are_not(void **state)
 	assert_string_equal(names_get(&settings_share_names, (size_t)got.vm.share), "virtiofs");
 	assert_string_equal(names_get(&settings_accelerator_names, (size_t)got.vm.accelerator),
 			    "tcg");
+	assert_int_equal(got.vm.template_use, TEMPLATE_ON);
 	assert_null(got.warnings);
 }
 
@@ -70,6 +71,7 @@ static void nothing_said_is_nothing_set(void **state)
 	assert_int_equal(got.isolation, -1);
 	assert_int_equal(got.log_level, -1);
 	assert_int_equal(got.vm.accelerator, -1);
+	assert_int_equal(got.vm.template_use, TEMPLATE_AUTO);
 	assert_int_equal(got.vm.share, -1);
 	assert_null(got.allow_annotations);
 	assert_false(got.vm.memory_mib.is_set);
@@ -94,6 +96,9 @@ static void wrong_values_are_refused_with_their_place(void **state)
 		{ "{\"vm\":\n{\"memory_mib\": \"much\"}}",
 		  "moat.json:2: vm.memory_mib: not a number" },
 		{ "{\"vm\": {\"accelerator\": \"hvf\"}}", "moat.json:1: vm.accelerator: " },
+		{ "{\"vm\": {\"template\": \"maybe\"}}", "moat.json:1: vm.template: " },
+		{ "{\"vm\": {\"template_dir\": \"here\"}}",
+		  "moat.json: vm.template_dir: not an absolute path: 'here'" },
 		{ "{\"vm\": {\"image\": \"guest\"}}",
 		  "moat.json: vm.image: not an absolute path: 'guest'" },
 		{ "{\"vm\": {\"vcpus\": 0}}", "moat.json: vm.vcpus: must not be 0" },
