@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,98 +12,12 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/metrics/procfs.h"
 
 /*
  * GetMetrics: /proc in Prometheus' text format, under the names of Kata's agent, which existing
  * dashboards ask for. What cannot be read is left out: a metric is no reason to fail.
  */
-#define FILE_MAX (256u * 1024)
-
-static char *read_proc(const char *path)
-{
-	char *text = NULL;
-
-	return read_file_at(AT_FDCWD, path, FILE_MAX, &text, NULL) < 0 ? xstrdup("") : text;
-}
-
-/* The next word of *@rest, which moves on; NULL at the end of the line. */
-static char *next_word(char **rest)
-{
-	char *word;
-
-	while ((word = strsep(rest, " \t")) && !*word)
-		;
-	return word;
-}
-
-static void begin_gauge(struct strbuf *sb, const char *name, const char *help)
-{
-	strbuf_addf(sb, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-}
-
-/* A label's value is quoted; names of files and links may hold anything. */
-static void add_sample(struct strbuf *sb, const char *name, const char *const labels[][2],
-		       const char *value)
-{
-	strbuf_addstr(sb, name);
-	for (size_t i = 0; labels[i][0]; i++) {
-		strbuf_addf(sb, "%s%s=\"", i ? "," : "{", labels[i][0]);
-		for (const char *p = labels[i][1]; *p; p++) {
-			if (*p == '"' || *p == '\\')
-				strbuf_addch(sb, '\\');
-			strbuf_addch(sb, *p);
-		}
-		strbuf_addstr(sb, labels[i + 1][0] ? "\"" : "\"}");
-	}
-	strbuf_addf(sb, " %s\n", value);
-}
-
-static void add_item(struct strbuf *sb, const char *name, const char *item, const char *value)
-{
-	const char *const labels[][2] = { { "item", item }, { NULL } };
-
-	add_sample(sb, name, labels, value);
-}
-
-static void add_number(struct strbuf *sb, const char *name, const char *item, uint64_t number)
-{
-	cleanup_free char *value = xasprintf("%" PRIu64, number);
-
-	add_item(sb, name, item, value);
-}
-
-/* A file of lines "KEY: 123" or "KEY: 123 kB". */
-struct field_file {
-	const char *path;
-	const char *metric;
-	const char *help;
-	uint64_t kb; /* what "kB" stands for */
-	/* Kata's name for a key, or NULL: it has none. NULL here: the kernel's. */
-	char *(*name)(const char *key);
-};
-
-static void add_fields(struct strbuf *sb, const struct field_file *file)
-{
-	cleanup_free char *text = read_proc(file->path);
-	char *rest = text, *line;
-
-	begin_gauge(sb, file->metric, file->help);
-	while ((line = strsep(&rest, "\n"))) {
-		char *key = next_word(&line), *value = key ? next_word(&line) : NULL;
-		char *unit = value ? next_word(&line) : NULL;
-		cleanup_free char *item = NULL;
-		uint64_t number;
-
-		if (!value || parse_u64(value, &number) < 0)
-			continue;
-		key[strcspn(key, ":")] = '\0';
-		item = file->name ? file->name(key) : xstrdup(key);
-		if (item)
-			add_number(sb, file->metric, item,
-				   unit && streq(unit, "kB") ? number * file->kb : number);
-	}
-}
-
 static bool is_upper(char c)
 {
 	return c >= 'A' && c <= 'Z';
@@ -150,119 +63,66 @@ static char *name_memory(const char *key)
 	return strbuf_steal(&name);
 }
 
-static char *name_status(const char *key)
+static void add_load(struct metrics *m)
 {
-	static const char *const kinds[] = { "Vm", "Rss", "Hugetlb", "voluntary", "nonvoluntary" };
-	char *name;
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!str_after(key, kinds[i]))
-			continue;
-		name = xstrdup(key);
-		for (char *p = name; *p; p++)
-			*p = lower(*p);
-		return name;
-	}
-	return NULL;
-}
-
-static void add_load(struct strbuf *sb)
-{
+	static const struct metrics_family load = { "kata_guest_load", METRICS_GAUGE,
+						    "Guest system load." };
+	static const struct metrics_family count = { "kata_guest_tasks", METRICS_GAUGE,
+						     "Tasks that run, and all of them." };
 	static const char *const items[] = { "load1", "load5", "load15" };
-	cleanup_free char *text = read_proc("/proc/loadavg");
-	char *rest = text, *tasks, *all;
+	cleanup_free char *text = metrics_read(AT_FDCWD, "/proc/loadavg");
+	char *rest = text, *tasks;
+	uint64_t number;
 
-	begin_gauge(sb, "kata_guest_load", "Guest system load.");
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
-		const char *value = next_word(&rest);
+		const char *value = metrics_next_word(&rest);
+		const struct metrics_label labels[] = { { "item", items[i] }, { NULL } };
 
 		if (value)
-			add_item(sb, "kata_guest_load", items[i], value);
+			metrics_add(m, &load, labels, value);
 	}
-	tasks = next_word(&rest);
-	all = tasks ? strchr(tasks, '/') : NULL;
-	if (!all)
-		return;
-	*all++ = '\0';
-	begin_gauge(sb, "kata_guest_tasks", "Tasks that run, and all of them.");
-	add_item(sb, "kata_guest_tasks", "cur", tasks);
-	add_item(sb, "kata_guest_tasks", "max", all);
+	tasks = metrics_next_word(&rest);
+	for (size_t i = 0; tasks && i < 2; i++) {
+		const char *value = strsep(&tasks, "/");
+
+		if (parse_u64(value, &number) == 0)
+			metrics_add_item(m, &count, i ? "max" : "cur", number);
+	}
 }
 
-static void add_cpus(struct strbuf *sb)
+static void add_cpus(struct metrics *m)
 {
+	static const struct metrics_family family = { "kata_guest_cpu_time", METRICS_GAUGE,
+						      "Guest CPU statistics in milliseconds." };
 	static const char *const items[] = { "user", "nice",	"system", "idle",  "iowait",
 					     "irq",  "softirq", "steal",  "guest", "guest_nice" };
-	cleanup_free char *text = read_proc("/proc/stat");
+	cleanup_free char *text = metrics_read(AT_FDCWD, "/proc/stat");
 	uint64_t ms = 1000 / (uint64_t)sysconf(_SC_CLK_TCK), ticks;
 	char *rest = text, *line;
 
-	begin_gauge(sb, "kata_guest_cpu_time", "Guest CPU statistics in milliseconds.");
 	while ((line = strsep(&rest, "\n"))) {
-		char *cpu = next_word(&line), *value;
+		char *cpu = metrics_next_word(&line), *value;
 
 		if (!cpu || !str_after(cpu, "cpu"))
 			continue;
-		for (size_t i = 0; i < ARRAY_SIZE(items) && (value = next_word(&line)); i++) {
-			const char *const labels[][2] = {
+		for (size_t i = 0; i < ARRAY_SIZE(items) && (value = metrics_next_word(&line));
+		     i++) {
+			const struct metrics_label labels[] = {
 				{ "cpu", cpu[3] ? cpu + 3 : "total" },
 				{ "item", items[i] },
 				{ NULL },
 			};
-			cleanup_free char *time = NULL;
 
-			if (parse_u64(value, &ticks) < 0)
-				continue;
-			time = xasprintf("%" PRIu64, ticks * ms);
-			add_sample(sb, "kata_guest_cpu_time", labels, time);
+			if (parse_u64(value, &ticks) == 0)
+				metrics_add_u64(m, &family, labels, ticks * ms);
 		}
 	}
 }
 
-/* A line of /proc/net/dev after its first column, one of /proc/diskstats after its third. */
-static void add_columns(struct strbuf *sb, const char *metric, const char *label,
-			const char *device, const char *const *items, size_t count, char *line)
+static void add_disks(struct metrics *m)
 {
-	for (size_t i = 0; i < count; i++) {
-		const char *value = next_word(&line);
-		const char *const labels[][2] = {
-			{ label, device },
-			{ "item", items[i] },
-			{ NULL },
-		};
-
-		if (!value)
-			return;
-		add_sample(sb, metric, labels, value);
-	}
-}
-
-static void add_links(struct strbuf *sb)
-{
-	static const char *const items[] = {
-		"recv_bytes", "recv_packets", "recv_errs",	 "recv_drop",
-		"recv_fifo",  "recv_frame",   "recv_compressed", "recv_multicast",
-		"sent_bytes", "sent_packets", "sent_errs",	 "sent_drop",
-		"sent_fifo",  "sent_colls",   "sent_carrier",	 "sent_compressed",
-	};
-	cleanup_free char *text = read_proc("/proc/net/dev");
-	char *rest = text, *line;
-
-	begin_gauge(sb, "kata_guest_netdev_stat", "Guest net devices statistics.");
-	while ((line = strsep(&rest, "\n"))) {
-		char *colon = strchr(line, ':');
-
-		if (!colon) /* its two lines of headings */
-			continue;
-		*colon = '\0';
-		line += strspn(line, " ");
-		add_columns(sb, "kata_guest_netdev_stat", "interface", line, items,
-			    ARRAY_SIZE(items), colon + 1);
-	}
-}
-
-static void add_disks(struct strbuf *sb)
-{
+	static const struct metrics_family family = { "kata_guest_diskstat", METRICS_GAUGE,
+						      "Disks stat in system." };
 	static const char *const items[] = {
 		"reads",
 		"merged",
@@ -281,17 +141,19 @@ static void add_disks(struct strbuf *sb)
 		"time_discarding",
 		"flushes",
 		"time_flushing",
+		NULL,
 	};
-	cleanup_free char *text = read_proc("/proc/diskstats");
+	cleanup_free char *text = metrics_read(AT_FDCWD, "/proc/diskstats");
 	char *rest = text, *line;
 
-	begin_gauge(sb, "kata_guest_diskstat", "Disks stat in system.");
 	while ((line = strsep(&rest, "\n"))) {
-		char *disk = next_word(&line) && next_word(&line) ? next_word(&line) : NULL;
+		char *disk = metrics_next_word(&line) && metrics_next_word(&line)
+				     ? metrics_next_word(&line)
+				     : NULL;
+		const struct metrics_label label = { "disk", disk };
 
 		if (disk && line)
-			add_columns(sb, "kata_guest_diskstat", "disk", disk, items,
-				    ARRAY_SIZE(items), line);
+			metrics_add_columns(m, &family, &label, items, line);
 	}
 }
 
@@ -306,8 +168,8 @@ struct volume {
 static bool is_volume(char *line, struct volume *ret)
 {
 	static const char *const types[] = { "ext4", "xfs", "btrfs", "vfat", "overlay" };
-	const char *source = next_word(&line), *mount = next_word(&line);
-	const char *type = next_word(&line), *options = next_word(&line);
+	const char *source = metrics_next_word(&line), *mount = metrics_next_word(&line);
+	const char *type = metrics_next_word(&line), *options = metrics_next_word(&line);
 	const char *name = source ? strrchr(source, '/') : NULL;
 
 	if (!options || str_after(options, "ro,") || strlen(mount) >= sizeof(ret->mount))
@@ -320,8 +182,13 @@ static bool is_volume(char *line, struct volume *ret)
 	return false;
 }
 
-static void add_volume(struct strbuf *sb, const struct volume *v, bool is_bytes)
+static void add_volume(struct metrics *m, const struct volume *v, bool is_bytes)
 {
+	static const struct metrics_family families[] = {
+		{ "kata_guest_filesystem_inodes", METRICS_GAUGE, "Guest file systems: inodes." },
+		{ "kata_guest_filesystem_bytes", METRICS_GAUGE,
+		  "Guest file systems: space in bytes." },
+	};
 	const struct statvfs *fs = &v->fs;
 	uint64_t unit = is_bytes ? fs->f_frsize : 1;
 	uint64_t total = (is_bytes ? fs->f_blocks : fs->f_files) * unit;
@@ -336,32 +203,25 @@ static void add_volume(struct strbuf *sb, const struct volume *v, bool is_bytes)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
-		cleanup_free char *value = xasprintf("%" PRIu64, items[i].value);
-		const char *const labels[][2] = {
+		const struct metrics_label labels[] = {
 			{ "mount", v->mount },
 			{ "device", v->device },
 			{ "item", items[i].item },
 			{ NULL },
 		};
 
-		add_sample(sb,
-			   is_bytes ? "kata_guest_filesystem_bytes"
-				    : "kata_guest_filesystem_inodes",
-			   labels, value);
+		metrics_add_u64(m, &families[is_bytes], labels, items[i].value);
 	}
 }
 
-static void add_volumes(struct strbuf *sb)
+static void add_volumes(struct metrics *m)
 {
-	cleanup_strbuf struct strbuf inodes = STRBUF_INIT;
-	cleanup_free char *text = read_proc("/proc/self/mounts");
+	cleanup_free char *text = metrics_read(AT_FDCWD, "/proc/self/mounts");
 	cleanup_free unsigned long *seen = NULL;
 	size_t seen_count = 0;
 	char *rest = text, *line;
 	struct volume v;
 
-	begin_gauge(sb, "kata_guest_filesystem_bytes", "Guest file systems: space in bytes.");
-	begin_gauge(&inodes, "kata_guest_filesystem_inodes", "Guest file systems: inodes.");
 	while ((line = strsep(&rest, "\n"))) {
 		bool is_new = is_volume(line, &v);
 
@@ -371,104 +231,47 @@ static void add_volumes(struct strbuf *sb)
 			continue;
 		seen = xrealloc(seen, seen_count + 1, sizeof(*seen));
 		seen[seen_count++] = v.fs.f_fsid;
-		add_volume(sb, &v, true);
-		add_volume(&inodes, &v, false);
+		add_volume(m, &v, true);
+		add_volume(m, &v, false);
 	}
-	strbuf_add(sb, inodes.buf, inodes.len);
 }
 
-/* Columns of /proc/self/stat, of which the third follows the name. */
-enum {
-	STAT_UTIME = 14,
-	STAT_STIME,
-	STAT_CUTIME,
-	STAT_CSTIME,
-	STAT_THREADS = 20,
-	STAT_SIZE = 23,
-	STAT_RSS,
-	STAT_COUNT
-};
-
-static bool read_stat(uint64_t stat[STAT_COUNT])
+static void add_self(struct metrics *m)
 {
-	cleanup_free char *text = read_proc("/proc/self/stat");
-	char *rest = strrchr(text, ')');
-	const char *word;
+	cleanup_fd int fd = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (int column = 2; rest && column < STAT_COUNT; column++) {
-		word = next_word(&rest);
-		stat[column] = 0;
-		if (word)
-			(void)parse_u64(word, &stat[column]); /* the state is a letter */
-	}
-	return rest != NULL;
+	if (fd >= 0)
+		metrics_add_process(m, "kata_agent", "Agent", fd);
 }
-
-static void add_gauge(struct strbuf *sb, const char *name, const char *help, uint64_t value)
-{
-	begin_gauge(sb, name, help);
-	strbuf_addf(sb, "%s %" PRIu64 "\n", name, value);
-}
-
-static void add_agent(struct strbuf *sb)
-{
-	static const struct {
-		const char *item;
-		int column;
-	} times[] = {
-		{ "utime", STAT_UTIME },
-		{ "stime", STAT_STIME },
-		{ "cutime", STAT_CUTIME },
-		{ "cstime", STAT_CSTIME },
-	};
-	uint64_t stat[STAT_COUNT], ticks_s = (uint64_t)sysconf(_SC_CLK_TCK), ticks;
-
-	if (!read_stat(stat))
-		return;
-	ticks = stat[STAT_UTIME] + stat[STAT_STIME];
-	add_gauge(sb, "kata_agent_threads", "Agent process threads.", stat[STAT_THREADS]);
-	begin_gauge(sb, "kata_agent_total_time", "Agent process total time in seconds.");
-	strbuf_addf(sb, "kata_agent_total_time %" PRIu64 ".%02" PRIu64 "\n", ticks / ticks_s,
-		    ticks % ticks_s * 100 / ticks_s);
-	add_gauge(sb, "kata_agent_total_vm", "Agent process total VM size.", stat[STAT_SIZE]);
-	add_gauge(sb, "kata_agent_total_rss", "Agent process total resident set size.",
-		  stat[STAT_RSS] * (uint64_t)sysconf(_SC_PAGESIZE));
-	begin_gauge(sb, "kata_agent_proc_stat", "Agent process statistics in ticks.");
-	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
-		add_number(sb, "kata_agent_proc_stat", times[i].item, stat[times[i].column]);
-}
-
-static const struct field_file agent_files[] = {
-	{ "/proc/self/status", "kata_agent_proc_status", "Agent process status.", 1, name_status },
-	{ "/proc/self/io", "kata_agent_io_stat", "Agent process IO statistics.", 1, NULL },
-};
-
-static const struct field_file guest_files[] = {
-	{ "/proc/meminfo", "kata_guest_meminfo", "Statistics about memory usage.", 1024,
-	  name_memory },
-	{ "/proc/vmstat", "kata_guest_vm_stat", "Guest virtual memory statistics.", 1, NULL },
-};
 
 int metrics_get(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
-	grpc_Metrics *ret = response;
+	static const struct metrics_family scrapes = { "kata_agent_scrape_count", METRICS_COUNTER,
+						       "Metrics scrape count." };
+	static const struct metrics_family links = { "kata_guest_netdev_stat", METRICS_GAUGE,
+						     "Guest net devices statistics." };
+	static const struct metrics_fields memory = { { "kata_guest_meminfo", METRICS_GAUGE,
+							"Statistics about memory usage." },
+						      1024,
+						      name_memory };
+	static const struct metrics_fields vm = {
+		{ "kata_guest_vm_stat", METRICS_GAUGE, "Guest virtual memory statistics." }, 1, NULL
+	};
+	cleanup_metrics struct metrics *m = metrics_new();
 	struct strbuf sb = STRBUF_INIT;
+	grpc_Metrics *ret = response;
 
-	strbuf_addf(&sb,
-		    "# HELP kata_agent_scrape_count Metrics scrape count.\n"
-		    "# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count %" PRIu64 "\n",
-		    ++call->server->scrapes);
+	metrics_add_u64(m, &scrapes, NULL, ++call->server->scrapes);
+	add_self(m);
+	add_load(m);
+	add_cpus(m);
+	metrics_add_fields(m, &memory, AT_FDCWD, "/proc/meminfo");
+	metrics_add_fields(m, &vm, AT_FDCWD, "/proc/vmstat");
+	metrics_add_links(m, &links, AT_FDCWD, "/proc/net/dev");
+	add_disks(m);
+	add_volumes(m);
+	metrics_write(m, &sb);
 	agent_points_add(&sb);
-	add_agent(&sb);
-	for (size_t i = 0; i < ARRAY_SIZE(agent_files); i++)
-		add_fields(&sb, &agent_files[i]);
-	add_load(&sb);
-	add_cpus(&sb);
-	for (size_t i = 0; i < ARRAY_SIZE(guest_files); i++)
-		add_fields(&sb, &guest_files[i]);
-	add_links(&sb);
-	add_disks(&sb);
-	add_volumes(&sb);
 	ret->metrics = strbuf_steal(&sb);
 	return 0;
 }

@@ -35,7 +35,7 @@ static const struct option_spec global_specs[] = {
 	{ "isolation", 0, OPTION_WORD, AT(isolation), &isolation_names, "vm|native", "what a new container runs behind (default: vm)" },
 	{ "log", 0, OPTION_TEXT, AT(log), NULL, "FILE", "write the error there too" },
 	{ "log-format", 0, OPTION_WORD, AT(log_format), &log_formats, "text|json", "how the log file is written (default: text)" },
-	{ "log-level", 0, OPTION_WORD, AT(log_level), &settings_log_level_names, "error|warning|info|debug", "what is logged" },
+	{ "log-level", 0, OPTION_WORD, AT(log_level), &log_level_names, "error|warning|info|debug", "what is logged" },
 	{ "debug", 0, OPTION_FLAG, AT(is_debugging), NULL, NULL, "the same as --log-level debug" },
 	{ "cgroup-manager", 0, OPTION_WORD, AT(cgroup_manager), &cgroup_managers, "cgroupfs|systemd|disabled", "who makes cgroups (default: cgroupfs)" },
 	{ "systemd-cgroup", 0, OPTION_FLAG, AT(wants_systemd), NULL, NULL, "the same as --cgroup-manager systemd" },

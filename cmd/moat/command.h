@@ -60,7 +60,8 @@ struct command {
 extern const struct command create_command, start_command, run_command, exec_command, kill_command,
 	delete_command, state_command, list_command, ps_command, pause_command, resume_command,
 	update_command, mounts_command, events_command, checkpoint_command, restore_command,
-	spec_command, features_command, check_command, env_command, template_command;
+	spec_command, features_command, check_command, env_command, template_command,
+	metrics_command, logs_command, console_command;
 extern const struct command *const commands[]; /* ends with NULL */
 
 const struct command *command_find(const char *name);

@@ -162,7 +162,7 @@ static void complete(struct settings *settings, const struct globals *globals)
 	char *program = NULL;
 	struct guest_image image;
 
-	fill_word(&settings->log_level, &settings_log_level_names,
+	fill_word(&settings->log_level, &log_level_names,
 		  globals->log ? "error" : "warning");
 	fill_number(&vm->memory_mib, SETTINGS_DEFAULT_MEMORY_MIB);
 	fill_number(&vm->vcpus, SETTINGS_DEFAULT_VCPUS);

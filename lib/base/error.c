@@ -130,6 +130,8 @@ static const struct {
 	{ "started without slots for disks",
 	  "make the sandbox's container with the annotation io.kubernetes.cri-o.ContainerType=sandbox" },
 	{ "find 'qemu-system-", "install the distribution's package qemu-system-x86" },
+	{ "connect to port 1026: refused",
+	  "give the guest a debug console by vm.kernel_parameters in moat.json: agent.debug_console agent.debug_console_vport=1026" },
 	{ "find 'virtiofsd'",
 	  "install the distribution's package virtiofsd or qemu-system-common" },
 };

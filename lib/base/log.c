@@ -17,12 +17,22 @@ static struct log_options options = { "moat", LOG_LEVEL_WARNING, LOG_FORMAT_TEXT
 
 static int kept_stderr = -1;
 
+static void (*keep)(void *ctx, enum log_level level, const char *msg);
+static void *keep_ctx;
+
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
+const struct names log_level_names = NAMES(level_names);
 static const char *const kata_level_names[] = { "ERRO", "WARN", "INFO", "DEBG" };
 
 void log_setup(const struct log_options *wanted)
 {
 	options = *wanted;
+}
+
+void log_set_keeper(void (*fn)(void *ctx, enum log_level level, const char *msg), void *ctx)
+{
+	keep = fn;
+	keep_ctx = ctx;
 }
 
 int log_fd(void)
@@ -79,16 +89,21 @@ static void write_stderr(const char *kind, const char *msg)
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
+	bool is_kept = keep && (level <= LOG_LEVEL_INFO || log_wants(level));
 	char msg[2048];
 	va_list ap;
 
-	if (!log_wants(level))
+	if (!log_wants(level) && !is_kept)
 		return;
 	va_start(ap, fmt);
 	if (vsnprintf(msg, sizeof(msg), fmt, ap) < 0)
 		msg[0] = '\0';
 	va_end(ap);
 
+	if (is_kept)
+		keep(keep_ctx, level, msg);
+	if (!log_wants(level))
+		return;
 	if (options.fd >= 0) {
 		write_record(level, msg);
 	} else {
@@ -103,6 +118,8 @@ void log_failure(const struct error *err)
 {
 	const char *hint = error_hint(err);
 
+	if (keep)
+		keep(keep_ctx, LOG_LEVEL_ERROR, err->msg);
 	if (options.fd >= 0)
 		write_record(LOG_LEVEL_ERROR, err->msg);
 	write_stderr("", err->msg);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 struct error;
+struct names;
 
 /*
  * The process's log. What is handled is logged, what is not is returned. Text lines look like
@@ -15,6 +16,7 @@ struct error;
  * standard output, so a success stays silent on both.
  */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+extern const struct names log_level_names;
 enum log_format {
 	LOG_FORMAT_TEXT,
 	LOG_FORMAT_JSON,
@@ -22,13 +24,16 @@ enum log_format {
 };
 
 struct log_options {
-	const char *program;    /* prefix of text lines, e.g. "moat" */
-	enum log_level level;   /* lines above this level are dropped */
+	const char *program;	/* prefix of text lines, e.g. "moat" */
+	enum log_level level;	/* lines above this level are dropped */
 	enum log_format format; /* of the log file; standard error always gets text */
-	int fd;                 /* log file, borrowed, or -1 */
+	int fd;			/* log file, borrowed, or -1 */
 };
 
 void log_setup(const struct log_options *options);
+/* Who else gets what is logged: all from information on, whatever the level above is, and what that
+ * lets through. NULL: nobody. */
+void log_set_keeper(void (*fn)(void *ctx, enum log_level level, const char *msg), void *ctx);
 /* Standard error is from now on what it is now: for who makes processes whose own standard error
  * the log is not to be found in. */
 void log_keep_stderr(void);

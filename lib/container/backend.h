@@ -6,6 +6,7 @@
 struct cgroup;
 struct container_checkpoint_request;
 struct loop;
+struct metrics;
 struct oci_resources;
 
 /*
@@ -23,6 +24,7 @@ struct container {
 	struct oci_config *config; /* the state directory's, parsed; NULL if unreadable */
 	bool is_lenient;	   /* while it is made: see cgroup.h */
 	bool uses_systemd;	   /* while it is made: its cgroup is to be a scope */
+	int agent_timeout_ms;	   /* vm: how long its guest may take to answer, 0: long */
 	pid_t holder;		   /* a child that keeps the scope until the init is in it, or 0 */
 };
 
@@ -63,6 +65,13 @@ struct container_backend {
 	int (*change_mounts)(const struct container *c, const struct oci_config *document,
 			     bool is_removal, struct error *err);
 	int (*stats)(const struct container *c, struct cgroup_stats *ret, struct error *err);
+	/* What there is besides its cgroup: what carries it on the host, and what the kernel says
+	 * that it runs on, unless that did not answer before. NULL: the host is all. */
+	void (*metrics_host)(const struct container *c, struct metrics *m);
+	void (*metrics_guest)(const struct container *c, struct metrics *m, bool answers);
+	/* A terminal of the guest's, reached with the help of @loop. NULL: there is none. */
+	int (*dial_console)(const struct container *c, struct loop *loop, int *ret_fd,
+			    struct error *err);
 	/* Intel RDT: other schemata, and its statistics (-ENODATA: the container has no part in
 	 * that); NULL where there is none. */
 	int (*update_rdt)(const struct container *c, const struct oci_intel_rdt *changes,

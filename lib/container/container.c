@@ -71,6 +71,8 @@ int container_start(const char *root, const char *id, struct error *err)
 		r = backend->start(c, err);
 	if (r == 0)
 		r = container_run_poststart(c, err);
+	if (r == 0)
+		log_info("started");
 	if (r == 0 && notify)
 		await_ready(steal_ptr(&c), notify);
 	return r;
@@ -90,7 +92,10 @@ int container_kill(const char *root, const char *id, int sig, bool all, struct e
 		return r;
 	if (status == OCI_STATUS_CREATING || (status == OCI_STATUS_STOPPED && !all))
 		return error_set(err, -ESRCH, "container not running");
+	container_keep_log(c);
 	r = backend->kill(c, sig, all, err);
+	if (r == 0)
+		log_info("sent signal %d%s", sig, all ? " to all processes" : "");
 	if (r == -ESRCH) /* it ended since we looked */
 		return all ? 0 : error_set(err, r, "container not running");
 	return r;

@@ -124,6 +124,15 @@ void container_stats_done(struct container_stats *stats);
 int container_stats(const char *root, const char *id, struct container_stats *ret,
 		    struct error *err);
 
+/* Adds the metrics of a container, or of its whole sandbox if it is the first of one; @id NULL: of
+ * all, and of the runtime. A guest that does not answer in time is said not to. */
+struct metrics;
+int container_metrics(const char *root, const char *id, struct metrics *m, struct error *err);
+
+/* A shell of the guest that it runs in, on our standard streams, for guests that have a debug
+ * console. */
+int container_debug_console(const char *root, const char *id, struct error *err);
+
 /* Tells what happens until the container ends: stats each @interval_ns, and of each time that it
  * ran out of memory. A negative return of a callback ends it with that. */
 struct container_watch {

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 #include "lib/container/handle.h"
 
 /* What is asked of a container that lives: pause, resume, ps. Engines know the refusals of pause
@@ -32,7 +33,10 @@ int container_pause(const char *root, const char *id, struct error *err)
 		return r;
 	if (status != OCI_STATUS_RUNNING && status != OCI_STATUS_CREATED)
 		return error_set(err, -ESRCH, "container not running");
-	return backend->freeze(c, true, err);
+	r = backend->freeze(c, true, err);
+	if (r == 0)
+		log_info("paused");
+	return r;
 }
 
 int container_resume(const char *root, const char *id, struct error *err)
@@ -46,7 +50,10 @@ int container_resume(const char *root, const char *id, struct error *err)
 		return r;
 	if (status != OCI_STATUS_PAUSED)
 		return error_set(err, -EINVAL, "container not paused");
-	return backend->freeze(c, false, err);
+	r = backend->freeze(c, false, err);
+	if (r == 0)
+		log_info("resumed");
+	return r;
 }
 
 /* Not locked: they change at any moment anyway. */

@@ -194,6 +194,7 @@ static int make_state(void *ctx, struct error *err)
 	if (r < 0)
 		return r;
 	creation->has_place = true;
+	container_keep_log(c);
 	r = write_state(creation, err);
 	if (r < 0)
 		remove_state(creation);
@@ -249,7 +250,11 @@ static int mark_created(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
 
+	const struct container *c = creation->c;
+
 	creation->c->record.phase = RECORD_CREATED;
+	log_info("%s: isolation %s, process %d", creation->request.restore ? "restored" : "created",
+		 names_get(&isolation_names, (size_t)c->record.isolation), (int)creation->pid);
 	return container_save(creation->c, err);
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/container/console.h"
 #include "lib/container/foreground.h"
@@ -34,6 +35,8 @@ static int open_for_exec(const struct container_exec_request *request, struct co
 	cleanup_container struct container *c = NULL;
 	int r = container_open_record(request->root, request->id, &c, err);
 
+	if (r == 0)
+		container_keep_log(c);
 	if (r == 0 && c->record.isolation == ISOLATION_NATIVE && request->argv)
 		r = selfexe_protect(request->argv, err);
 	if (r == 0)
@@ -70,9 +73,11 @@ static int start_process(struct container *c, const struct container_exec_reques
 		r = backend->exec(c, request, console->container_end, &pid, err);
 	if (r == 0)
 		r = report_process(&report, pid, err);
-	if (r == 0)
-		*ret_pid = steal_pid(&pid);
-	return r;
+	if (r < 0)
+		return r;
+	log_info("exec: process %d", (int)pid);
+	*ret_pid = steal_pid(&pid);
+	return 0;
 }
 
 static int attend(pid_t pid, struct console *console, int *ret_status, struct error *err)

@@ -8,6 +8,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/state/journal.h"
 #include "oci/annotations.h"
 #include "oci/config.h"
 #ifdef MOAT_HAS_VM
@@ -98,6 +99,11 @@ static int read_record(struct container *c, struct error *err)
 	return 0;
 }
 
+void container_keep_log(const struct container *c)
+{
+	journal_keep_log(state_dir_fd(c->dir), JOURNAL_RUNTIME);
+}
+
 #define NO_LOCK (-1)
 
 static int open_dir(const char *root, const char *id, int timeout_ms, struct state_dir **ret,
@@ -176,6 +182,8 @@ static int look_up(const char *root, const char *id, int timeout_ms, struct cont
 
 	if (r < 0)
 		return r;
+	if (timeout_ms != NO_LOCK)
+		container_keep_log(c);
 	container_load_config(c);
 	r = container_status(c, timeout_ms != NO_LOCK, ret_status, err);
 	if (r == 0)

@@ -25,6 +25,9 @@ int container_open_record(const char *root, const char *id, struct container **r
 int container_open_locked(const char *root, const char *id, int timeout_ms, struct container **ret,
 			  struct error *err);
 void container_load_config(struct container *c);
+/* What this command logs is kept with the container, for `logs`. Done for what is locked by its
+ * look-up; for others that change something. */
+void container_keep_log(const struct container *c);
 void container_close(struct container *c); /* and unlocks */
 DEFINE_CLEANUP(container_close_p, struct container *, container_close)
 #define cleanup_container CLEANUP(container_close_p)

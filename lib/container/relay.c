@@ -22,8 +22,8 @@ struct relay {
 	 * service reopens /dev/console; -1 once the process has ended. */
 	int slave;
 	struct loop_source *master_source; /* NULL: hung up */
-	bool is_draining;
-	bool is_mute; /* our standard output is gone */
+	bool is_draining;		   /* the loop ends with the other side */
+	bool is_mute;			   /* our standard output is gone */
 
 	struct loop_source *input_source; /* NULL: paused, ended or not pollable */
 	bool is_input_pollable;		  /* a regular file or /dev/null is not */
@@ -93,7 +93,10 @@ static void end_input(struct relay *relay)
 	struct termios tio;
 
 	relay->has_input_ended = true;
-	if (tcgetattr(relay->master, &tio) < 0 || !(tio.c_lflag & ICANON))
+	/* A connection leads to a terminal of the guest's, which cannot be asked. */
+	if (tcgetattr(relay->master, &tio) < 0)
+		tio = (struct termios){ .c_lflag = ICANON, .c_cc[VEOF] = 'D' & 0x1f };
+	if (!(tio.c_lflag & ICANON))
 		return;
 	relay->input[0] = (char)tio.c_cc[VEOF];
 	relay->input_start = 0;
@@ -216,6 +219,13 @@ void relay_resize(const struct relay *relay)
 
 	if (relay_window(&size))
 		(void)ioctl(relay->master, TIOCSWINSZ, &size); /* hung up: nobody looks */
+}
+
+void relay_end_with_it(struct relay *relay)
+{
+	relay->is_draining = true;
+	if (!relay->master_source)
+		loop_quit(relay->loop, 0);
 }
 
 static void give_up(void *ctx)

@@ -23,6 +23,9 @@ void relay_resize(const struct relay *relay);
 /* That size; false: none of our descriptors 0 to 2 is a terminal. */
 bool relay_window(struct winsize *ret);
 
+/* Quits the loop with code 0 when the other side has hung up. */
+void relay_end_with_it(struct relay *relay);
+
 /* The process has ended: quits the loop with code 0 once what it wrote has arrived. A process of
  * the container that lives on and keeps the terminal is not waited for. */
 void relay_drain(struct relay *relay);

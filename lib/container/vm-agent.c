@@ -18,15 +18,24 @@
 DEFINE_CLEANUP(agent_client_free_p, struct agent_client *, agent_client_free)
 #define cleanup_agent_client CLEANUP(agent_client_free_p)
 
+static int timeout_ms(const struct container *c)
+{
+	return c->agent_timeout_ms ? c->agent_timeout_ms : AGENT_TIMEOUT_MS;
+}
+
+static int dial(const struct container *c, struct loop *loop, uint32_t port, int *ret_fd,
+		struct error *err)
+{
+	if (!c->record.agent_address)
+		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
+	return agent_dial(loop, c->record.agent_address, port, timeout_ms(c), ret_fd, NULL, err);
+}
+
 static int connect_agent(const struct container *c, struct loop *loop, struct agent_client **ret,
 			 struct error *err)
 {
-	int fd, r;
+	int fd, r = dial(c, loop, AGENT_PORT_RPC, &fd, err);
 
-	if (!c->record.agent_address)
-		return error_set(err, -ESRCH, "its virtual machine has no agent yet");
-	r = agent_dial(loop, c->record.agent_address, AGENT_PORT_RPC, AGENT_TIMEOUT_MS, &fd, NULL,
-		       err);
 	if (r < 0)
 		return r;
 	r = agent_client_new(loop, fd, ret);
@@ -51,7 +60,7 @@ static int call(const struct container *c, enum agent_method method, const void 
 	cleanup_agent_client struct agent_client *client = NULL;
 	int r = open_agent(c, &loop, &client, err);
 
-	return r < 0 ? r : agent_call(client, method, request, response, AGENT_TIMEOUT_MS, err);
+	return r < 0 ? r : agent_call(client, method, request, response, timeout_ms(c), err);
 }
 
 /* For answers that say nothing but yes. */
@@ -117,6 +126,25 @@ int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct e
 		return r;
 	vm_stats_read(&response.cgroup_stats, ret);
 	agent_response_release(AGENT_STATS_CONTAINER, &response);
+	return 0;
+}
+
+int vm_agent_dial_console(const struct container *c, struct loop *loop, int *ret_fd,
+			  struct error *err)
+{
+	return dial(c, loop, AGENT_PORT_DEBUG, ret_fd, err);
+}
+
+int vm_agent_metrics(const struct container *c, char **ret, struct error *err)
+{
+	static const grpc_GetMetricsRequest request = { 0 };
+	grpc_Metrics response;
+	int r = call(c, AGENT_GET_METRICS, &request, &response, err);
+
+	if (r < 0)
+		return r;
+	*ret = xstrdup(response.metrics ? response.metrics : "");
+	agent_response_release(AGENT_GET_METRICS, &response);
 	return 0;
 }
 

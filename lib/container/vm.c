@@ -14,6 +14,7 @@
 #include "lib/container/caller.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
+#include "lib/container/vm-metrics.h"
 #include "lib/container/vm-sandbox.h"
 #include "lib/container/vm-size.h"
 #include "lib/engine/cgroup.h"
@@ -503,6 +504,9 @@ const struct container_backend vm_backend = {
 	.freeze = freeze,
 	.update = update,
 	.stats = vm_agent_stats,
+	.metrics_host = vm_metrics_add_host,
+	.metrics_guest = vm_metrics_add_guest,
+	.dial_console = vm_agent_dial_console,
 	.watch_oom = vm_agent_watch_oom,
 	.unwatch_oom = vm_agent_unwatch_oom,
 	.pids = pids,

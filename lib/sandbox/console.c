@@ -8,53 +8,119 @@
 #include <unistd.h>
 
 #include "lib/base/fd.h"
+#include "lib/base/fields.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
 #define TAIL_BYTES 4096
-#define FILE_BYTES (128u * 1024)
-#define LOG_NAME "console.log"
-#define OLD_LOG_NAME "console.log.1"
 
 struct console_input {
 	struct console *console;
 	struct loop_source *source;
 	int fd; /* -1: free or ended */
+	enum journal_source kind;
+	char line[JOURNAL_LINE_BYTES + 1]; /* that has no end yet */
+	size_t line_len;
 };
 
 struct console {
 	struct loop *loop;
 	struct console_input inputs[2];
-	int dirfd;
-	int file; /* -1: could not be written; the tail still works */
-	size_t file_len;
+	struct journal *journals[JOURNAL_SOURCE_COUNT];
 	char tail[TAIL_BYTES];
 	size_t tail_len;
 };
 
-static void open_log(struct console *c)
+/* Lines of the agent's log, ours and Kata's: the guest has one console for all it says. */
+struct agent_line {
+	int level;
+	char *msg;
+};
+
+static const char *const agent_level_words[] = {
+	[LOG_LEVEL_ERROR] = "ERRO",
+	[LOG_LEVEL_WARNING] = "WARN",
+	[LOG_LEVEL_INFO] = "INFO",
+	[LOG_LEVEL_DEBUG] = "DEBG",
+};
+static const struct names agent_levels = NAMES(agent_level_words);
+static const struct field agent_fields[] = {
+	FIELD_ENUM(struct agent_line, "level", level, &agent_levels),
+	FIELD(struct agent_line, "msg", STRING, msg),
+};
+static const struct fields agent_object = FIELDS(struct agent_line, agent_fields);
+
+static bool parse_agent_json(const char *line, size_t len, struct agent_line *ret)
 {
-	c->file = openat(c->dirfd, LOG_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-			 0600);
-	c->file_len = 0;
+	static const struct json_limits limits = { JOURNAL_LINE_BYTES, 4, 64, false };
+
+	return *line == '{' &&
+	       fields_parse(&agent_object, "console", line, len, &limits, ret, NULL) == 0 &&
+	       ret->level >= 0 && ret->msg;
 }
 
-static void rotate_log(struct console *c)
+/* "moat-agent: LEVEL: …", or without a level what made it give up. */
+static bool parse_agent_text(const char *line, struct agent_line *ret)
 {
-	close_fdp(&c->file);
-	(void)renameat(c->dirfd, LOG_NAME, c->dirfd, OLD_LOG_NAME); /* else it is overwritten */
-	open_log(c);
+	const char *text = str_after(line, "moat-agent: ");
+
+	if (!text)
+		return false;
+	ret->level = LOG_LEVEL_ERROR;
+	for (size_t i = 0; i < log_level_names.count; i++) {
+		const char *rest = str_after(text, log_level_names.names[i]);
+
+		rest = rest ? str_after(rest, ": ") : NULL;
+		if (!rest)
+			continue;
+		text = rest;
+		ret->level = (int)i;
+		break;
+	}
+	ret->msg = xstrdup(text);
+	return true;
 }
 
-static void write_log(struct console *c, const char *data, size_t len)
+static bool write_agent_line(struct console *c, const char *line, size_t len)
 {
-	if (c->file < 0)
+	struct agent_line read = { .level = -1 };
+	bool is_agents = parse_agent_json(line, len, &read);
+
+	if (!is_agents) {
+		fields_release(&agent_object, &read);
+		is_agents = parse_agent_text(line, &read);
+	}
+	if (is_agents)
+		journal_write(c->journals[JOURNAL_AGENT], (enum log_level)read.level, read.msg);
+	fields_release(&agent_object, &read);
+	return is_agents;
+}
+
+static void end_line(struct console_input *in)
+{
+	struct console *c = in->console;
+	size_t len = in->line_len;
+
+	in->line_len = 0;
+	in->line[len] = '\0';
+	if (!len || (in->kind == JOURNAL_CONSOLE && write_agent_line(c, in->line, len)))
 		return;
-	if (c->file_len + len > FILE_BYTES)
-		rotate_log(c);
-	if (c->file < 0 || write_all(c->file, data, len) < 0)
-		return; /* a full disk takes the log, not the container */
-	c->file_len += len;
+	journal_write(c->journals[in->kind], LOG_LEVEL_INFO, in->line);
+}
+
+static bool is_break(char ch)
+{
+	return ch == '\n' || ch == '\r';
+}
+
+static void write_log(struct console_input *in, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (is_break(data[i]) || in->line_len == JOURNAL_LINE_BYTES)
+			end_line(in);
+		if (!is_break(data[i]))
+			in->line[in->line_len++] = data[i] ? data[i] : '?';
+	}
 }
 
 static void remember(struct console *c, const char *data, size_t len)
@@ -75,6 +141,7 @@ static void remember(struct console *c, const char *data, size_t len)
 
 static void end_input(struct console_input *in)
 {
+	end_line(in);
 	loop_remove(in->source);
 	in->source = NULL;
 	close_fdp(&in->fd);
@@ -97,7 +164,7 @@ static bool read_some(struct console_input *in)
 		return false;
 	}
 	remember(in->console, buf, (size_t)n);
-	write_log(in->console, buf, (size_t)n);
+	write_log(in, buf, (size_t)n);
 	return true;
 }
 
@@ -106,24 +173,16 @@ static void on_input(void *ctx, int fd, uint32_t events)
 	(void)read_some(ctx);
 }
 
-int console_new(struct loop *loop, int dirfd, struct console **ret)
+struct console *console_new(struct loop *loop, int dirfd)
 {
 	struct console *c = xcalloc(1, sizeof(*c));
 
 	c->loop = loop;
-	c->file = -1;
 	for (size_t i = 0; i < ARRAY_SIZE(c->inputs); i++)
 		c->inputs[i] = (struct console_input){ .console = c, .fd = -1 };
-	c->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
-	if (c->dirfd < 0) {
-		int r = -errno;
-
-		free(c);
-		return r;
-	}
-	open_log(c);
-	*ret = c;
-	return 0;
+	for (int i = 0; i < JOURNAL_SOURCE_COUNT; i++)
+		c->journals[i] = journal_new(dirfd, (enum journal_source)i);
+	return c;
 }
 
 void console_free(struct console *c)
@@ -132,12 +191,12 @@ void console_free(struct console *c)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(c->inputs); i++)
 		end_input(&c->inputs[i]);
-	close_fdp(&c->file);
-	close_fdp(&c->dirfd);
+	for (int i = 0; i < JOURNAL_SOURCE_COUNT; i++)
+		journal_free(c->journals[i]);
 	free(c);
 }
 
-int console_add(struct console *c, int fd)
+int console_add(struct console *c, int fd, enum journal_source kind)
 {
 	cleanup_fd int owned = fd;
 
@@ -152,6 +211,7 @@ int console_add(struct console *c, int fd)
 			r = loop_add_fd(c->loop, fd, EPOLLIN, on_input, in, &in->source);
 		if (r < 0)
 			return r;
+		in->kind = kind;
 		in->fd = steal_fd(&owned);
 		return 0;
 	}
@@ -165,11 +225,6 @@ void console_drain(struct console *c)
 		for (int n = 0; n < 64 && c->inputs[i].fd >= 0; n++)
 			if (!read_some(&c->inputs[i]))
 				break;
-}
-
-static bool is_break(char ch)
-{
-	return ch == '\n' || ch == '\r';
 }
 
 /* Line ends become " | " and everything else that is not printable ASCII "?": the text ends up in

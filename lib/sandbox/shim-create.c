@@ -39,6 +39,7 @@
 #include "lib/sandbox/vm.h"
 #include "lib/sandbox/wishes.h"
 #include "lib/settings/settings.h"
+#include "lib/state/journal.h"
 #include "lib/state/record.h"
 #include "oci/annotations.h"
 #include "oci/config.h"
@@ -118,6 +119,7 @@ static int load(void *ctx, struct error *err)
 		r = record_read(c->dir, &c->record, err);
 	if (r < 0)
 		return r;
+	journal_keep_log(state_dir_fd(c->dir), JOURNAL_SHIM);
 	r = read_file_at(state_dir_fd(c->dir), "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
 	if (r < 0)
 		return error_sys(err, r, "read '%s/config.json'", state_dir_path(c->dir));
@@ -196,6 +198,7 @@ static int choose_vm(void *ctx, struct error *err)
 	cleanup_free char *cache_dir = state_cache_dir(c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
+	c->vm.journal_fd = state_dir_fd(c->dir);
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
@@ -495,7 +498,7 @@ static int await_agent(void *ctx, struct error *err)
 	if (r == 0 && c->vm.is_restored)
 		r = template_await_renewal(c->loop, &c->renewal, err);
 	if (r == 0)
-		log_debug("the guest's agent answers");
+		log_info("the guest's agent answers");
 	return r;
 }
 
@@ -809,6 +812,7 @@ static int stand(struct creation *c)
 		guest_process_lose(&c->process);
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);
 	if (!c->process.is_lost) {
+		log_info("the program has ended with status %d", c->process.status);
 		if (is_member(c))
 			companion_leave(c->member.owner_fd);
 		else

@@ -22,6 +22,7 @@
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/terminal.h"
 #include "lib/sandbox/view.h"
+#include "lib/state/journal.h"
 #include "lib/state/record.h"
 #include "oci/config.h"
 
@@ -61,6 +62,7 @@ static int load(void *ctx, struct error *err)
 	if (r < 0)
 		return r;
 	r = record_read(dir, &e->record, err);
+	journal_keep_log(state_dir_fd(dir), JOURNAL_SHIM);
 	state_dir_close(dir);
 	if (r < 0)
 		return r;

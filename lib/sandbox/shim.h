@@ -36,6 +36,6 @@ int shim_template(const struct shim_options *options);
  * removes it once the program runs, so that its presence is the truth about both. */
 #define SHIM_START_SOCKET "start.sock"
 
-/* <state>/vm: sockets, console.log, and the directory that the shared files are mounted on. */
+/* <state>/vm: sockets, and the directory that the shared files are mounted on. */
 #define SHIM_VM_DIR "vm"
 #define SHIM_SHARED_DIR "shared" /* in it */

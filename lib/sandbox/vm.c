@@ -248,22 +248,21 @@ static int make_pair(int type, int *ret_ours, int *ret_theirs, struct error *err
 
 static int open_console(struct vm *vm, struct vmm_ends *ends, struct error *err)
 {
-	cleanup_fd int dirfd = open(vm->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int *const theirs[] = { &ends->console, &ends->log };
-	int r;
+	const struct {
+		int *end;
+		enum journal_source source;
+	} theirs[] = {
+		{ &ends->console, JOURNAL_CONSOLE },
+		{ &ends->log, JOURNAL_VMM },
+	};
 
-	if (dirfd < 0)
-		return error_sys(err, errno, "open '%s'", vm->dir);
-	r = console_new(vm->loop, dirfd, &vm->console);
-	if (r < 0)
-		return error_sys(err, r, "make the console's log");
+	vm->console = console_new(vm->loop, vm->journal_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++) {
-		int ours = -1;
+		int ours = -1, r = make_pair(SOCK_STREAM, &ours, theirs[i].end, err);
 
-		r = make_pair(SOCK_STREAM, &ours, theirs[i], err);
 		if (r < 0)
 			return r;
-		r = console_add(vm->console, ours);
+		r = console_add(vm->console, ours, theirs[i].source);
 		if (r < 0)
 			return error_sys(err, r, "watch the console");
 	}
@@ -396,6 +395,11 @@ static int launch_with(struct vm *vm, const struct sandbox_plan *plan, struct hv
 		return r;
 	config->console_fd = ends->console;
 	r = vm->driver->launch(config, ends->log, &vm->vmm, err);
+	if (r == 0)
+		log_info("virtual machine: %s, process %d, accelerator %s, %u MiB, %u vcpus",
+			 vm->driver->name, (int)vm->vmm.pid,
+			 names_get(&hv_accel_names, config->accel), config->memory_mib,
+			 config->vcpus);
 	if (r == 0)
 		r = watch(vm, &vm->vmm, on_vmm_end, &vm->watches[0], err);
 	if (r == 0)

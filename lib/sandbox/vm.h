@@ -22,6 +22,7 @@ struct settings_vm;
 struct vm {
 	struct loop *loop;
 	const char *dir; /* <state>/vm, borrowed */
+	int journal_fd;	 /* <state>, borrowed; -1: what is said is not kept */
 
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;

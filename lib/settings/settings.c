@@ -7,6 +7,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/settings/keys.h"
 #include "lib/state/record.h"
 
@@ -24,8 +25,6 @@ static const char *const template_words[] = {
 };
 _Static_assert(ARRAY_SIZE(template_words) == TEMPLATE_COUNT, "a word for each use of templates");
 const struct names settings_template_names = NAMES(template_words);
-static const char *const log_level_words[] = { "error", "warning", "info", "debug" };
-const struct names settings_log_level_names = NAMES(log_level_words);
 
 /* clang-format off */
 static const struct field vm_table[] = {
@@ -59,7 +58,7 @@ static const struct fields vm_fields = FIELDS_INIT(struct settings_vm, vm_table,
 /* clang-format off */
 static const struct field settings_table[] = {
 	FIELD_ENUM(struct settings, "isolation", isolation, &isolation_names),
-	FIELD_ENUM(struct settings, "log_level", log_level, &settings_log_level_names),
+	FIELD_ENUM(struct settings, "log_level", log_level, &log_level_names),
 	FIELD(struct settings, "allow_annotations", STRINGS, allow_annotations),
 	FIELD(struct settings, "ignore_annotations", STRINGS, ignore_annotations),
 	FIELD_OBJECT(struct settings, "vm", OBJECT, vm, &vm_fields),

@@ -28,7 +28,6 @@ extern const struct names settings_share_names;
  * ON: the first that finds none makes one. */
 enum settings_template { TEMPLATE_AUTO, TEMPLATE_ON, TEMPLATE_OFF, TEMPLATE_COUNT };
 extern const struct names settings_template_names;
-extern const struct names settings_log_level_names; /* enum log_level */
 
 #define SETTINGS_BOOT_TIMEOUT_MAX_S 86400
 

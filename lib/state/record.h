@@ -17,7 +17,8 @@ struct error;
  *	config.json  the bundle's, as it was at create
  *	exec.fifo    native: the init waits here while it is created
  *	start.sock   vm: the shim waits here while the container is created
- *	vm/          vm: sockets, console.log (only the sandbox's first container)
+ *	log/         what was said about it: journal.h
+ *	vm/          vm: sockets (only the sandbox's first container)
  *
  * Whoever changes the container holds a flock(2) on the directory itself, so that a lock cannot
  * outlive what it protects. It is given up by state_dir_close(), also for descriptors that a

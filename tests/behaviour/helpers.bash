@@ -219,7 +219,7 @@ teardown() {
 # What a failed test's container last said.
 explain() {
   local file
-  for file in "$OUT" "$ERR" "$ROOT"/*/vm/console.log; do
+  for file in "$OUT" "$ERR" "$ROOT"/*/log/*; do
     if [ -s "$file" ]; then
       echo "--- ${file##*/}"
       tail -n 30 "$file" | tr -d '\r'

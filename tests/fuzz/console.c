@@ -24,12 +24,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cleanup_fd int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int ends[2];
 
-	if (null_fd < 0 || loop_new(&loop) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    console_new(loop, null_fd, &console) < 0)
+	if (null_fd < 0 || loop_new(&loop) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return 0;
+	console = console_new(loop, null_fd);
 	(void)!write(ends[1], data, size); /* more than a pipe takes is no use here */
 	close(ends[1]);
-	if (console_add(console, ends[0]) < 0)
+	if (console_add(console, ends[0], JOURNAL_CONSOLE) < 0)
 		abort();
 	console_drain(console);
 	console_tail(console, &tail, TAIL_MAX);

@@ -457,8 +457,6 @@ static void metrics_are_prometheus_text(void **state)
 		"\nkata_guest_vm_stat{item=\"nr_free_pages\"} ",
 		"\nkata_guest_cpu_time{cpu=\"total\",item=\"user\"} ",
 		"\nkata_guest_netdev_stat{interface=\"lo\",item=\"recv_bytes\"} ",
-		"\n# TYPE kata_guest_filesystem_bytes gauge\n",
-		"\n# TYPE kata_guest_filesystem_inodes gauge\n",
 	};
 	/* clang-format on */
 	struct scene *s = *state;

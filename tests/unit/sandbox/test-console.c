@@ -29,9 +29,9 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(f.dir));
 	f.dirfd = open(f.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(loop_new(&f.loop), 0);
-	assert_int_equal(console_new(f.loop, f.dirfd, &f.console), 0);
+	f.console = console_new(f.loop, f.dirfd);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(console_add(f.console, pair[0]), 0);
+	assert_int_equal(console_add(f.console, pair[0], JOURNAL_CONSOLE), 0);
 	f.guest = pair[1];
 	*state = &f;
 	return 0;
@@ -97,11 +97,40 @@ static void however_much_is_said_the_files_stay_bounded(void **state)
 	}
 	say(f, "end");
 	console_drain(f->console);
-	assert_int_equal(fstatat(f->dirfd, "console.log", &st, 0), 0);
+	assert_int_equal(fstatat(f->dirfd, "log/console", &st, 0), 0);
 	assert_true(st.st_size <= 128 << 10);
-	assert_int_equal(fstatat(f->dirfd, "console.log.1", &st, 0), 0);
+	assert_int_equal(fstatat(f->dirfd, "log/console.1", &st, 0), 0);
 	assert_true(st.st_size <= 128 << 10);
 	assert_tail(f, 6, "end");
+}
+
+static void note(void *ctx, const struct journal_entry *entry)
+{
+	strbuf_addf(ctx, "%s %s %s\n", names_get(&journal_source_names, (size_t)entry->source),
+		    names_get(&log_level_names, (size_t)entry->level), entry->msg);
+}
+
+static void the_agents_lines_are_told_from_the_kernels(void **state)
+{
+	cleanup_journal_reader struct journal_reader *reader = journal_reader_new();
+	cleanup_strbuf struct strbuf all = STRBUF_INIT;
+	struct fixture *f = *state;
+
+	say(f,
+	    "[    0.1] kernel\r\n{\"level\":\"WARN\",\"msg\":\"a\\n\\u001b[1m\",\"time\":\"x\"}\n"
+	    "{\"level\":\"LOUD\",\"msg\":\"b\"}\n\n{\nmoat-agent: debug: c\nmoat-agent: d\n\033[31mhalf");
+	console_drain(f->console);
+	for (int i = 0; i < JOURNAL_SOURCE_COUNT; i++)
+		journal_reader_add(reader, f->dirfd, (enum journal_source)i);
+	journal_read(reader, note, &all);
+	assert_string_equal(all.buf, "console info [    0.1] kernel\nagent warning a ?[1m\n"
+				     "console info {\"level\":\"LOUD\",\"msg\":\"b\"}\n"
+				     "console info {\nagent debug c\nagent error d\n");
+	say(f, " a line\n");
+	console_drain(f->console);
+	all.len = 0;
+	journal_read(reader, note, &all);
+	assert_string_equal(all.buf, "console info ?[31mhalf a line\n");
 }
 
 static void a_guest_that_goes_away_ends_the_watching(void **state)
@@ -119,6 +148,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_become_one_printable_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_agents_lines_are_told_from_the_kernels, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(an_empty_console_has_no_tail, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_tail_is_the_last_that_was_said, set_up,
 						tear_down),
