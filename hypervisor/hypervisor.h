@@ -238,8 +238,8 @@ void hv_stop(struct hv_vm *vm);
  * free(3) it. */
 char *hv_kernel_command_line(const struct hv_config *config);
 
-/* What a guest of @accel sees of this host, and of its kernel: a state that was saved on another one
- * need not go on here. free(3) it. */
+/* What a guest of @accel sees of this host, and of its kernel: a state that was saved on another
+ * one need not go on here. free(3) it. */
 char *hv_host_text(enum hv_accel accel);
 
 /* The rate of this host's time stamp counter, measured in about 10 ms; 0 where there is none. */

@@ -199,7 +199,8 @@ static int remove_named(const struct globals *globals, const struct values *valu
 /* clang-format off */
 static const struct deed {
 	const char *name;
-	int (*run)(const struct globals *globals, const struct values *values, char **names, struct error *err);
+	int (*run)(const struct globals *globals, const struct values *values, char **names,
+		   struct error *err);
 } deeds[] = {
 	{ "create", create },
 	{ "list", list },

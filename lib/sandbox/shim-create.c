@@ -3,10 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/client/client.h"
@@ -29,6 +26,7 @@
 #include "lib/sandbox/netns.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/oom-notice.h"
+#include "lib/sandbox/pending.h"
 #include "lib/sandbox/ports.h"
 #include "lib/sandbox/process.h"
 #include "lib/sandbox/rights.h"
@@ -61,12 +59,6 @@
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
-/* A call whose answer is waited for later. */
-struct pending {
-	bool is_done;
-	struct error err;
-};
-
 struct creation {
 	const struct shim_options *options;
 	struct error *err; /* of the step that failed, so that undoing may explain it */
@@ -89,7 +81,8 @@ struct creation {
 	int gate_fd, companions_fd;
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
-	struct pending check, seed, clock, sandbox;
+	struct pending check, sandbox;
+	struct template_renewal renewal;
 	int64_t ready_ns; /* when the agent was connected to (timing.h) */
 	struct guest_process process;
 	struct start_gate *gate;
@@ -467,52 +460,6 @@ static const char *agent_address(const struct creation *c)
 	return is_member(c) ? c->member.sandbox.agent_address : channel_address(c->vm.channel);
 }
 
-static void on_answer(void *ctx, const void *response, const struct error *err)
-{
-	struct pending *pending = ctx;
-
-	if (err)
-		pending->err = *err;
-	pending->is_done = true;
-}
-
-/* Each call has its own time-out. */
-static int await_answer(const struct creation *c, const struct pending *pending, struct error *err)
-{
-	int r = loop_run_until(c->loop, &pending->is_done, -1);
-
-	if (!pending->is_done)
-		return error_set(err, r < 0 ? r : -EPIPE, "the virtual machine ended");
-	*err = pending->err;
-	return err->code;
-}
-
-#define SEED_BYTES 64
-
-/* What a guest that goes on from a template has in common with others. The agent does as it is
- * told in order, so this is done before it makes anything. */
-static int renew_guest(struct creation *c, struct error *err)
-{
-	unsigned char seed[SEED_BYTES];
-	const grpc_ReseedRandomDevRequest reseed = { .data = { seed, sizeof(seed) } };
-	grpc_SetGuestDateTimeRequest clock = { 0 };
-	struct timespec now;
-	int r;
-
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
-	    clock_gettime(CLOCK_REALTIME, &now) < 0)
-		return error_sys(err, errno, "renew the guest");
-	r = agent_call_async(c->client, AGENT_RESEED_RANDOM_DEV, &reseed, CALL_TIMEOUT_MS,
-			     on_answer, &c->seed, err);
-	explicit_bzero(seed, sizeof(seed));
-	if (r < 0)
-		return r;
-	clock.sec = now.tv_sec;
-	clock.usec = now.tv_nsec / 1000;
-	return agent_call_async(c->client, AGENT_SET_GUEST_DATE_TIME, &clock, CALL_TIMEOUT_MS,
-				on_answer, &c->clock, err);
-}
-
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
  * came up. */
 static int meet_agent(void *ctx, struct error *err)
@@ -534,10 +481,10 @@ static int meet_agent(void *ctx, struct error *err)
 	if (r < 0)
 		return error_sys(err, r, "use the connection");
 	c->process.client = c->client;
-	r = agent_call_async(c->client, AGENT_CHECK, &request, CALL_TIMEOUT_MS, on_answer,
+	r = agent_call_async(c->client, AGENT_CHECK, &request, CALL_TIMEOUT_MS, pending_answer,
 			     &c->check, err);
 	if (r == 0 && c->vm.is_restored)
-		r = renew_guest(c, err);
+		r = template_renew(c->client, &c->renewal, err);
 	if (r < 0)
 		agent_client_free(steal_ptr(&c->client));
 	return r;
@@ -546,12 +493,10 @@ static int meet_agent(void *ctx, struct error *err)
 static int await_agent(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = await_answer(c, &c->check, err);
+	int r = pending_await(c->loop, &c->check, err);
 
 	if (r == 0 && c->vm.is_restored)
-		r = await_answer(c, &c->seed, err);
-	if (r == 0 && c->vm.is_restored)
-		r = await_answer(c, &c->clock, err);
+		r = template_await_renewal(c->loop, &c->renewal, err);
 	if (r == 0)
 		log_info("the guest's agent answers");
 	return r;
@@ -606,14 +551,14 @@ static int create_sandbox(void *ctx, struct error *err)
 
 	/* The guest mounts the share while the streams are connected. */
 	return agent_call_async(c->client, AGENT_CREATE_SANDBOX, &request, CALL_TIMEOUT_MS,
-				on_answer, &c->sandbox, err);
+				pending_answer, &c->sandbox, err);
 }
 
 static int await_sandbox(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	return await_answer(c, &c->sandbox, err);
+	return pending_await(c->loop, &c->sandbox, err);
 }
 
 static int take_stdio(void *ctx, struct error *err)

@@ -10,14 +10,14 @@
 struct error;
 
 /*
- * Templates on disk: virtual machines that were saved when their agent listened. Each is a directory
- * <store>/<name> with the guest's memory, the state of its devices and template.json, which says
- * what it is of. It is made beside its place and renamed, so there is a whole one or none, whoever
- * is killed when. Only one process makes a template at a time; a rest of one that was killed is
- * cleared away by whoever comes next.
+ * Templates on disk: virtual machines that were saved when their agent listened. Each is a
+ * directory <store>/<name> with the guest's memory, the state of its devices and template.json,
+ * which says what it is of. It is made beside its place and renamed, so there is a whole one or
+ * none, whoever is killed when. Only one process makes a template at a time; a rest of one that
+ * was killed is cleared away by whoever comes next.
  *
- * The store and what is in it belong to its user and nobody else may write to it, or it is not used:
- * whoever can change a template is the kernel of every guest made from it.
+ * The store and what is in it belong to its user and nobody else may write to it, or it is not
+ * used: whoever can change a template is the kernel of every guest made from it.
  */
 struct template_info {
 	char *name; /* of its directory: the shape's */
@@ -30,9 +30,9 @@ struct template_info {
 	char *kernel_parameters;
 
 	/* What it was made of. With another one it is stale. */
-	char *moat;   /* version */
-	char *host;   /* hv_host_text() */
-	char **files; /* the paths above with size, change and number: another one is another text */
+	char *moat;	/* version */
+	char *host;	/* hv_host_text() */
+	char **files;	/* the paths above with size, change and number, one text each */
 	char **command; /* the VMM's, without what differs from machine to machine */
 
 	/* How its files are recognized. */
@@ -80,8 +80,8 @@ struct template_draft {
 #define TEMPLATE_DRAFT_INIT                                                                        \
 	((struct template_draft){                                                                  \
 		.store_fd = -1, .dir_fd = -1, .memory = { .fd = -1 }, .state_fd = -1 })
-/* Waits for who makes the same one. Unless it @replaces, 1 when there is a good one (by then): there
- * is nothing to do. */
+/* Waits for who makes the same one. Unless it @replaces, 1 when there is a good one (by then):
+ * there is nothing to do. */
 int template_begin(const char *store, const struct template_info *info, bool replaces,
 		   struct template_draft *ret, struct error *err);
 /* Memory and state are written. @info as before. */

@@ -62,8 +62,9 @@ struct vm {
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err);
 
-/* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template, by
- * the time that it returns; if it cannot, that is a warning, and it boots. @shared_dir exists. */
+/* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template,
+ * by the time that this returns; if it cannot, that is a warning, and it boots. @shared_dir
+ * exists. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, const struct sandbox_network *network,
 	      struct error *err);

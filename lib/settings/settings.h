@@ -24,8 +24,8 @@ struct error;
 /* "auto" "kvm" "tcg", and "9p" "virtiofs": words of the hypervisor's, which maps them by name. */
 extern const struct names settings_accelerator_names;
 extern const struct names settings_share_names;
-/* Whether machines start from templates, see lib/sandbox/template.h. AUTO: from those that exist; ON:
- * the first that finds none makes one. */
+/* Whether machines start from templates, see lib/sandbox/template.h. AUTO: from those that exist;
+ * ON: the first that finds none makes one. */
 enum settings_template { TEMPLATE_AUTO, TEMPLATE_ON, TEMPLATE_OFF, TEMPLATE_COUNT };
 extern const struct names settings_template_names;
 
