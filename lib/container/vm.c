@@ -25,6 +25,7 @@
 #include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
+#include "lib/sandbox/image.h"
 #include "lib/sandbox/launch.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/rendezvous.h"
@@ -153,9 +154,10 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 /* What its shim has to know before it starts. */
 static int note_membership(struct container *c, struct error *err)
 {
+	cleanup_free char *vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
 	unsigned long long number;
 
-	if (sandbox_is_disk(c->record.rootfs)) {
+	if (sandbox_is_disk(c->record.rootfs) || !files_are_shared(vm_dir)) {
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return error_sys(err, errno, "draw a disk's name");
 		c->record.disk = xasprintf("m-%llx", number);
@@ -216,8 +218,10 @@ static int create(struct container *c, const struct container_create_request *re
 		r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
-	if (r < 0)
+	if (r < 0) {
 		(void)backend_remove_cgroup(c, cg, NULL); /* the first error counts */
+		image_remove(state_dir_fd(c->dir));
+	}
 	return r;
 }
 
@@ -490,6 +494,7 @@ static int destroy(struct container *c, struct error *err)
 		leave_network(c);
 	if (r < 0)
 		return r;
+	image_remove(state_dir_fd(c->dir));
 	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);
 	return r < 0 ? error_sys(err, r, "remove '%s/" SHIM_VM_DIR "'", state_dir_path(c->dir)) : 0;
 }

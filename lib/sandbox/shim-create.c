@@ -21,7 +21,7 @@
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
-#include "lib/sandbox/disk.h"
+#include "lib/sandbox/creation.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-points.h"
 #include "lib/sandbox/member.h"
@@ -60,44 +60,7 @@
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
-/* A call whose answer is waited for later. */
-struct pending {
-	bool is_done;
-	struct error err;
-};
-
-struct creation {
-	const struct shim_options *options;
-	struct error *err; /* of the step that failed, so that undoing may explain it */
-	struct loop *loop;
-	struct moat_link moat;
-	bool is_running; /* the container is all that counts now */
-
-	struct state_dir *dir;
-	struct record record;
-	struct settings settings;
-	struct oci_config *config;
-	struct sandbox_plan *plan;
-	char *vm_dir, *shared_dir; /* of the sandbox */
-	int vm_fd;
-	struct files files;
-	struct files_trees trees;
-	struct vm vm; /* the owner's, like the network */
-	struct sandbox_network network;
-	struct member member;
-	int gate_fd, companions_fd;
-	char *address; /* of the agent, as it is reached from the current directory */
-	struct agent_client *client;
-	struct pending check, seed, clock, sandbox;
-	int64_t ready_ns; /* when the agent was connected to (timing.h) */
-	struct guest_process process;
-	struct start_gate *gate;
-	struct companions *companions;
-	struct oom_notice oom;
-	struct ports *ports;
-};
-
-static bool is_member(const struct creation *c)
+bool creation_is_member(const struct creation *c)
 {
 	return c->record.sandbox && !streq(c->record.sandbox, c->record.id);
 }
@@ -146,21 +109,46 @@ static void apply_sizes(struct creation *c)
 		c->plan->size.vcpus = vm->vcpus.value;
 }
 
-static int plan(void *ctx, struct error *err)
+static int make_plan(struct creation *c, enum sandbox_role role, enum sandbox_files files,
+		     struct error *err)
+{
+	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
+		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
+	return sandbox_plan_new(c->record.id, role, files, c->record.bundle, c->config, &c->plan,
+				err);
+}
+
+static int plan_sandbox(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	bool shares_nothing = false;
+	int r = wishes_apply(c->config, &c->settings, err);
+
+	if (r == 0)
+		r = vm_shares_nothing(&c->settings.vm, &shares_nothing, err);
+	if (r == 0)
+		r = make_plan(c, SANDBOX_OWNER, shares_nothing ? SANDBOX_COPIED : SANDBOX_SHARED,
+			      err);
+	if (r < 0)
+		return r;
+	apply_sizes(c);
+	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(c->dir));
+	if (!shares_nothing)
+		c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
+	return 0;
+}
+
+static int plan_member(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	int r;
 
-	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
-		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
-	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
-			     c->record.bundle, c->config, &c->plan, err);
+	c->vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->options->root, c->record.sandbox);
+	if (files_are_shared(c->vm_dir))
+		c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
+	r = make_plan(c, SANDBOX_MEMBER, c->shared_dir ? SANDBOX_SHARED : SANDBOX_COPIED, err);
 	if (r == 0 && c->plan->disks_count && c->record.disk)
 		sandbox_plan_name_disk(c->plan, c->record.disk);
-	if (r == 0 && !is_member(c))
-		r = wishes_apply(c->config, &c->settings, err);
-	if (r == 0)
-		apply_sizes(c);
 	return r;
 }
 
@@ -168,11 +156,9 @@ static int make_directories(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(c->dir));
-	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
 	if (mkdir(c->vm_dir, 0700) < 0)
 		return error_sys(err, errno, "make '%s'", c->vm_dir);
-	if (mkdir(c->shared_dir, 0700) < 0)
+	if (c->shared_dir && mkdir(c->shared_dir, 0700) < 0)
 		return error_sys(err, errno, "make '%s'", c->shared_dir);
 	return 0;
 }
@@ -185,8 +171,6 @@ static int meet_owner(void *ctx, struct error *err)
 	if (r < 0)
 		return r;
 	member_find_holders(&c->member, c->options->root, c->config, c->plan);
-	c->vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->options->root, c->record.sandbox);
-	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
 	return 0;
 }
 
@@ -336,47 +320,6 @@ static int run_container_hooks(void *ctx, struct error *err)
 	return r;
 }
 
-static int clone_files(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-
-	return files_clone(c->plan, &c->trees, err);
-}
-
-static int share_files(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r = files_make(c->shared_dir, &c->files, err);
-
-	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
-}
-
-/* A member's: out of its own namespace into that of the sandbox. */
-static int lend_files(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r = companion_get_files(c->member.owner_fd, &c->files, err);
-
-	if (r == 0)
-		r = files_enter(&c->files, err);
-	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
-}
-
-/* By descriptor, from where its path means what the caller meant; moat unplugs it. */
-static int plug_disk(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-
-	return c->plan->disks_count ? disk_plug(&c->plan->disks[0], c->vm_dir, err) : 0;
-}
-
-static void take_files_back(void *ctx)
-{
-	struct creation *c = ctx;
-
-	files_done(&c->files); /* moat unmounts them: we may not any more */
-}
-
 static int listen_in(const char *dir, const char *name, int *ret, struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/%s", dir, name);
@@ -393,7 +336,7 @@ static int hold_on(void *ctx, struct error *err)
 
 	if (!c->options->runs_at_once)
 		r = listen_in(state_dir_path(c->dir), SHIM_START_SOCKET, &c->gate_fd, err);
-	if (r == 0 && !is_member(c))
+	if (r == 0 && !creation_is_member(c))
 		r = listen_in(c->vm_dir, COMPANIONS_SOCKET, &c->companions_fd, err);
 	if (r < 0)
 		return r;
@@ -461,7 +404,8 @@ static int limit_vmm(void *ctx, struct error *err)
 
 static const char *agent_address(const struct creation *c)
 {
-	return is_member(c) ? c->member.sandbox.agent_address : channel_address(c->vm.channel);
+	return creation_is_member(c) ? c->member.sandbox.agent_address
+				     : channel_address(c->vm.channel);
 }
 
 static void on_answer(void *ctx, const void *response, const struct error *err)
@@ -598,7 +542,7 @@ static int create_sandbox(void *ctx, struct error *err)
 		.sandbox_id = c->record.id,
 		.hostname = c->config->hostname,
 		.storages = &storage,
-		.storages_count = 1,
+		.storages_count = c->shared_dir ? 1 : 0,
 	};
 
 	/* The guest mounts the share while the streams are connected. */
@@ -729,7 +673,7 @@ static int await_companions(void *ctx, struct error *err)
  * template began with that, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
-	if (timing_fd() >= 0 && !is_member(c) && !c->vm.is_restored && !c->process.is_lost)
+	if (timing_fd() >= 0 && !creation_is_member(c) && !c->vm.is_restored && !c->process.is_lost)
 		guest_points_fetch(c->client, c->ready_ns);
 }
 
@@ -764,7 +708,7 @@ static int start_at_once(void *ctx, struct error *err)
  * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
  * does not need is made while it boots. */
 static const struct step owner_steps[] = {
-	{ NULL, plan },
+	{ NULL, plan_sandbox },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
 	{ NULL, take_rights },
@@ -774,8 +718,10 @@ static const struct step owner_steps[] = {
 	{ "shared files", leave_host },
 	{ NULL, await_hooks },
 	{ NULL, run_container_hooks },
-	{ "shared files", clone_files },
-	{ "shared files", share_files, take_files_back },
+	{ "shared files", creation_clone_files },
+	{ "files", creation_copy_files },
+	{ "disk", creation_make_disk },
+	{ "shared files", creation_share_files, creation_take_files_back },
 	{ "network", make_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
@@ -788,6 +734,7 @@ static const struct step owner_steps[] = {
 	{ "stdio", connect_stdio, close_stdio },
 	{ "agent", await_agent },
 	{ "sandbox", await_sandbox },
+	{ "files", creation_send_copies },
 	{ "container", create_container },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
@@ -799,7 +746,7 @@ static const struct step owner_steps[] = {
 };
 
 static const struct step member_steps[] = {
-	{ NULL, plan },
+	{ NULL, plan_member },
 	{ "sandbox", meet_owner, leave_owner },
 	{ "sandbox", share_rights },
 	{ "network namespace", join_network },
@@ -808,15 +755,18 @@ static const struct step member_steps[] = {
 	{ "shared files", leave_host },
 	{ NULL, await_hooks },
 	{ NULL, run_container_hooks },
-	{ "shared files", clone_files },
-	{ NULL, plug_disk },
-	{ "shared files", lend_files, take_files_back },
+	{ "shared files", creation_clone_files },
+	{ "files", creation_copy_files },
+	{ "disk", creation_make_disk },
+	{ NULL, creation_plug_disk },
+	{ "shared files", creation_lend_files, creation_take_files_back },
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
 	{ "agent", await_agent },
 	{ "namespaces", find_namespaces },
 	{ "stdio", connect_stdio, close_stdio },
+	{ "files", creation_send_copies },
 	{ "container", add_container, remove_container },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
@@ -864,14 +814,14 @@ static int stand(struct creation *c)
 		guest_process_lose(&c->process);
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);
 	if (!c->process.is_lost) {
-		if (is_member(c))
+		if (creation_is_member(c))
 			companion_leave(c->member.owner_fd);
 		else
 			end_owned(c);
 		return c->process.status;
 	}
 	error_set(&err, -EIO, "container '%s': %s", c->record.id, guest_process_loss(&c->process));
-	if (!is_member(c))
+	if (!creation_is_member(c))
 		vm_explain(&c->vm, &err);
 	start_gate_fail(c->gate, &err);
 	log_failure(&err);
@@ -888,6 +838,7 @@ static void release(struct creation *c)
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);
 	files_trees_done(&c->trees);
+	copies_done(&c->copies);
 	sandbox_network_done(&c->network);
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
@@ -902,8 +853,8 @@ static void release(struct creation *c)
 
 static int run(struct creation *c, struct error *err)
 {
-	const struct step *steps = is_member(c) ? member_steps : owner_steps;
-	size_t count = is_member(c) ? ARRAY_SIZE(member_steps) : ARRAY_SIZE(owner_steps);
+	const struct step *steps = creation_is_member(c) ? member_steps : owner_steps;
+	size_t count = creation_is_member(c) ? ARRAY_SIZE(member_steps) : ARRAY_SIZE(owner_steps);
 	int status, r = steps_run(steps, count, c, err);
 
 	if (r < 0)

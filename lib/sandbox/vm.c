@@ -55,21 +55,38 @@ static int forced_choice(const char *variable, const char *configured, const str
 	return 0;
 }
 
+static int wanted_share(const struct settings_vm *settings, int otherwise, int *ret,
+			struct error *err)
+{
+	const char *configured = names_get(&settings_share_names, (size_t)settings->share);
+
+	return forced_choice("MOAT_SHARE", configured, &hv_share_names, otherwise, ret, err);
+}
+
+int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err)
+{
+	int share, r = wanted_share(settings, HV_SHARE_COUNT, &share, err);
+
+	if (r == 0)
+		*ret = share == HV_SHARE_NONE;
+	return r;
+}
+
 /* 9p needs neither PCI nor a daemon, so the smallest and quickest machine can have it. */
 static int choose_share(struct vm *vm, const struct settings_vm *settings, struct error *err)
 {
-	const char *configured = names_get(&settings_share_names, (size_t)settings->share);
 	const struct guest_image *guest = &vm->guest;
 	int best = guest->has_9p	 ? HV_SHARE_9P
 		   : guest->has_virtiofs ? HV_SHARE_VIRTIOFS
-					 : HV_SHARE_NONE;
-	int share, r;
+					 : HV_SHARE_COUNT;
+	int share, r = wanted_share(settings, best, &share, err);
 
-	r = forced_choice("MOAT_SHARE", configured, &hv_share_names, best, &share, err);
 	if (r < 0)
 		return r;
-	if (share == HV_SHARE_NONE)
-		return error_set(err, -ENOTSUP, "guest kernel '%s' has neither 9p nor virtiofs",
+	if (share == HV_SHARE_COUNT)
+		return error_set(err, -ENOTSUP,
+				 "guest kernel '%s' has neither 9p nor virtiofs\n"
+				 "hint: with vm.share 'none' it gets its files as disks",
 				 guest->release);
 	vm->share = (enum hv_share)share;
 	return 0;
@@ -141,7 +158,9 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	r = hv_choose_accel((enum hv_accel)wanted, cache_dir, &vm->accel, err);
 	if (r < 0)
 		return r;
-	vm->channel_kind = channel_choose(&vm->guest);
+	/* A machine without a share can be saved, and vsock's connections end by that. */
+	vm->channel_kind =
+		vm->share == HV_SHARE_NONE ? HV_CHANNEL_SERIAL : channel_choose(&vm->guest);
 	if (vm->accel == HV_ACCEL_TCG)
 		vm->tsc_khz = hv_cached_tsc_khz(cache_dir);
 	return 0;

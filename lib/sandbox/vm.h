@@ -57,12 +57,16 @@ struct vm {
 
 /* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
  * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto,
- * kvm, tcg) and $MOAT_SHARE (9p, virtiofs). */
+ * kvm, tcg) and $MOAT_SHARE (9p, virtiofs, none). */
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err);
 
+/* Whether the same choice is to share no files. */
+int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err);
+
 /* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template, by
- * the time that it returns; if it cannot, that is a warning, and it boots. @shared_dir exists. */
+ * the time that it returns; if it cannot, that is a warning, and it boots. @shared_dir exists, or is
+ * NULL where nothing is shared. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, const struct sandbox_network *network,
 	      struct error *err);
