@@ -11,6 +11,8 @@
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/oom-notice.h"
 #include "lib/sandbox/process.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shape.h"
 #include "lib/sandbox/vm.h"
 #include "lib/settings/settings.h"
 #include "lib/state/record.h"
@@ -38,6 +40,7 @@ struct creation {
 	char *vm_dir, *shared_dir; /* of the sandbox; NULL: it shares no files */
 	int vm_fd;
 	struct copies copies;
+	struct shape shape; /* of a saved VM that goes on */
 	struct files files;
 	struct files_trees trees;
 	struct vm vm; /* the owner's, like the network */
@@ -56,6 +59,8 @@ struct creation {
 };
 
 bool creation_is_member(const struct creation *c);
+int creation_plan(struct creation *c, enum sandbox_role role, enum sandbox_files files,
+		  struct error *err);
 
 /* shim-files.c: the host's files, as the guest gets them. */
 int creation_clone_files(void *ctx, struct error *err);
@@ -66,3 +71,12 @@ int creation_lend_files(void *ctx, struct error *err);
 int creation_plug_disk(void *ctx, struct error *err);
 void creation_take_files_back(void *ctx);
 int creation_send_copies(void *ctx, struct error *err);
+
+/* shim-restore.c: the container goes on in a saved VM. */
+int creation_plan_restored(void *ctx, struct error *err);
+int creation_copy_disk(void *ctx, struct error *err);
+int creation_make_old_network(void *ctx, struct error *err);
+int creation_load_vm(void *ctx, struct error *err);
+int creation_refresh_guest(void *ctx, struct error *err);
+int creation_attach(void *ctx, struct error *err);
+int creation_thaw(void *ctx, struct error *err);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -20,6 +22,7 @@ static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/bin", "/b
 
 #define LINK_MAX_BYTES 4096
 #define SAID_MAX_BYTES (64u << 10)
+#define COPY_BYTES (1u << 20)
 
 static int find_program(const char *name, char **ret, struct error *err)
 {
@@ -135,21 +138,85 @@ static int link_to(const char *dir, const char *path, struct error *err)
 	return symlink(target, path) < 0 ? error_sys(err, errno, "make '%s'", path) : 0;
 }
 
-int image_make(const char *source, const char *state_dir, const char *dir, uint32_t size_mib,
-	       struct error *err)
+/* An empty file. */
+static int make(const char *path, const char *dir, int *ret_fd, struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/" IMAGE_NAME, state_dir);
-	cleanup_fd int fd = -1;
 	int r = dir ? link_to(dir, path, err) : 0;
 
 	if (r < 0)
 		return r;
 	/* Through the link: without O_EXCL, which would refuse that. Its name was drawn. */
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)size_mib << 20) < 0)
+	*ret_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return *ret_fd < 0 ? error_sys(err, errno, "make '%s'", path) : 0;
+}
+
+int image_make(const char *source, const char *state_dir, const char *dir, uint32_t size_mib,
+	       struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/" IMAGE_NAME, state_dir);
+	cleanup_fd int fd = -1;
+	int r = make(path, dir, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (ftruncate(fd, (off_t)size_mib << 20) < 0)
 		return error_sys(err, errno, "make '%s'", path);
 	r = fill(source, path, size_mib, err);
 	return r < 0 ? r : fix_root(source, path, err);
+}
+
+static int copy_range(int from, int to, off_t at, off_t end)
+{
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
+	while (at < end) {
+		size_t want = end - at < (off_t)COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
+		ssize_t n = pread(from, buf, want, at);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		if (pwrite(to, buf, (size_t)n, at) != n)
+			return errno ? -errno : -EIO;
+		at += n;
+	}
+	return 0;
+}
+
+int image_copy_fd(int from, int to)
+{
+	struct stat st;
+	off_t at = 0;
+
+	if (ioctl(to, FICLONE, from) == 0)
+		return 0;
+	if (fstat(from, &st) < 0 || ftruncate(to, st.st_size) < 0)
+		return -errno;
+	for (;;) {
+		off_t data = lseek(from, at, SEEK_DATA), hole;
+		int r;
+
+		if (data < 0)
+			return errno == ENXIO ? 0 : -errno;
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		r = copy_range(from, to, data, hole);
+		if (r < 0)
+			return r;
+		at = hole;
+	}
+}
+
+int image_copy(int from, const char *state_dir, const char *dir, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/" IMAGE_NAME, state_dir);
+	cleanup_fd int fd = -1;
+	int r = make(path, dir, &fd, err);
+
+	if (r < 0)
+		return r;
+	r = image_copy_fd(from, fd);
+	return r < 0 ? error_sys(err, r, "copy to '%s'", path) : 0;
 }
 
 void image_remove(int state_fd)

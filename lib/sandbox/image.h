@@ -18,5 +18,10 @@ struct error;
 int image_make(const char *source, const char *state_dir, const char *dir, uint32_t size_mib,
 	       struct error *err);
 
+/* Makes the same of the image @from: by reference where the file system can, else what is used. */
+int image_copy(int from, const char *state_dir, const char *dir, struct error *err);
+/* The content of one into a new file; leaf: 0 or -errno. */
+int image_copy_fd(int from, int to);
+
 /* Removes what a link in @state_fd leads to; the rest goes with that directory. */
 void image_remove(int state_fd);

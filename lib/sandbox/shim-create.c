@@ -65,6 +65,11 @@ bool creation_is_member(const struct creation *c)
 	return c->record.sandbox && !streq(c->record.sandbox, c->record.id);
 }
 
+static bool is_restored(const struct creation *c)
+{
+	return c->options->image_fd >= 0;
+}
+
 static void on_vm_end(void *ctx)
 {
 	struct creation *c = ctx;
@@ -109,8 +114,8 @@ static void apply_sizes(struct creation *c)
 		c->plan->size.vcpus = vm->vcpus.value;
 }
 
-static int make_plan(struct creation *c, enum sandbox_role role, enum sandbox_files files,
-		     struct error *err)
+int creation_plan(struct creation *c, enum sandbox_role role, enum sandbox_files files,
+		  struct error *err)
 {
 	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
 		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
@@ -127,8 +132,8 @@ static int plan_sandbox(void *ctx, struct error *err)
 	if (r == 0)
 		r = vm_shares_nothing(&c->settings.vm, &shares_nothing, err);
 	if (r == 0)
-		r = make_plan(c, SANDBOX_OWNER, shares_nothing ? SANDBOX_COPIED : SANDBOX_SHARED,
-			      err);
+		r = creation_plan(c, SANDBOX_OWNER,
+				  shares_nothing ? SANDBOX_COPIED : SANDBOX_SHARED, err);
 	if (r < 0)
 		return r;
 	apply_sizes(c);
@@ -146,7 +151,7 @@ static int plan_member(void *ctx, struct error *err)
 	c->vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->options->root, c->record.sandbox);
 	if (files_are_shared(c->vm_dir))
 		c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
-	r = make_plan(c, SANDBOX_MEMBER, c->shared_dir ? SANDBOX_SHARED : SANDBOX_COPIED, err);
+	r = creation_plan(c, SANDBOX_MEMBER, c->shared_dir ? SANDBOX_SHARED : SANDBOX_COPIED, err);
 	if (r == 0 && c->plan->disks_count && c->record.disk)
 		sandbox_plan_name_disk(c->plan, c->record.disk);
 	return r;
@@ -187,6 +192,8 @@ static int choose_vm(void *ctx, struct error *err)
 	cleanup_free char *cache_dir = state_cache_dir(c->options->root);
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
+	if (is_restored(c))
+		c->vm.shape = &c->shape;
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
@@ -666,7 +673,7 @@ static int await_companions(void *ctx, struct error *err)
 	struct creation *c = ctx;
 
 	return companions_new(c->loop, c->client, steal_fd(&c->companions_fd), &c->files,
-			      &c->companions, err);
+			      c->shared_dir ? NULL : c->vm.channel, &c->companions, err);
 }
 
 /* Asked for when no more points are to come that count. The clock of a guest that goes on from a
@@ -743,6 +750,39 @@ static const struct step owner_steps[] = {
 	{ "ports", serve_ports },
 	{ NULL, report_created },
 	{ "start", start_at_once },
+};
+
+/* Of hooks only those of the host run again: what createContainer prepared is in the guest. */
+static const struct step restore_steps[] = {
+	{ "image", creation_plan_restored },
+	{ NULL, make_directories },
+	{ "virtual machine", choose_vm },
+	{ NULL, take_rights },
+	{ "network namespace", enter_network },
+	{ "ports", open_ports, close_ports },
+	{ NULL, hold_on },
+	{ "terminal", take_stdio, close_stdio },
+	{ "shared files", leave_host },
+	{ NULL, await_hooks },
+	{ "image", creation_copy_disk },
+	{ "network", creation_make_old_network },
+	{ "privileges", limit_vmm },
+	{ "virtual machine", launch_vm, undo_vm },
+	{ "virtual machine", creation_load_vm },
+	{ "files", make_view },
+	{ "privileges", confine },
+	{ "agent", meet_agent, leave_agent },
+	{ "agent", await_agent },
+	{ "guest", creation_refresh_guest },
+	{ "network", tell_network },
+	{ "stdio", connect_stdio, close_stdio },
+	{ "container", creation_attach },
+	{ NULL, watch_memory },
+	{ NULL, stand_for_it },
+	{ NULL, await_companions },
+	{ "ports", serve_ports },
+	{ NULL, report_created },
+	{ "container", creation_thaw },
 };
 
 static const struct step member_steps[] = {
@@ -839,6 +879,7 @@ static void release(struct creation *c)
 	close_fdp(&c->vm_fd);
 	files_trees_done(&c->trees);
 	copies_done(&c->copies);
+	shape_done(&c->shape);
 	sandbox_network_done(&c->network);
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
@@ -851,10 +892,8 @@ static void release(struct creation *c)
 	loop_free(c->loop);
 }
 
-static int run(struct creation *c, struct error *err)
+static int run_steps(struct creation *c, const struct step *steps, size_t count, struct error *err)
 {
-	const struct step *steps = creation_is_member(c) ? member_steps : owner_steps;
-	size_t count = creation_is_member(c) ? ARRAY_SIZE(member_steps) : ARRAY_SIZE(owner_steps);
 	int status, r = steps_run(steps, count, c, err);
 
 	if (r < 0)
@@ -863,6 +902,15 @@ static int run(struct creation *c, struct error *err)
 	steps_undo(steps, count, c);
 	timing_point("shim ends");
 	return status;
+}
+
+static int run(struct creation *c, struct error *err)
+{
+	if (is_restored(c))
+		return run_steps(c, restore_steps, ARRAY_SIZE(restore_steps), err);
+	if (creation_is_member(c))
+		return run_steps(c, member_steps, ARRAY_SIZE(member_steps), err);
+	return run_steps(c, owner_steps, ARRAY_SIZE(owner_steps), err);
 }
 
 int shim_create(const struct shim_options *options)

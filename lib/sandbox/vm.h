@@ -14,6 +14,7 @@ struct sandbox_machine;
 struct sandbox_network;
 struct sandbox_plan;
 struct settings_vm;
+struct shape;
 
 /*
  * The sandbox's virtual machine as the shim owns it: the VMM and, with virtiofs, its daemon are
@@ -22,6 +23,8 @@ struct settings_vm;
 struct vm {
 	struct loop *loop;
 	const char *dir; /* <state>/vm, borrowed */
+
+	const struct shape *shape; /* of a saved one, which this is to be; or NULL; borrowed */
 
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;

@@ -9,6 +9,11 @@ obstacle() {
   is_vm || criu_obstacle
 }
 
+# A virtual machine that shares files with the host cannot be saved.
+if is_vm; then
+  export MOAT_SHARE=none
+fi
+
 setup_file() {
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   is_possible || return 0

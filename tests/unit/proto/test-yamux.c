@@ -62,7 +62,7 @@ static void on_end(void *ctx, const struct error *err)
 
 static int make_side(struct scene *s, struct side *side, int fd, int is_client)
 {
-	const struct yamux_handlers handlers = { on_accept, on_end, side };
+	const struct yamux_handlers handlers = { on_accept, NULL, on_end, side };
 
 	return yamux_new(s->loop, fd, is_client, &handlers, &side->session);
 }
