@@ -27,6 +27,11 @@
  * it goes on, here or elsewhere. Then the channel to the agent rests: the agent is at the beginning
  * of a frame, where another host can tell it that there is another one.
  */
+
+/* By which podman knows a checkpoint that is complete: CRIU's list of what there is. Nobody reads
+ * ours. */
+#define INVENTORY_NAME "inventory.img"
+
 struct saving {
 	struct container *c;
 	const struct criu_options *options;
@@ -125,6 +130,7 @@ static void drop_files(void *ctx)
 	const struct saving *s = ctx;
 
 	(void)unlinkat(s->image_fd, SHAPE_NAME, 0); /* none was made yet */
+	(void)unlinkat(s->image_fd, INVENTORY_NAME, 0);
 	(void)unlinkat(s->image_fd, SHAPE_STATE_NAME, 0);
 	(void)unlinkat(s->image_fd, SHAPE_DISK_NAME, 0);
 }
@@ -210,7 +216,7 @@ static int save_disk(void *ctx, struct error *err)
 	r = make_file(s, SHAPE_DISK_NAME, &to, err);
 	if (r < 0)
 		return r;
-	r = image_copy_fd(from, to);
+	r = image_pack(from, to);
 	return r < 0 ? error_sys(err, r, "copy the disk") : 0;
 }
 
@@ -238,7 +244,12 @@ static int save_shape(void *ctx, struct error *err)
 	if (vm_fd < 0)
 		return error_sys(err, errno, "open '%s'", s->vm_dir);
 	r = shape_read(vm_fd, &shape, err);
-	return r < 0 ? r : shape_write(s->image_fd, &shape, err);
+	if (r == 0)
+		r = shape_write(s->image_fd, &shape, err);
+	if (r < 0)
+		return r;
+	r = write_atomic_at(s->image_fd, INVENTORY_NAME, "", 0, 0600);
+	return r < 0 ? error_sys(err, r, "write '" INVENTORY_NAME "'") : 0;
 }
 
 static const struct step steps[] = {

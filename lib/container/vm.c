@@ -33,7 +33,9 @@
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shape.h"
 #include "lib/sandbox/shim.h"
+#include "lib/sandbox/vm.h"
 #include "oci/config.h"
 
 /*
@@ -409,12 +411,26 @@ static int mark_paused(struct container *c, bool is_paused, struct error *err)
 	return container_save(c, err);
 }
 
+/* A `checkpoint` that was killed may have left the machine paused, with all in it. */
+static void wake_machine(const struct container *c)
+{
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
+	cleanup_free char *shape = xasprintf("%s/" SHAPE_NAME, dir);
+	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, dir);
+	struct error err = ERROR_INIT;
+
+	if (access(shape, F_OK) == 0 && hypervisor_qemu.resume(control, &err) < 0)
+		log_debug("resume the virtual machine: %s", err.msg);
+}
+
 static int freeze(struct container *c, bool frozen, struct error *err)
 {
 	int r = frozen ? mark_paused(c, true, err) : 0;
 
 	if (r < 0)
 		return r;
+	if (!frozen)
+		wake_machine(c);
 	r = vm_agent_freeze(c, frozen, err);
 	if (r == 0)
 		return frozen ? 0 : mark_paused(c, false, err);

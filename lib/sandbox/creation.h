@@ -74,7 +74,7 @@ int creation_send_copies(void *ctx, struct error *err);
 
 /* shim-restore.c: the container goes on in a saved VM. */
 int creation_plan_restored(void *ctx, struct error *err);
-int creation_copy_disk(void *ctx, struct error *err);
+int creation_unpack_disk(void *ctx, struct error *err);
 int creation_make_old_network(void *ctx, struct error *err);
 int creation_load_vm(void *ctx, struct error *err);
 int creation_refresh_guest(void *ctx, struct error *err);

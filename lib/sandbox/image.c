@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/sandbox/image.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -23,6 +22,7 @@ static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/bin", "/b
 #define LINK_MAX_BYTES 4096
 #define SAID_MAX_BYTES (64u << 10)
 #define COPY_BYTES (1u << 20)
+#define SIZE_MAX_BYTES (1ull << 50)
 
 static int find_program(const char *name, char **ret, struct error *err)
 {
@@ -165,49 +165,96 @@ int image_make(const char *source, const char *state_dir, const char *dir, uint3
 	return r < 0 ? r : fix_root(source, path, err);
 }
 
-static int copy_range(int from, int to, off_t at, off_t end)
+struct piece {
+	uint64_t at, size;
+};
+
+static int write_piece(int to, off_t at, off_t size)
+{
+	const struct piece piece = { htole64((uint64_t)at), htole64((uint64_t)size) };
+
+	return write_all(to, &piece, sizeof(piece));
+}
+
+static int pack_range(int from, int to, off_t at, off_t end)
 {
 	cleanup_free char *buf = xmalloc(COPY_BYTES);
+	int r = write_piece(to, at, end - at);
 
-	while (at < end) {
+	while (r == 0 && at < end) {
 		size_t want = end - at < (off_t)COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
 		ssize_t n = pread(from, buf, want, at);
 
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
-		if (pwrite(to, buf, (size_t)n, at) != n)
-			return errno ? -errno : -EIO;
+		r = write_all(to, buf, (size_t)n);
 		at += n;
+	}
+	return r;
+}
+
+int image_pack(int from, int to)
+{
+	struct stat st;
+	off_t at = 0, data;
+
+	if (fstat(from, &st) < 0)
+		return -errno;
+	while ((data = lseek(from, at, SEEK_DATA)) >= 0) {
+		int r;
+
+		at = lseek(from, data, SEEK_HOLE);
+		if (at < 0)
+			return -errno;
+		r = pack_range(from, to, data, at);
+		if (r < 0)
+			return r;
+	}
+	return errno == ENXIO ? write_piece(to, st.st_size, 0) : -errno;
+}
+
+static int unpack_range(int from, int to, uint64_t at, uint64_t size)
+{
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
+	if (at > SIZE_MAX_BYTES || size > SIZE_MAX_BYTES)
+		return -EBADMSG;
+	while (size) {
+		size_t n = size < COPY_BYTES ? (size_t)size : COPY_BYTES;
+		int r = read_exact(from, buf, n);
+		ssize_t written;
+
+		if (r < 0)
+			return r;
+		written = pwrite(to, buf, n, (off_t)at);
+		if (written != (ssize_t)n)
+			return written < 0 ? -errno : -ENOSPC;
+		at += n;
+		size -= n;
 	}
 	return 0;
 }
 
-int image_copy_fd(int from, int to)
+static int unpack(int from, int to)
 {
-	struct stat st;
-	off_t at = 0;
-
-	if (ioctl(to, FICLONE, from) == 0)
-		return 0;
-	if (fstat(from, &st) < 0 || ftruncate(to, st.st_size) < 0)
-		return -errno;
 	for (;;) {
-		off_t data = lseek(from, at, SEEK_DATA), hole;
-		int r;
+		struct piece piece;
+		int r = read_exact(from, &piece, sizeof(piece));
 
-		if (data < 0)
-			return errno == ENXIO ? 0 : -errno;
-		hole = lseek(from, data, SEEK_HOLE);
-		if (hole < 0)
-			return -errno;
-		r = copy_range(from, to, data, hole);
 		if (r < 0)
 			return r;
-		at = hole;
+		piece = (struct piece){ le64toh(piece.at), le64toh(piece.size) };
+		if (!piece.size && piece.at > SIZE_MAX_BYTES)
+			return -EBADMSG;
+		if (!piece.size)
+			return ftruncate(to, (off_t)piece.at) < 0 ? -errno : 0;
+		r = unpack_range(from, to, piece.at, piece.size);
+		if (r < 0)
+			return r;
 	}
 }
 
-int image_copy(int from, const char *state_dir, const char *dir, struct error *err)
+int image_unpack(int from, const char *state_dir, const char *dir, struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/" IMAGE_NAME, state_dir);
 	cleanup_fd int fd = -1;
@@ -215,8 +262,8 @@ int image_copy(int from, const char *state_dir, const char *dir, struct error *e
 
 	if (r < 0)
 		return r;
-	r = image_copy_fd(from, fd);
-	return r < 0 ? error_sys(err, r, "copy to '%s'", path) : 0;
+	r = unpack(from, fd);
+	return r < 0 ? error_sys(err, r, "unpack to '%s'", path) : 0;
 }
 
 void image_remove(int state_fd)

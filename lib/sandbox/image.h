@@ -18,10 +18,15 @@ struct error;
 int image_make(const char *source, const char *state_dir, const char *dir, uint32_t size_mib,
 	       struct error *err);
 
-/* Makes the same of the image @from: by reference where the file system can, else what is used. */
-int image_copy(int from, const char *state_dir, const char *dir, struct error *err);
-/* The content of one into a new file; leaf: 0 or -errno. */
-int image_copy_fd(int from, int to);
+/*
+ * A disk as a file without holes, for archives that know none: pieces, each of which begins with its
+ * place and its size in bytes (64 bits each, little-endian), and at the end the disk's size and 0.
+ */
+
+/* Writes the disk @from to @to; leaf: 0 or -errno. */
+int image_pack(int from, int to);
+/* Makes the disk that was packed into @from. */
+int image_unpack(int from, const char *state_dir, const char *dir, struct error *err);
 
 /* Removes what a link in @state_fd leads to; the rest goes with that directory. */
 void image_remove(int state_fd);

@@ -24,7 +24,7 @@ struct error;
  *	guard:	shim → ATTEND (container/process)	on the same socket: kill it when I die
  *		shim → LEAVE				it has ended
  *	save:	moat → HOLD				on the same socket
- *		owner → HELD				the agent has read all, until the socket ends
+ *		owner → HELD				the agent has read all, till the socket ends
  *	any:	shim → FAILED (struct error)		instead of its message; its work is undone
  *
  * Until RECORDED arrives, the shim takes the end of the channel as moat's death and undoes its

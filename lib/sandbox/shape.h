@@ -19,7 +19,7 @@ struct sandbox_network;
 
 /* The files of a saved VM. */
 #define SHAPE_STATE_NAME "vm.state"
-#define SHAPE_DISK_NAME "root.img"
+#define SHAPE_DISK_NAME "disk.pack"
 
 struct shape {
 	uint32_t version;

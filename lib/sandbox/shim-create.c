@@ -764,7 +764,7 @@ static const struct step restore_steps[] = {
 	{ "terminal", take_stdio, close_stdio },
 	{ "shared files", leave_host },
 	{ NULL, await_hooks },
-	{ "image", creation_copy_disk },
+	{ "image", creation_unpack_disk },
 	{ "network", creation_make_old_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },

@@ -50,7 +50,7 @@ int creation_plan_restored(void *ctx, struct error *err)
 }
 
 /* The image stays as it is, for the next time. */
-int creation_copy_disk(void *ctx, struct error *err)
+int creation_unpack_disk(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	const char *dir = state_dir_path(c->dir);
@@ -62,7 +62,7 @@ int creation_copy_disk(void *ctx, struct error *err)
 	if (!disk || !disk->made_of)
 		return error_set(err, -EINVAL, "root.path: a saved machine's was a directory");
 	disk->host_path = xasprintf("%s/" IMAGE_NAME, dir);
-	return image_copy(fd, dir, c->settings.vm.disk_dir, err);
+	return image_unpack(fd, dir, c->settings.vm.disk_dir, err);
 }
 
 int creation_make_old_network(void *ctx, struct error *err)

@@ -284,7 +284,12 @@ terminal() {
   now=$(moat exec "$ID-a" date +%s)
   ((now >= $(date +%s) - 60 && now <= $(date +%s)))
   moat delete --force "$ID-a"
-  moat delete --force "$ID-b"
+
+  before=$(count "$ID-b")
+  moat checkpoint --image-path "$BATS_TEST_TMPDIR/again" "$ID-b"
+  moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/again" "$ID" </dev/null >>"$OUT" 2>>"$ERR"
+  eventually 30 counted_beyond "$before"
+  moat delete --force "$ID"
 }
 
 @test "what is no saved virtual machine leaves nothing behind, and says why" {
@@ -315,12 +320,19 @@ terminal() {
 @test "a checkpoint that is killed leaves no image that could be restored, and resume cures the container" {
   only_vm "natively that is criu's affair"
   counter
-  save &
-  eventually 30 test -e "$BATS_TEST_TMPDIR/image"
-  kill -KILL $!
-  wait $! || true
-  if [ -e "$ROOT/$ID" ]; then
-    [ ! -e "$BATS_TEST_TMPDIR/image/vm.json" ]
-    moat delete --force "$ID"
-  fi
+  local before
+  before=$(count)
+  "$MOAT" --root "$ROOT" checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID" 3>&- &
+  local checkpoint=$!
+  eventually 30 test -e "$BATS_TEST_TMPDIR/image/vm.state"
+  kill -KILL "$checkpoint"
+  expect_end 137 "$checkpoint"
+  [ ! -e "$BATS_TEST_TMPDIR/image/vm.json" ]
+  expect "$(status_of "$ID")" = paused
+  moat resume "$ID"
+  eventually 30 counted_beyond "$before"
+  save
+  load_saved
+  eventually 30 counted_beyond "$before"
+  moat delete --force "$ID"
 }
