@@ -19,8 +19,9 @@ int image_make(const char *source, const char *state_dir, const char *dir, uint3
 	       struct error *err);
 
 /*
- * A disk as a file without holes, for archives that know none: pieces, each of which begins with its
- * place and its size in bytes (64 bits each, little-endian), and at the end the disk's size and 0.
+ * A disk as a file without holes, for archives that know none: pieces, each of which begins with
+ * its place and its size in bytes (64 bits each, little-endian), and at the end the disk's size
+ * and 0.
  */
 
 /* Writes the disk @from to @to; leaf: 0 or -errno. */
