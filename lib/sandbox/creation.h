@@ -59,6 +59,10 @@ struct creation {
 };
 
 bool creation_is_member(const struct creation *c);
+
+/* shim-plan.c */
+int creation_plan_sandbox(void *ctx, struct error *err);
+int creation_plan_member(void *ctx, struct error *err);
 int creation_plan(struct creation *c, enum sandbox_role role, enum sandbox_files files,
 		  struct error *err);
 

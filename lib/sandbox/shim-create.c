@@ -100,63 +100,6 @@ static int load(void *ctx, struct error *err)
 	return r < 0 ? r : oci_annotations_apply(c->config, c->record.ignored_annotations, err);
 }
 
-/* moat.json and annotations size what the container leaves open. */
-static void apply_sizes(struct creation *c)
-{
-	const struct oci_resources *resources = &c->config->linux_.resources;
-	const struct settings_vm *vm = &c->settings.vm;
-	const struct oci_vm_hw_config *hw = c->config->vm ? c->config->vm->hw_config : NULL;
-
-	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0 &&
-	    !(hw && hw->memory.is_set))
-		c->plan->size.memory_mib = vm->memory_mib.value;
-	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0 && !(hw && hw->vcpus.is_set))
-		c->plan->size.vcpus = vm->vcpus.value;
-}
-
-int creation_plan(struct creation *c, enum sandbox_role role, enum sandbox_files files,
-		  struct error *err)
-{
-	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
-		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
-	return sandbox_plan_new(c->record.id, role, files, c->record.bundle, c->config, &c->plan,
-				err);
-}
-
-static int plan_sandbox(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	bool shares_nothing = false;
-	int r = wishes_apply(c->config, &c->settings, err);
-
-	if (r == 0)
-		r = vm_shares_nothing(&c->settings.vm, &shares_nothing, err);
-	if (r == 0)
-		r = creation_plan(c, SANDBOX_OWNER,
-				  shares_nothing ? SANDBOX_COPIED : SANDBOX_SHARED, err);
-	if (r < 0)
-		return r;
-	apply_sizes(c);
-	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(c->dir));
-	if (!shares_nothing)
-		c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
-	return 0;
-}
-
-static int plan_member(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r;
-
-	c->vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->options->root, c->record.sandbox);
-	if (files_are_shared(c->vm_dir))
-		c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
-	r = creation_plan(c, SANDBOX_MEMBER, c->shared_dir ? SANDBOX_SHARED : SANDBOX_COPIED, err);
-	if (r == 0 && c->plan->disks_count && c->record.disk)
-		sandbox_plan_name_disk(c->plan, c->record.disk);
-	return r;
-}
-
 static int make_directories(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -715,7 +658,7 @@ static int start_at_once(void *ctx, struct error *err)
  * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
  * does not need is made while it boots. */
 static const struct step owner_steps[] = {
-	{ NULL, plan_sandbox },
+	{ NULL, creation_plan_sandbox },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
 	{ NULL, take_rights },
@@ -786,7 +729,7 @@ static const struct step restore_steps[] = {
 };
 
 static const struct step member_steps[] = {
-	{ NULL, plan_member },
+	{ NULL, creation_plan_member },
 	{ "sandbox", meet_owner, leave_owner },
 	{ "sandbox", share_rights },
 	{ "network namespace", join_network },
