@@ -208,6 +208,7 @@ struct hypervisor {
 	 * cannot do is -ENOTSUP. */
 	int (*query)(const char *control, struct hv_status *ret, struct error *err);
 	int (*pause)(const char *control, struct error *err);
+	/* Also gives up what save() may still be writing, whose caller has gone. */
 	int (*resume)(const char *control, struct error *err);
 	int (*power_down)(const char *control, struct error *err);
 	int (*quit)(const char *control, struct error *err);

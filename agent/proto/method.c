@@ -30,6 +30,7 @@ const struct agent_method_info agent_methods[AGENT_METHOD_COUNT] = {
 	[AGENT_READ_STDOUT] = AGENT(ReadStdout, ReadStreamRequest, ReadStreamResponse),
 	[AGENT_READ_STDERR] = AGENT(ReadStderr, ReadStreamRequest, ReadStreamResponse),
 	[AGENT_CLOSE_STDIN] = AGENT(CloseStdin, CloseStdinRequest, Empty),
+	[AGENT_ATTACH_STDIO] = AGENT(AttachStdio, AttachStdioRequest, Empty),
 	[AGENT_TTY_WIN_RESIZE] = AGENT(TtyWinResize, TtyWinResizeRequest, Empty),
 	[AGENT_GET_GUEST_DETAILS] =
 		AGENT(GetGuestDetails, GuestDetailsRequest, GuestDetailsResponse),

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +31,10 @@
 #define OUTBOX_FULL (256u * 1024)
 #define OUTBOX_LIMIT (1024u * 1024)
 #define BUCKETS 64
+
+/* What the peer's relays hold when a ping passes them comes before the next one or the one after
+ * that. */
+#define QUIET_PINGS 3
 
 enum frame_type { FRAME_DATA, FRAME_WINDOW_UPDATE, FRAME_PING, FRAME_GO_AWAY, FRAME_TYPE_COUNT };
 enum frame_flag { FLAG_SYN = 1, FLAG_ACK = 2, FLAG_FIN = 4, FLAG_RST = 8 };
@@ -77,6 +82,20 @@ struct yamux {
 	uint32_t payload_left;
 	struct stream *current; /* where it goes; NULL: nowhere */
 	struct error err;
+
+	/* yamux_hold() */
+	enum { HOLD_NONE, HOLD_DRAINING, HOLD_CLOSING, HOLD_DONE } hold;
+	size_t hold_left; /* of the outbox, which is all that may be written now */
+	uint32_t hold_ping;
+	unsigned int quiet_pings; /* in a row, between which no data came */
+	bool has_data_come;
+	void (*on_held)(void *ctx);
+	void *held_ctx;
+
+	/* yamux_restart(), until it was answered */
+	bool is_restarting;
+	uint8_t restart[HEADER_SIZE], last[HEADER_SIZE];
+
 	uint8_t buf[READ_SIZE];
 };
 
@@ -116,8 +135,35 @@ static struct frame unpack(const uint8_t in[HEADER_SIZE])
 	return (struct frame){ in[0], in[1], be16toh(flags), be32toh(id), be32toh(length) };
 }
 
+static bool is_closing(const struct yamux *s)
+{
+	return s->hold == HOLD_CLOSING || s->hold == HOLD_DONE;
+}
+
+static size_t may_write(const struct yamux *s)
+{
+	return is_closing(s) ? s->hold_left : s->outbox.len;
+}
+
+static int write_held(struct yamux *s)
+{
+	while (s->hold_left) {
+		ssize_t n = write(s->fd, fifo_head(&s->outbox), s->hold_left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		fifo_drop(&s->outbox, (size_t)n);
+		s->hold_left -= (size_t)n;
+	}
+	return 0;
+}
+
 static int write_out(struct yamux *s)
 {
+	if (is_closing(s))
+		return write_held(s);
 	return s->is_socket ? fifo_send(&s->outbox, s->fd) : fifo_flush(&s->outbox, s->fd);
 }
 
@@ -326,8 +372,8 @@ static int flush(struct yamux *s)
 		return error_sys(&s->err, r, "yamux: write");
 	if (s->outbox.len > OUTBOX_LIMIT)
 		return fail(s, "peer causes answers that it does not read");
-	loop_set_events(s->source, EPOLLIN | (s->outbox.len ? EPOLLOUT : 0));
-	if (s->outbox.len >= OUTBOX_FULL)
+	loop_set_events(s->source, EPOLLIN | (may_write(s) ? EPOLLOUT : 0));
+	if (s->outbox.len >= OUTBOX_FULL || s->hold)
 		s->is_held = true;
 	else if (s->outbox.len <= OUTBOX_FULL / 2)
 		s->is_held = false;
@@ -431,6 +477,59 @@ static void refuse_data(struct yamux *s)
 		put_frame(s, FRAME_WINDOW_UPDATE, FLAG_RST, f->id, 0);
 }
 
+static void ping_for_hold(struct yamux *s)
+{
+	s->has_data_come = false;
+	put_frame(s, FRAME_PING, FLAG_SYN, 0, ++s->hold_ping);
+	if (s->hold == HOLD_CLOSING)
+		s->hold_left = s->outbox.len;
+}
+
+static void on_pong(struct yamux *s)
+{
+	if (!s->hold || s->hold == HOLD_DONE || s->frame.length != s->hold_ping)
+		return;
+	if (s->hold == HOLD_CLOSING) {
+		s->hold = HOLD_DONE;
+		s->on_held(s->held_ctx);
+		return;
+	}
+	s->quiet_pings = s->has_data_come ? 0 : s->quiet_pings + 1;
+	if (s->quiet_pings == QUIET_PINGS)
+		s->hold = HOLD_CLOSING;
+	ping_for_hold(s);
+}
+
+/* Part of a frame may have left by now; the peer passes over everything up to our answer. */
+static int begin_anew(struct yamux *s)
+{
+	const struct frame f = s->frame;
+
+	if (!s->handlers.on_restart)
+		return fail(s, "peer begins anew");
+	s->handlers.on_restart(s->handlers.ctx);
+	close_streams(s);
+	fifo_drop(&s->outbox, s->outbox.len);
+	s->is_held = false;
+	s->is_peer_gone = false;
+	put_frame(s, FRAME_GO_AWAY, FLAG_ACK, f.id, f.length);
+	return 0;
+}
+
+/* How much of @data is of before the answer. */
+static size_t pass_over(struct yamux *s, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		memmove(s->last, s->last + 1, HEADER_SIZE - 1);
+		s->last[HEADER_SIZE - 1] = data[i];
+		if (memcmp(s->last, s->restart, HEADER_SIZE) != 0)
+			continue;
+		s->is_restarting = false;
+		return i + 1;
+	}
+	return len;
+}
+
 static int on_stream_frame(struct yamux *s)
 {
 	const struct frame *f = &s->frame;
@@ -447,8 +546,10 @@ static int on_stream_frame(struct yamux *s)
 		return fail(s, "stream %u exceeds its window", f->id);
 
 	st = *find_slot(s, f->id);
-	if (f->type == FRAME_DATA)
+	if (f->type == FRAME_DATA) {
 		s->payload_left = f->length;
+		s->has_data_come = true;
+	}
 	if (!st) {
 		refuse_data(s);
 		return 0;
@@ -485,8 +586,12 @@ static int on_frame(struct yamux *s)
 	case FRAME_PING:
 		if (f->flags & FLAG_SYN)
 			put_frame(s, FRAME_PING, FLAG_ACK, 0, f->length);
+		else
+			on_pong(s);
 		return 0;
 	case FRAME_GO_AWAY:
+		if (f->flags & FLAG_SYN)
+			return begin_anew(s);
 		s->is_peer_gone = true;
 		if (f->length != GO_AWAY_NORMAL)
 			return fail(s, "peer gave up with code %u", f->length);
@@ -498,6 +603,12 @@ static int on_frame(struct yamux *s)
 
 static int consume(struct yamux *s, const uint8_t *data, size_t len)
 {
+	if (s->is_restarting) {
+		size_t n = pass_over(s, data, len);
+
+		data += n;
+		len -= n;
+	}
 	while (len) {
 		size_t want = s->payload_left ? s->payload_left : HEADER_SIZE - s->head_have;
 		size_t n = len < want ? len : want;
@@ -618,5 +729,41 @@ int yamux_open(struct yamux *s, int fd, struct error *err)
 	s->next_id += 2;
 	/* A pipe that cannot be written ends the session from the loop, not under our caller. */
 	loop_set_events(s->source, EPOLLIN | EPOLLOUT);
+	return 0;
+}
+
+void yamux_hold(struct yamux *s, void (*on_held)(void *ctx), void *ctx)
+{
+	s->hold = HOLD_DRAINING;
+	s->quiet_pings = 0;
+	s->on_held = on_held;
+	s->held_ctx = ctx;
+	ping_for_hold(s);
+	if (flush(s) < 0)
+		end_session(s);
+}
+
+void yamux_release(struct yamux *s)
+{
+	s->hold = HOLD_NONE;
+	if (!s->is_ended && flush(s) < 0)
+		end_session(s);
+}
+
+int yamux_restart(struct yamux *s)
+{
+	struct frame f = { .type = FRAME_GO_AWAY, .flags = FLAG_SYN };
+	uint32_t word[2];
+
+	if (getrandom(word, sizeof(word), 0) != sizeof(word))
+		return -errno;
+	f.id = word[0];
+	f.length = word[1];
+	put_frame(s, f.type, f.flags, f.id, f.length);
+	f.flags = FLAG_ACK;
+	pack(&f, s->restart);
+	s->is_restarting = true;
+	if (flush(s) < 0)
+		end_session(s);
 	return 0;
 }

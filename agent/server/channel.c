@@ -320,9 +320,30 @@ static void on_pipe_end(void *ctx, const struct error *err)
 	loop_quit(server->loop, err->code == -EPIPE ? 0 : err->code);
 }
 
+/* The machine was saved, and goes on with another process of the host's. Containers go on with it;
+ * whoever else had a process made is gone, and with them its streams. */
+static void on_pipe_restart(void *ctx)
+{
+	struct agent_server *server = ctx;
+
+	log_debug("channel: another host");
+	while (server->channel.handshakes)
+		close_handshake(server->channel.handshakes);
+	while (server->channel.streams)
+		drop_first_stream(&server->channel);
+	for (struct container *c = server->containers; c; c = c->next)
+		if (c->init)
+			stdio_park(&c->init->io);
+}
+
 int agent_server_listen_pipe(struct agent_server *server, int fd, struct error *err)
 {
-	const struct yamux_handlers handlers = { on_pipe_accept, on_pipe_end, server };
+	const struct yamux_handlers handlers = {
+		.on_accept = on_pipe_accept,
+		.on_restart = on_pipe_restart,
+		.on_end = on_pipe_end,
+		.ctx = server,
+	};
 	int r = yamux_new(server->loop, fd, false, &handlers, &server->channel.yamux);
 
 	return r < 0 ? error_sys(err, r, "serve the channel") : 0;

@@ -79,6 +79,22 @@ void container_destroy(struct container *container)
 	free(container);
 }
 
+int container_rename(struct container *container, const char *id, struct error *err)
+{
+	int r;
+
+	if (!id || !*id || streq(id, container->id))
+		return 0;
+	r = container_check_id(id, err);
+	if (r < 0)
+		return r;
+	if (container_find_any(container->server, id))
+		return error_set(err, -EEXIST, "container '%s' exists already", id);
+	free(container->id);
+	container->id = xstrdup(id);
+	return 0;
+}
+
 /* StartContainer */
 
 int container_start(struct rpc_call *call, const void *request, void *response, struct error *err)

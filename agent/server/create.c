@@ -36,7 +36,7 @@ struct creation {
 
 /* in the agent, before */
 
-static int check_id(const char *id, struct error *err)
+int container_check_id(const char *id, struct error *err)
 {
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-";
@@ -301,7 +301,7 @@ int container_create(struct rpc_call *call, const void *request, void *response,
 	const grpc_CreateContainerRequest *req = request;
 	struct agent_server *server = call->server;
 	struct container *container;
-	int r = check_id(req->container_id, err);
+	int r = container_check_id(req->container_id, err);
 
 	if (r < 0)
 		return r;

@@ -205,6 +205,8 @@ static int set_addresses(const struct guest_network *n, const struct network_lin
 		    is_wanted(a, list, count))
 			continue;
 		r = change_address(n, link->index, RTM_DELADDR, a);
+		if (r == -EADDRNOTAVAIL) /* IPv6's have gone when the link was taken down */
+			r = 0;
 		if (r < 0)
 			(void)error_sys(err, r, "link '%s': remove an address", link->name);
 	}

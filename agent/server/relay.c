@@ -149,6 +149,35 @@ void relay_free(struct relay *r)
 	free(r);
 }
 
+void relay_park(struct relay *r, bool is_from)
+{
+	int *fd = is_from ? &r->options.from : &r->options.to;
+
+	unwatch(r);
+	if (*fd >= 0)
+		close(steal_fd(fd));
+	r->is_discarding = false;
+}
+
+bool relay_is_parked(const struct relay *r)
+{
+	return r->options.from < 0 || r->options.to < 0;
+}
+
+int relay_resume(struct relay *r, int fd)
+{
+	int *end = r->options.from < 0 ? &r->options.from : &r->options.to;
+	int error = set_nonblock(fd, true);
+
+	if (error < 0) {
+		close(fd);
+		return error;
+	}
+	*end = fd;
+	watch(r);
+	return 0;
+}
+
 bool relay_is_active(struct relay *r)
 {
 	bool is_active = r->was_active || r->buf.len;

@@ -39,6 +39,7 @@ static const rpc_handler handlers[AGENT_METHOD_COUNT] = {
 	[AGENT_READ_STDOUT] = stdio_read_stdout,
 	[AGENT_READ_STDERR] = stdio_read_stderr,
 	[AGENT_CLOSE_STDIN] = stdio_close_stdin,
+	[AGENT_ATTACH_STDIO] = stdio_attach_anew,
 	[AGENT_TTY_WIN_RESIZE] = stdio_resize,
 	[AGENT_GET_GUEST_DETAILS] = guest_details,
 	[AGENT_SET_GUEST_DATE_TIME] = guest_set_time,

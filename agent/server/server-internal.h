@@ -174,6 +174,11 @@ struct relay_options {
 };
 int relay_new(struct agent_server *server, const struct relay_options *options, struct relay **ret);
 void relay_free(struct relay *relay);
+/* Gives up @from, or else @to, which nobody is at the other end of any more, and rests until it is
+ * given another one. What it has in hand it keeps. */
+void relay_park(struct relay *relay, bool is_from);
+bool relay_is_parked(const struct relay *relay);
+int relay_resume(struct relay *relay, int fd); /* takes @fd */
 /* Whether it did something since it was asked last, or has something in hand. */
 bool relay_is_active(struct relay *relay);
 
@@ -216,6 +221,11 @@ int stdio_read_stdout(struct rpc_call *call, const void *request, void *response
 int stdio_read_stderr(struct rpc_call *call, const void *request, void *response,
 		      struct error *err);
 int stdio_close_stdin(struct rpc_call *call, const void *request, void *response,
+		      struct error *err);
+/* The host's ends of the streams are gone, and it will attach new ones: the process shall not
+ * notice. */
+void stdio_park(struct stdio *io);
+int stdio_attach_anew(struct rpc_call *call, const void *request, void *response,
 		      struct error *err);
 int stdio_resize(struct rpc_call *call, const void *request, void *response, struct error *err);
 
@@ -293,6 +303,10 @@ struct container {
 /* Not one that is being made: that is an error of its own. */
 struct container *container_find(struct agent_server *server, const char *id, struct error *err);
 /* That one too; NULL when there is none of that name. */
+/* Whether it can be a container's. */
+int container_check_id(const char *id, struct error *err);
+/* "" or NULL: it stays what it is. */
+int container_rename(struct container *container, const char *id, struct error *err);
 struct container *container_find_any(struct agent_server *server, const char *id);
 /* A process was reaped: a removal may be complete. The container may be gone afterwards. */
 void container_check(struct container *container);

@@ -456,6 +456,53 @@ int stdio_close_stdin(struct rpc_call *call, const void *request, void *response
 	return 0;
 }
 
+void stdio_park(struct stdio *io)
+{
+	for (int i = 0; i < STDIO_COUNT; i++)
+		if (io->relays[i])
+			relay_park(io->relays[i], i == STDIO_IN);
+}
+
+/* An output that has ended has nobody to take a stream, whose other end learns that. */
+static int resume_stream(struct stdio *io, int i, int fd, struct error *err)
+{
+	int r;
+
+	if (!io->relays[i] || !relay_is_parked(io->relays[i])) {
+		close(fd);
+		return 0;
+	}
+	r = relay_resume(io->relays[i], fd);
+	return r < 0 ? error_sys(err, r, "relay %s", names[i]) : 0;
+}
+
+int stdio_attach_anew(struct rpc_call *call, const void *request, void *response, struct error *err)
+{
+	const grpc_AttachStdioRequest *req = request;
+	const uint32_t ports[STDIO_COUNT] = { req->stdin_port, req->stdout_port, req->stderr_port };
+	struct process *process = process_find(call->server, req->container_id, req->exec_id, err);
+	int r;
+
+	if (!process)
+		return err->code;
+	r = container_rename(process->container, req->new_container_id, err);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < STDIO_COUNT; i++) {
+		int fd = ports[i] ? channel_claim(call->server, ports[i]) : -1;
+
+		if (!ports[i])
+			continue;
+		if (fd < 0)
+			return error_set(err, -EINVAL, "%s: no connection has number %u", names[i],
+					 ports[i]);
+		r = resume_stream(&process->io, i, fd, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int stdio_resize(struct rpc_call *call, const void *request, void *response, struct error *err)
 {
 	const grpc_TtyWinResizeRequest *req = request;

@@ -26,6 +26,7 @@ static const struct option long_options[] = {
 	{ "sync-fd", required_argument, NULL, 's' },
 	{ "console-fd", required_argument, NULL, 'c' },
 	{ "process-fd", required_argument, NULL, 'p' },
+	{ "image-fd", required_argument, NULL, 'm' },
 	{ "oom-dir", required_argument, NULL, 'o' },
 	{ "run", no_argument, NULL, 'n' },
 	{ "memory-mib", required_argument, NULL, 'M' },
@@ -77,6 +78,8 @@ static int parse_option(int letter, const char *value, struct shim_options *opti
 		return parse_fd(value, &options->console_fd);
 	case 'p':
 		return parse_fd(value, &options->process_fd);
+	case 'm':
+		return parse_fd(value, &options->image_fd);
 	case 'o':
 		strv_push(&options->oom_dirs, xstrdup(value));
 		return 0;
@@ -125,7 +128,12 @@ static int parse(int argc, char **argv, struct shim_options *options, struct log
 
 int main(int argc, char **argv)
 {
-	struct shim_options options = { .sync_fd = -1, .console_fd = -1, .process_fd = -1 };
+	struct shim_options options = {
+		.sync_fd = -1,
+		.console_fd = -1,
+		.process_fd = -1,
+		.image_fd = -1,
+	};
 	struct log_options log = { "moat-shim", LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, -1 };
 
 	umask(022);

@@ -126,9 +126,15 @@ int qemu_pause(const char *control, struct error *err)
 	return do_one(control, "stop", err);
 }
 
+/* A state that is still being written would stop it again in the end. */
 int qemu_resume(const char *control, struct error *err)
 {
-	return do_one(control, "cont", err);
+	cleanup_session struct session s = { 0 };
+	int r = open_session(control, &s, err);
+
+	if (r == 0)
+		r = tell(&s, "migrate_cancel", NULL, err);
+	return r < 0 ? r : tell(&s, "cont", NULL, err);
 }
 
 int qemu_quit(const char *control, struct error *err)

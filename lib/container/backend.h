@@ -41,11 +41,10 @@ struct container_backend {
 	 * phase CREATING are set. *ret_pid is a child of ours. */
 	int (*create)(struct container *c, const struct container_create_request *request,
 		      int console_fd, pid_t *ret_pid, struct error *err);
-	/* The same from the files that request->restore names, and its program goes on. NULL: this
-	 * isolation cannot. */
+	/* The same from the files that request->restore names, and its program goes on. */
 	int (*restore)(struct container *c, const struct container_create_request *request,
 		       int console_fd, pid_t *ret_pid, struct error *err);
-	/* Saves it as it runs, and ends it unless that is not wanted. NULL as above. */
+	/* Saves it as it runs, and stops it unless that is not wanted. */
 	int (*checkpoint)(struct container *c, const struct container_checkpoint_request *request,
 			  struct error *err);
 	/* Lets a created container's program run. */

@@ -54,7 +54,5 @@ int container_checkpoint(const struct container_checkpoint_request *request, str
 		return r;
 	if (!c->config)
 		return error_set(err, -EINVAL, "its configuration cannot be read any more");
-	if (!backend->checkpoint)
-		return error_set(err, -EOPNOTSUPP, CONTAINER_CANNOT_BE_SAVED);
 	return save(c, backend, status == OCI_STATUS_PAUSED, request, err);
 }

@@ -229,8 +229,6 @@ static int make(struct creation *creation, struct error *err)
 
 	if (!request->restore)
 		return backend->create(creation->c, request, console, &creation->pid, err);
-	if (!backend->restore)
-		return error_set(err, -EOPNOTSUPP, CONTAINER_CANNOT_BE_SAVED);
 	return backend->restore(creation->c, request, console, &creation->pid, err);
 }
 

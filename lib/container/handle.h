@@ -14,8 +14,6 @@ struct hooks_context;
 /* How long a command waits for another one that changes the same container. */
 #define LOCK_TIMEOUT_MS 10000
 
-#define CONTAINER_CANNOT_BE_SAVED "a virtual machine can be neither saved nor restored"
-
 /* Not locked: what is read may change at once. A directory without a record gives one that has
  * nothing but the id, in phase CREATING. The configuration is left for container_load_config(). */
 int container_open_record(const char *root, const char *id, struct container **ret,

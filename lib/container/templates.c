@@ -42,6 +42,7 @@ int templates_create(const char *root, const struct template_request *request, c
 		.id = "template",
 		.console_fd = -1,
 		.process_fd = -1,
+		.image_fd = -1,
 		.more = options,
 	};
 	cleanup_pid pid_t pid = 0;

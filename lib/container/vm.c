@@ -14,9 +14,11 @@
 #include "lib/container/caller.h"
 #include "lib/container/handle.h"
 #include "lib/container/vm-agent.h"
+#include "lib/container/vm-checkpoint.h"
 #include "lib/container/vm-metrics.h"
 #include "lib/container/vm-sandbox.h"
 #include "lib/container/vm-size.h"
+#include "lib/criu/criu.h"
 #include "lib/engine/cgroup.h"
 #include "lib/engine/hooks.h"
 #include "lib/linux/netlink.h"
@@ -26,12 +28,15 @@
 #include "lib/sandbox/disk.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-pids.h"
+#include "lib/sandbox/image.h"
 #include "lib/sandbox/launch.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/rendezvous.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shape.h"
 #include "lib/sandbox/shim.h"
+#include "lib/sandbox/vm.h"
 #include "oci/config.h"
 
 /*
@@ -120,7 +125,8 @@ static int finish_creation(struct container *c, const struct container_create_re
 }
 
 static int launch_sandbox(struct container *c, const struct container_create_request *request,
-			  int console_fd, struct cgroup *cg, pid_t *ret_pid, struct error *err)
+			  int console_fd, int image_fd, struct cgroup *cg, pid_t *ret_pid,
+			  struct error *err)
 {
 	cleanup_strv char **oom_dirs = caller_oom_dirs();
 	const struct shim_launch launch = {
@@ -129,6 +135,7 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 		.id = c->id,
 		.console_fd = console_fd,
 		.process_fd = -1,
+		.image_fd = image_fd,
 		.runs_at_once = request->runs_at_once,
 		.has_own_pids = rights_want_pid_namespace(),
 		.oom_dirs = oom_dirs,
@@ -154,9 +161,10 @@ static int launch_sandbox(struct container *c, const struct container_create_req
 /* What its shim has to know before it starts. */
 static int note_membership(struct container *c, struct error *err)
 {
+	cleanup_free char *vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
 	unsigned long long number;
 
-	if (sandbox_is_disk(c->record.rootfs)) {
+	if (sandbox_is_disk(c->record.rootfs) || !files_are_shared(vm_dir)) {
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return error_sys(err, errno, "draw a disk's name");
 		c->record.disk = xasprintf("m-%llx", number);
@@ -193,18 +201,13 @@ static int leave_sandbox(const struct container *c, struct error *err)
 	return 0;
 }
 
-static int create(struct container *c, const struct container_create_request *request,
-		  int console_fd, pid_t *ret_pid, struct error *err)
+static int make(struct container *c, const struct container_create_request *request, int console_fd,
+		int image_fd, pid_t *ret_pid, struct error *err)
 {
 	struct oci_resources resources;
 	cleanup_cgroup struct cgroup *cg = NULL;
-	int r;
+	int r = is_member(c) ? note_membership(c, err) : 0;
 
-	if (request->preserved_fds)
-		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
-	r = vm_find_sandbox(c, err);
-	if (r == 0 && is_member(c))
-		r = note_membership(c, err);
 	if (r < 0)
 		return r;
 	resources = sandbox_host_resources(c->config, 0, true);
@@ -214,12 +217,46 @@ static int create(struct container *c, const struct container_create_request *re
 	if (is_member(c) && vm_size_is_limited(&c->config->linux_.resources))
 		r = vm_size_fit(c, err);
 	if (r == 0)
-		r = launch_sandbox(c, request, console_fd, cg, ret_pid, err);
+		r = launch_sandbox(c, request, console_fd, image_fd, cg, ret_pid, err);
 	if (r < 0 && is_member(c))
 		(void)leave_sandbox(c, NULL); /* the first error is the one to tell */
-	if (r < 0)
+	if (r < 0) {
 		(void)backend_remove_cgroup(c, cg, NULL); /* the first error counts */
+		image_remove(state_dir_fd(c->dir));
+	}
 	return r;
+}
+
+static int create(struct container *c, const struct container_create_request *request,
+		  int console_fd, pid_t *ret_pid, struct error *err)
+{
+	int r;
+
+	if (request->preserved_fds)
+		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
+	r = vm_find_sandbox(c, err);
+	return r < 0 ? r : make(c, request, console_fd, -1, ret_pid, err);
+}
+
+static int restore(struct container *c, const struct container_create_request *request,
+		   int console_fd, pid_t *ret_pid, struct error *err)
+{
+	const char *path = request->restore->image_path;
+	cleanup_fd int image_fd = -1;
+	int r = vm_checkpoint_check(request->restore, false, err);
+
+	if (r == 0)
+		r = vm_find_sandbox(c, err);
+	if (r < 0)
+		return r;
+	if (is_member(c))
+		return error_set(err, -EOPNOTSUPP,
+				 "a saved virtual machine cannot join that of '%s'",
+				 c->record.sandbox);
+	image_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (image_fd < 0)
+		return error_sys(err, errno, "open '%s'", path);
+	return make(c, request, console_fd, image_fd, ret_pid, err);
 }
 
 static char *start_socket(const struct container *c)
@@ -328,6 +365,7 @@ static int launch_exec(struct container *c, int process_fd, int console_fd, stru
 		.id = c->id,
 		.console_fd = console_fd,
 		.process_fd = process_fd,
+		.image_fd = -1,
 		.cgroup = cg,
 	};
 	cleanup_fd int sync_fd = -1;
@@ -374,18 +412,40 @@ static int mark_paused(struct container *c, bool is_paused, struct error *err)
 	return container_save(c, err);
 }
 
+/* A `checkpoint` that was killed may have left the machine paused, with all in it. */
+static void wake_machine(const struct container *c)
+{
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
+	cleanup_free char *shape = xasprintf("%s/" SHAPE_NAME, dir);
+	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, dir);
+	struct error err = ERROR_INIT;
+
+	if (access(shape, F_OK) == 0 && hypervisor_qemu.resume(control, &err) < 0)
+		log_debug("resume the virtual machine: %s", err.msg);
+}
+
 static int freeze(struct container *c, bool frozen, struct error *err)
 {
 	int r = frozen ? mark_paused(c, true, err) : 0;
 
 	if (r < 0)
 		return r;
+	if (!frozen)
+		wake_machine(c);
 	r = vm_agent_freeze(c, frozen, err);
 	if (r == 0)
 		return frozen ? 0 : mark_paused(c, false, err);
 	if (frozen)
 		(void)mark_paused(c, false, NULL); /* the first error counts */
 	return r;
+}
+
+static int checkpoint(struct container *c, const struct container_checkpoint_request *request,
+		      struct error *err)
+{
+	int r = vm_checkpoint_check(request->options, request->is_pre_dump, err);
+
+	return r < 0 ? r : vm_checkpoint(c, request->options, freeze, err);
 }
 
 /* Its memory is vm-size.c's affair. */
@@ -491,12 +551,15 @@ static int destroy(struct container *c, struct error *err)
 		leave_network(c);
 	if (r < 0)
 		return r;
+	image_remove(state_dir_fd(c->dir));
 	r = remove_tree_at(state_dir_fd(c->dir), SHIM_VM_DIR);
 	return r < 0 ? error_sys(err, r, "remove '%s/" SHIM_VM_DIR "'", state_dir_path(c->dir)) : 0;
 }
 
 const struct container_backend vm_backend = {
 	.create = create,
+	.restore = restore,
+	.checkpoint = checkpoint,
 	.start = start,
 	.status = status,
 	.kill = kill_container,

@@ -181,6 +181,23 @@ void channel_free(struct channel *c)
 	free(c);
 }
 
+int channel_restart(struct channel *c, struct error *err)
+{
+	int r = yamux_restart(c->session);
+
+	return r < 0 ? error_sys(err, r, "restart the yamux session") : 0;
+}
+
+void channel_hold(struct channel *c, void (*on_held)(void *ctx), void *ctx)
+{
+	yamux_hold(c->session, on_held, ctx);
+}
+
+void channel_release(struct channel *c)
+{
+	yamux_release(c->session);
+}
+
 const char *channel_address(const struct channel *c)
 {
 	return c->address;

@@ -34,6 +34,11 @@ int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
 		struct channel_ends *ret_ends, struct error *err);
 void channel_free(struct channel *channel);
 
+/* For SERIAL, and a guest that is saved: see yamux.h. */
+int channel_restart(struct channel *channel, struct error *err);
+void channel_hold(struct channel *channel, void (*on_held)(void *ctx), void *ctx);
+void channel_release(struct channel *channel);
+
 /* "hvsock:///…/agent.sock" or "vsock://CID". */
 const char *channel_address(const struct channel *channel);
 

@@ -13,11 +13,13 @@
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
+#include "lib/sandbox/channel.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/rendezvous.h"
 
 #define KILL_TIMEOUT_MS 10000
 #define ANSWER_TIMEOUT_MS 10000
+#define HOLD_TIMEOUT_MS 30000
 
 /* A shim may die while its request for the process is still on its way through the guest. */
 #define KILL_TRIES 5
@@ -30,12 +32,15 @@ struct companion {
 	struct loop_source *source; /* its connection, then the timer of the next try */
 	char *container_id, *exec_id;
 	unsigned int tries;
+	bool is_holding;
 };
 
 struct companions {
 	struct loop *loop;
 	struct agent_client *client;
 	const struct files *files;
+	struct channel *channel;
+	bool is_held;
 	int listen_fd;
 	struct loop_source *listening;
 	struct companion *items;
@@ -48,6 +53,10 @@ static void remove_companion(struct companion *c)
 	for (p = &c->all->items; *p != c; p = &(*p)->next)
 		;
 	*p = c->next;
+	if (c->is_holding) {
+		c->all->is_held = false;
+		channel_release(c->all->channel);
+	}
 	loop_remove(c->source);
 	close_fdp(&c->fd);
 	free(c->container_id);
@@ -117,6 +126,25 @@ static int give_files(const struct companion *c)
 	return n < 0 ? (int)n : 0;
 }
 
+static void on_held(void *ctx)
+{
+	struct companions *all = ctx;
+
+	for (struct companion *c = all->items; c; c = c->next)
+		if (c->is_holding)
+			(void)rendezvous_send(c->fd, RENDEZVOUS_HELD, NULL); /* it may be gone */
+}
+
+static int hold(struct companion *c)
+{
+	if (!c->all->channel || c->all->is_held)
+		return -EBADMSG;
+	c->all->is_held = true;
+	c->is_holding = true;
+	channel_hold(c->all->channel, on_held, c->all);
+	return 0;
+}
+
 static int serve(struct companion *c, enum rendezvous_message message, const char *text)
 {
 	switch (message) {
@@ -127,6 +155,8 @@ static int serve(struct companion *c, enum rendezvous_message message, const cha
 	case RENDEZVOUS_LEAVE:
 		free(steal_ptr(&c->container_id));
 		return -EPIPE;
+	case RENDEZVOUS_HOLD:
+		return hold(c);
 	default:
 		return -EBADMSG;
 	}
@@ -163,13 +193,18 @@ static void on_connection(void *ctx, int listen_fd, uint32_t events)
 }
 
 int companions_new(struct loop *loop, struct agent_client *client, int listen_fd,
-		   const struct files *files, struct companions **ret, struct error *err)
+		   const struct files *files, struct channel *channel, struct companions **ret,
+		   struct error *err)
 {
 	struct companions *all = xcalloc(1, sizeof(*all));
 	int r;
 
 	*all = (struct companions){
-		.loop = loop, .client = client, .files = files, .listen_fd = listen_fd
+		.loop = loop,
+		.client = client,
+		.files = files,
+		.channel = channel,
+		.listen_fd = listen_fd,
 	};
 	r = loop_add_fd(loop, listen_fd, EPOLLIN, on_connection, all, &all->listening);
 	if (r < 0) {
@@ -237,4 +272,13 @@ void companion_leave(int fd)
 {
 	(void)rendezvous_send(fd, RENDEZVOUS_LEAVE,
 			      NULL); /* an owner that is gone watches nothing */
+}
+
+int companion_hold(int fd, struct error *err)
+{
+	int r = rendezvous_send(fd, RENDEZVOUS_HOLD, NULL);
+
+	if (r < 0)
+		return error_sys(err, r, "ask for the agent's channel to rest");
+	return rendezvous_wait(fd, RENDEZVOUS_HELD, HOLD_TIMEOUT_MS, "moat-shim", NULL, err);
 }

@@ -18,6 +18,7 @@
 #include "lib/linux/mount.h"
 #include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shim.h"
 
 void files_done(struct files *files)
 {
@@ -42,6 +43,13 @@ int files_isolate(struct error *err)
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return error_sys(err, errno, "make '/' a slave mount");
 	return 0;
+}
+
+bool files_are_shared(const char *vm_dir)
+{
+	cleanup_free char *path = xasprintf("%s/" SHIM_SHARED_DIR, vm_dir);
+
+	return access(path, F_OK) == 0;
 }
 
 /* Holds directories and the empty files that bind mounts cover, so a few pages are plenty. It is

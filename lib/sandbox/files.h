@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 #include "lib/base/cleanup.h"
 
 struct error;
@@ -27,6 +29,9 @@ void files_done(struct files *files);
 /* Leaves the caller's mount namespace for a slave of it: what the host mounts later still arrives,
  * nothing of ours goes back. */
 int files_isolate(struct error *err);
+
+/* Whether the sandbox whose sockets are in @vm_dir shares files with its guest. */
+bool files_are_shared(const char *vm_dir);
 
 /* Makes the shared directory on @dir, an empty directory. */
 int files_make(const char *dir, struct files *ret, struct error *err);

@@ -65,6 +65,7 @@ static char **plan(const struct shim_launch *l, const char *program, int sync_fd
 	add_fd(&argv, "sync-fd", sync_fd);
 	add_fd(&argv, "console-fd", l->console_fd);
 	add_fd(&argv, "process-fd", l->process_fd);
+	add_fd(&argv, "image-fd", l->image_fd);
 	add_fd(&argv, "log-fd", log_fd());
 	add_fd(&argv, "timing-fd", timing_fd());
 	strv_each(dir, l->oom_dirs) {
@@ -85,7 +86,8 @@ static char **plan(const struct shim_launch *l, const char *program, int sync_fd
 /* Nothing of ours gets in but what is named: callers leak descriptors too. */
 static int keep_descriptors(const struct shim_launch *l, int sync_fd, struct error *err)
 {
-	const int wanted[] = { sync_fd, l->console_fd, l->process_fd, log_fd(), timing_fd() };
+	const int wanted[] = { sync_fd,	    l->console_fd, l->process_fd,
+			       l->image_fd, log_fd(),	   timing_fd() };
 	int keep[ARRAY_SIZE(wanted)];
 	size_t count = 0;
 	int r;

@@ -14,6 +14,7 @@ struct shim_launch {
 	const char *id;
 	int console_fd; /* or -1 */
 	int process_fd; /* or -1 */
+	int image_fd;	/* of a saved VM, or -1 */
 	bool runs_at_once;
 	bool has_own_pids;     /* rights_want_pid_namespace() */
 	char *const *oom_dirs; /* of the engine (oom-notice.h), or NULL */

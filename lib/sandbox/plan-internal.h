@@ -18,6 +18,7 @@ struct oci_vm_hw_config;
 struct planning {
 	const char *id;
 	enum sandbox_role role;
+	enum sandbox_files files;
 	const char *bundle; /* absolute */
 	const struct oci_config *host;
 	struct oci_config *guest; /* the plan's */
@@ -32,6 +33,7 @@ int plan_size(struct planning *p, struct error *err);
 int plan_vm(struct planning *p, struct error *err);
 int plan_hw_config(const struct oci_vm_hw_config *hw, struct error *err);
 int plan_root_disk(struct planning *p, char *host_path, struct error *err);
+void plan_made_root_disk(struct planning *p, char *host_path);
 void plan_free_vm(struct sandbox_plan *plan);
 
 /* The file system that begins with @head, or NULL. */
@@ -48,6 +50,9 @@ int plan_device_rules(struct planning *p, struct error *err);
 /* Adds a share, whose strings it takes, and returns its path in the guest, which is the caller's
  * to free. */
 char *plan_share(struct planning *p, const struct sandbox_share *share);
+
+/* The same for a copy. */
+char *plan_copy(struct planning *p, const struct sandbox_copy *copy);
 
 /* Whether a device number means the same in every Linux, so that a node of that number made in
  * the guest is what the caller meant. @type: 'c' or 'b'. */

@@ -190,6 +190,36 @@ static int check_source(const struct oci_mount *m, const char *source, const str
 	return 0;
 }
 
+#define NO_SHARE "and the virtual machine shares no directory with the host"
+
+/* What the guest has is a copy: nobody would see what the other side writes later. In a file
+ * engines do not expect that (resolv.conf, hosts, a secret); a directory that can be written to is
+ * a volume. */
+static int copy_bind(struct planning *p, struct oci_mount *m, const char *source,
+		     const struct stat *st, size_t index, struct error *err)
+{
+	struct sandbox_copy copy = { 0 };
+
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return error_set(
+			err, -ENOTSUP,
+			"mounts[%zu].source: '%s' is neither a file nor a directory, " NO_SHARE,
+			index, source);
+	if (S_ISDIR(st->st_mode) && !is_readonly(m))
+		return error_set(err, -ENOTSUP,
+				 "mounts[%zu].source: '%s' is a directory that can be written "
+				 "to, " NO_SHARE
+				 "\nhint: mount it with 'ro', or set vm.share to '9p'",
+				 index, source);
+	copy = (struct sandbox_copy){
+		.host_path = xstrdup(source),
+		.guest_path = xasprintf(SANDBOX_SHARE_GUEST_DIR "/%s/mount-%zu", p->id, index),
+		.place = xasprintf("mounts[%zu]", index),
+	};
+	plan_replace(&m->source, plan_copy(p, &copy));
+	return 0;
+}
+
 static void share_bind(struct planning *p, struct oci_mount *m, const char *source, bool is_file,
 		       size_t index)
 {
@@ -223,6 +253,8 @@ static int plan_bind(struct planning *p, struct oci_mount *m, size_t index, stru
 	r = check_source(m, source, &st, index, err);
 	if (r < 0)
 		return r;
+	if (p->files == SANDBOX_COPIED)
+		return copy_bind(p, m, source, &st, index, err);
 	share_bind(p, m, source, !S_ISDIR(st.st_mode), index);
 	return 0;
 }
@@ -260,6 +292,11 @@ static int plan_mount(struct planning *p, struct oci_mount *m, size_t index, str
 		return 0;
 	if (is_bind(m))
 		return plan_bind(p, m, index, err);
+	if (streq_null(m->type, "overlay") && p->files == SANDBOX_COPIED)
+		return error_set(
+			err, -ENOTSUP,
+			"mounts[%zu].type: 'overlay' is of directories of the host, " NO_SHARE,
+			index);
 	if (streq_null(m->type, "overlay")) {
 		plan_overlay(p, m, index);
 		return 0;

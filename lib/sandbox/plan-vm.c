@@ -188,6 +188,26 @@ int plan_root_disk(struct planning *p, char *host_path, struct error *err)
 	return 0;
 }
 
+/* Its own, so that it can be written to even under root.readonly: by the guest's engine, which
+ * makes the mount points first. */
+void plan_made_root_disk(struct planning *p, char *host_path)
+{
+	struct sandbox_disk *disk = add_disk(p, "root", NULL);
+
+	disk->made_of = host_path;
+	disk->fstype = "ext4";
+	disk->mount_point = xasprintf(SANDBOX_GUEST_DIR "/%s/rootfs", p->id);
+	plan_replace(&p->guest->root.path, xstrdup(disk->mount_point));
+}
+
+struct sandbox_disk *sandbox_plan_root_disk(struct sandbox_plan *plan)
+{
+	for (size_t i = 0; i < plan->disks_count; i++)
+		if (plan->disks[i].mount_point)
+			return &plan->disks[i];
+	return NULL;
+}
+
 void sandbox_plan_name_disk(struct sandbox_plan *plan, const char *id)
 {
 	struct sandbox_disk *disk = &plan->disks[0];
@@ -200,6 +220,7 @@ void plan_free_vm(struct sandbox_plan *plan)
 {
 	for (size_t i = 0; i < plan->disks_count; i++) {
 		free(plan->disks[i].host_path);
+		free(plan->disks[i].made_of);
 		free(plan->disks[i].mount_point);
 	}
 	free(plan->machine.program);

@@ -33,6 +33,15 @@ char *plan_share(struct planning *p, const struct sandbox_share *share)
 	return xasprintf(SANDBOX_SHARE_GUEST_DIR "/%s", share->guest_name);
 }
 
+char *plan_copy(struct planning *p, const struct sandbox_copy *copy)
+{
+	struct sandbox_plan *plan = p->plan;
+
+	plan->copies = xrealloc(plan->copies, plan->copies_count + 1, sizeof(*copy));
+	plan->copies[plan->copies_count++] = *copy;
+	return xstrdup(copy->guest_path);
+}
+
 void plan_replace(char **slot, char *owned)
 {
 	free(*slot);
@@ -51,6 +60,10 @@ static int plan_rootfs(struct planning *p, struct error *err)
 	share.host_path = *root == '/' ? xstrdup(root) : xasprintf("%s/%s", p->bundle, root);
 	if (sandbox_is_disk(share.host_path))
 		return plan_root_disk(p, share.host_path, err);
+	if (p->files == SANDBOX_COPIED) {
+		plan_made_root_disk(p, share.host_path);
+		return 0;
+	}
 	share.guest_name = xasprintf("%s/rootfs", p->id);
 	plan_replace(&p->guest->root.path, plan_share(p, &share));
 	return 0;
@@ -250,19 +263,26 @@ static int (*const parts[])(struct planning *p, struct error *err) = {
 };
 /* clang-format on */
 
-int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
-		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err)
+int sandbox_plan_new(const char *id, enum sandbox_role role, enum sandbox_files files,
+		     const char *bundle, const struct oci_config *config, struct sandbox_plan **ret,
+		     struct error *err)
 {
 	cleanup_sandbox_plan struct sandbox_plan *plan = xcalloc(1, sizeof(*plan));
 	struct planning p = {
-		.id = id, .role = role, .bundle = bundle, .host = config, .plan = plan
+		.id = id,
+		.role = role,
+		.files = files,
+		.bundle = bundle,
+		.host = config,
+		.plan = plan,
 	};
 	int r = copy_config(config, &plan->guest_config, err);
 
 	if (r < 0)
 		return r;
 	p.guest = plan->guest_config;
-	plan->has_disk_slots = sandbox_is_pods(id, config);
+	/* Whoever joins a machine that shares nothing brings a disk. */
+	plan->has_disk_slots = files == SANDBOX_COPIED || sandbox_is_pods(id, config);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		r = parts[i](&p, err);
 		if (r < 0)
@@ -322,6 +342,12 @@ void sandbox_plan_free(struct sandbox_plan *plan)
 		strv_free(plan->shares[i].fs_options);
 	}
 	free(plan->shares);
+	for (size_t i = 0; i < plan->copies_count; i++) {
+		free(plan->copies[i].host_path);
+		free(plan->copies[i].guest_path);
+		free(plan->copies[i].place);
+	}
+	free(plan->copies);
 	plan_free_vm(plan);
 	oci_config_free(plan->guest_config);
 	free(plan);

@@ -28,6 +28,8 @@ static const char *const message_names[] = {
 	[RENDEZVOUS_FILES] = "files",
 	[RENDEZVOUS_ATTEND] = "attend",
 	[RENDEZVOUS_LEAVE] = "leave",
+	[RENDEZVOUS_HOLD] = "hold",
+	[RENDEZVOUS_HELD] = "held",
 	[RENDEZVOUS_FAILED] = "failed",
 };
 

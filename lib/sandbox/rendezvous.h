@@ -23,6 +23,8 @@ struct error;
  *		owner → FILES				and the descriptors of the shared files
  *	guard:	shim → ATTEND (container/process)	on the same socket: kill it when I die
  *		shim → LEAVE				it has ended
+ *	save:	moat → HOLD				on the same socket
+ *		owner → HELD				the agent has read all, till the socket ends
  *	any:	shim → FAILED (struct error)		instead of its message; its work is undone
  *
  * Until RECORDED arrives, the shim takes the end of the channel as moat's death and undoes its
@@ -39,6 +41,8 @@ enum rendezvous_message {
 	RENDEZVOUS_FILES,
 	RENDEZVOUS_ATTEND,
 	RENDEZVOUS_LEAVE,
+	RENDEZVOUS_HOLD,
+	RENDEZVOUS_HELD,
 	RENDEZVOUS_FAILED,
 	RENDEZVOUS_COUNT,
 };

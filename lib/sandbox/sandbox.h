@@ -32,7 +32,8 @@ struct sandbox_share {
 /* A file or block device of the host's that is a disk of the guest's. */
 struct sandbox_disk {
 	const char *id;
-	char *host_path; /* absolute */
+	char *host_path; /* absolute; NULL: it is made (disk_make()) */
+	char *made_of;	 /* a directory of the host's, or NULL */
 	const char *fstype;
 	bool is_readonly;
 	bool is_device;
@@ -40,6 +41,13 @@ struct sandbox_disk {
 	char *mount_point;   /* in the guest; NULL: the agent does not mount it */
 };
 #define SANDBOX_DISKS_MAX 2
+
+/* A file or a directory of the host's that the guest gets as it is now, where it has no share. */
+struct sandbox_copy {
+	char *host_path;  /* absolute */
+	char *guest_path; /* below SANDBOX_SHARE_GUEST_DIR */
+	char *place;	  /* of it in config.json: "mounts[3]" */
+};
 
 /* What config.json's vm section says of the machine; NULL: as it is without one. */
 struct sandbox_machine {
@@ -64,6 +72,8 @@ struct sandbox_plan {
 	struct oci_config *guest_config; /* what the agent gets */
 	struct sandbox_share *shares;
 	size_t shares_count;
+	struct sandbox_copy *copies;
+	size_t copies_count;
 	struct sandbox_size size;
 	unsigned int shared_namespaces; /* bits 1 << enum oci_namespace_type: the sandbox's */
 	struct sandbox_machine machine;
@@ -80,6 +90,10 @@ struct sandbox_plan {
  * one, and what it would share with others on the host, it shares with the sandbox's container. */
 enum sandbox_role { SANDBOX_OWNER, SANDBOX_MEMBER };
 
+/* How the host's files get into the guest: as parts of the shared directory; or the root file
+ * system as a disk, and files and directories that are only read as copies. */
+enum sandbox_files { SANDBOX_SHARED, SANDBOX_COPIED };
+
 /* The id of another container whose VM @config asks to join, as container engines say it in their
  * annotations; NULL: none. Borrowed from @config. */
 const char *sandbox_wanted(const char *id, const struct oci_config *config);
@@ -88,8 +102,11 @@ const char *sandbox_wanted(const char *id, const struct oci_config *config);
  * paths that mean the host only are replaced, limits are sized. What a VM cannot give is refused
  * with its place, or warned of where leaving it out is harmless. Pure but for stat(2) of bind
  * sources. @bundle: absolute. */
-int sandbox_plan_new(const char *id, enum sandbox_role role, const char *bundle,
-		     const struct oci_config *config, struct sandbox_plan **ret, struct error *err);
+int sandbox_plan_new(const char *id, enum sandbox_role role, enum sandbox_files files,
+		     const char *bundle, const struct oci_config *config, struct sandbox_plan **ret,
+		     struct error *err);
+/* The disk of the container's root file system, or NULL. */
+struct sandbox_disk *sandbox_plan_root_disk(struct sandbox_plan *plan);
 /* A member's root file system is a disk that is plugged in, by this name, which is borrowed. */
 void sandbox_plan_name_disk(struct sandbox_plan *plan, const char *id);
 /* Whether @path is a disk's, an image or a block device. */

@@ -18,7 +18,7 @@
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
-#include "lib/sandbox/disk.h"
+#include "lib/sandbox/creation.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-points.h"
 #include "lib/sandbox/member.h"
@@ -59,41 +59,14 @@
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
-struct creation {
-	const struct shim_options *options;
-	struct error *err; /* of the step that failed, so that undoing may explain it */
-	struct loop *loop;
-	struct moat_link moat;
-	bool is_running; /* the container is all that counts now */
-
-	struct state_dir *dir;
-	struct record record;
-	struct settings settings;
-	struct oci_config *config;
-	struct sandbox_plan *plan;
-	char *vm_dir, *shared_dir; /* of the sandbox */
-	int vm_fd;
-	struct files files;
-	struct files_trees trees;
-	struct vm vm; /* the owner's, like the network */
-	struct sandbox_network network;
-	struct member member;
-	int gate_fd, companions_fd;
-	char *address; /* of the agent, as it is reached from the current directory */
-	struct agent_client *client;
-	struct pending check, sandbox;
-	struct template_renewal renewal;
-	int64_t ready_ns; /* when the agent was connected to (timing.h) */
-	struct guest_process process;
-	struct start_gate *gate;
-	struct companions *companions;
-	struct oom_notice oom;
-	struct ports *ports;
-};
-
-static bool is_member(const struct creation *c)
+bool creation_is_member(const struct creation *c)
 {
 	return c->record.sandbox && !streq(c->record.sandbox, c->record.id);
+}
+
+static bool is_restored(const struct creation *c)
+{
+	return c->options->image_fd >= 0;
 }
 
 static void on_vm_end(void *ctx)
@@ -127,47 +100,13 @@ static int load(void *ctx, struct error *err)
 	return r < 0 ? r : oci_annotations_apply(c->config, c->record.ignored_annotations, err);
 }
 
-/* moat.json and annotations size what the container leaves open. */
-static void apply_sizes(struct creation *c)
-{
-	const struct oci_resources *resources = &c->config->linux_.resources;
-	const struct settings_vm *vm = &c->settings.vm;
-	const struct oci_vm_hw_config *hw = c->config->vm ? c->config->vm->hw_config : NULL;
-
-	if (vm->memory_mib.is_set && resources->memory.limit.value <= 0 &&
-	    !(hw && hw->memory.is_set))
-		c->plan->size.memory_mib = vm->memory_mib.value;
-	if (vm->vcpus.is_set && resources->cpu.quota.value <= 0 && !(hw && hw->vcpus.is_set))
-		c->plan->size.vcpus = vm->vcpus.value;
-}
-
-static int plan(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r;
-
-	if (c->config->process && c->config->process->terminal && c->options->console_fd < 0)
-		return error_set(err, -EINVAL, "process.terminal: no console socket to send it to");
-	r = sandbox_plan_new(c->record.id, is_member(c) ? SANDBOX_MEMBER : SANDBOX_OWNER,
-			     c->record.bundle, c->config, &c->plan, err);
-	if (r == 0 && c->plan->disks_count && c->record.disk)
-		sandbox_plan_name_disk(c->plan, c->record.disk);
-	if (r == 0 && !is_member(c))
-		r = wishes_apply(c->config, &c->settings, err);
-	if (r == 0)
-		apply_sizes(c);
-	return r;
-}
-
 static int make_directories(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(c->dir));
-	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
 	if (mkdir(c->vm_dir, 0700) < 0)
 		return error_sys(err, errno, "make '%s'", c->vm_dir);
-	if (mkdir(c->shared_dir, 0700) < 0)
+	if (c->shared_dir && mkdir(c->shared_dir, 0700) < 0)
 		return error_sys(err, errno, "make '%s'", c->shared_dir);
 	return 0;
 }
@@ -180,8 +119,6 @@ static int meet_owner(void *ctx, struct error *err)
 	if (r < 0)
 		return r;
 	member_find_holders(&c->member, c->options->root, c->config, c->plan);
-	c->vm_dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->options->root, c->record.sandbox);
-	c->shared_dir = xasprintf("%s/" SHIM_SHARED_DIR, c->vm_dir);
 	return 0;
 }
 
@@ -199,6 +136,8 @@ static int choose_vm(void *ctx, struct error *err)
 
 	c->vm = (struct vm){ .loop = c->loop, .dir = c->vm_dir, .on_end = on_vm_end, .ctx = c };
 	c->vm.journal_fd = state_dir_fd(c->dir);
+	if (is_restored(c))
+		c->vm.shape = &c->shape;
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
@@ -332,47 +271,6 @@ static int run_container_hooks(void *ctx, struct error *err)
 	return r;
 }
 
-static int clone_files(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-
-	return files_clone(c->plan, &c->trees, err);
-}
-
-static int share_files(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r = files_make(c->shared_dir, &c->files, err);
-
-	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
-}
-
-/* A member's: out of its own namespace into that of the sandbox. */
-static int lend_files(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r = companion_get_files(c->member.owner_fd, &c->files, err);
-
-	if (r == 0)
-		r = files_enter(&c->files, err);
-	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);
-}
-
-/* By descriptor, from where its path means what the caller meant; moat unplugs it. */
-static int plug_disk(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-
-	return c->plan->disks_count ? disk_plug(&c->plan->disks[0], c->vm_dir, err) : 0;
-}
-
-static void take_files_back(void *ctx)
-{
-	struct creation *c = ctx;
-
-	files_done(&c->files); /* moat unmounts them: we may not any more */
-}
-
 static int listen_in(const char *dir, const char *name, int *ret, struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/%s", dir, name);
@@ -389,7 +287,7 @@ static int hold_on(void *ctx, struct error *err)
 
 	if (!c->options->runs_at_once)
 		r = listen_in(state_dir_path(c->dir), SHIM_START_SOCKET, &c->gate_fd, err);
-	if (r == 0 && !is_member(c))
+	if (r == 0 && !creation_is_member(c))
 		r = listen_in(c->vm_dir, COMPANIONS_SOCKET, &c->companions_fd, err);
 	if (r < 0)
 		return r;
@@ -457,7 +355,8 @@ static int limit_vmm(void *ctx, struct error *err)
 
 static const char *agent_address(const struct creation *c)
 {
-	return is_member(c) ? c->member.sandbox.agent_address : channel_address(c->vm.channel);
+	return creation_is_member(c) ? c->member.sandbox.agent_address
+				     : channel_address(c->vm.channel);
 }
 
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
@@ -546,7 +445,7 @@ static int create_sandbox(void *ctx, struct error *err)
 		.sandbox_id = c->record.id,
 		.hostname = c->config->hostname,
 		.storages = &storage,
-		.storages_count = 1,
+		.storages_count = c->shared_dir ? 1 : 0,
 	};
 
 	/* The guest mounts the share while the streams are connected. */
@@ -670,14 +569,14 @@ static int await_companions(void *ctx, struct error *err)
 	struct creation *c = ctx;
 
 	return companions_new(c->loop, c->client, steal_fd(&c->companions_fd), &c->files,
-			      &c->companions, err);
+			      c->shared_dir ? NULL : c->vm.channel, &c->companions, err);
 }
 
 /* Asked for when no more points are to come that count. The clock of a guest that goes on from a
  * template began with that, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
-	if (timing_fd() >= 0 && !is_member(c) && !c->vm.is_restored && !c->process.is_lost)
+	if (timing_fd() >= 0 && !creation_is_member(c) && !c->vm.is_restored && !c->process.is_lost)
 		guest_points_fetch(c->client, c->ready_ns);
 }
 
@@ -712,7 +611,7 @@ static int start_at_once(void *ctx, struct error *err)
  * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
  * does not need is made while it boots. */
 static const struct step owner_steps[] = {
-	{ NULL, plan },
+	{ NULL, creation_plan_sandbox },
 	{ NULL, make_directories },
 	{ "virtual machine", choose_vm },
 	{ NULL, take_rights },
@@ -722,8 +621,10 @@ static const struct step owner_steps[] = {
 	{ "shared files", leave_host },
 	{ NULL, await_hooks },
 	{ NULL, run_container_hooks },
-	{ "shared files", clone_files },
-	{ "shared files", share_files, take_files_back },
+	{ "shared files", creation_clone_files },
+	{ "files", creation_copy_files },
+	{ "disk", creation_make_disk },
+	{ "shared files", creation_share_files, creation_take_files_back },
 	{ "network", make_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
@@ -736,6 +637,7 @@ static const struct step owner_steps[] = {
 	{ "stdio", connect_stdio, close_stdio },
 	{ "agent", await_agent },
 	{ "sandbox", await_sandbox },
+	{ "files", creation_send_copies },
 	{ "container", create_container },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
@@ -746,8 +648,41 @@ static const struct step owner_steps[] = {
 	{ "start", start_at_once },
 };
 
+/* Of hooks only those of the host run again: what createContainer prepared is in the guest. */
+static const struct step restore_steps[] = {
+	{ "image", creation_plan_restored },
+	{ NULL, make_directories },
+	{ "virtual machine", choose_vm },
+	{ NULL, take_rights },
+	{ "network namespace", enter_network },
+	{ "ports", open_ports, close_ports },
+	{ NULL, hold_on },
+	{ "terminal", take_stdio, close_stdio },
+	{ "shared files", leave_host },
+	{ NULL, await_hooks },
+	{ "image", creation_unpack_disk },
+	{ "network", creation_make_old_network },
+	{ "privileges", limit_vmm },
+	{ "virtual machine", launch_vm, undo_vm },
+	{ "virtual machine", creation_load_vm },
+	{ "files", make_view },
+	{ "privileges", confine },
+	{ "agent", meet_agent, leave_agent },
+	{ "agent", await_agent },
+	{ "guest", creation_refresh_guest },
+	{ "network", tell_network },
+	{ "stdio", connect_stdio, close_stdio },
+	{ "container", creation_attach },
+	{ NULL, watch_memory },
+	{ NULL, stand_for_it },
+	{ NULL, await_companions },
+	{ "ports", serve_ports },
+	{ NULL, report_created },
+	{ "container", creation_thaw },
+};
+
 static const struct step member_steps[] = {
-	{ NULL, plan },
+	{ NULL, creation_plan_member },
 	{ "sandbox", meet_owner, leave_owner },
 	{ "sandbox", share_rights },
 	{ "network namespace", join_network },
@@ -756,15 +691,18 @@ static const struct step member_steps[] = {
 	{ "shared files", leave_host },
 	{ NULL, await_hooks },
 	{ NULL, run_container_hooks },
-	{ "shared files", clone_files },
-	{ NULL, plug_disk },
-	{ "shared files", lend_files, take_files_back },
+	{ "shared files", creation_clone_files },
+	{ "files", creation_copy_files },
+	{ "disk", creation_make_disk },
+	{ NULL, creation_plug_disk },
+	{ "shared files", creation_lend_files, creation_take_files_back },
 	{ "files", make_view },
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
 	{ "agent", await_agent },
 	{ "namespaces", find_namespaces },
 	{ "stdio", connect_stdio, close_stdio },
+	{ "files", creation_send_copies },
 	{ "container", add_container, remove_container },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
@@ -813,14 +751,14 @@ static int stand(struct creation *c)
 	(void)loop_run_until(c->loop, &c->process.is_finished, -1);
 	if (!c->process.is_lost) {
 		log_info("the program has ended with status %d", c->process.status);
-		if (is_member(c))
+		if (creation_is_member(c))
 			companion_leave(c->member.owner_fd);
 		else
 			end_owned(c);
 		return c->process.status;
 	}
 	error_set(&err, -EIO, "container '%s': %s", c->record.id, guest_process_loss(&c->process));
-	if (!is_member(c))
+	if (!creation_is_member(c))
 		vm_explain(&c->vm, &err);
 	start_gate_fail(c->gate, &err);
 	log_failure(&err);
@@ -837,6 +775,8 @@ static void release(struct creation *c)
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);
 	files_trees_done(&c->trees);
+	copies_done(&c->copies);
+	shape_done(&c->shape);
 	sandbox_network_done(&c->network);
 	sandbox_plan_free(c->plan);
 	oci_config_free(c->config);
@@ -849,10 +789,8 @@ static void release(struct creation *c)
 	loop_free(c->loop);
 }
 
-static int run(struct creation *c, struct error *err)
+static int run_steps(struct creation *c, const struct step *steps, size_t count, struct error *err)
 {
-	const struct step *steps = is_member(c) ? member_steps : owner_steps;
-	size_t count = is_member(c) ? ARRAY_SIZE(member_steps) : ARRAY_SIZE(owner_steps);
 	int status, r = steps_run(steps, count, c, err);
 
 	if (r < 0)
@@ -861,6 +799,15 @@ static int run(struct creation *c, struct error *err)
 	steps_undo(steps, count, c);
 	timing_point("shim ends");
 	return status;
+}
+
+static int run(struct creation *c, struct error *err)
+{
+	if (is_restored(c))
+		return run_steps(c, restore_steps, ARRAY_SIZE(restore_steps), err);
+	if (creation_is_member(c))
+		return run_steps(c, member_steps, ARRAY_SIZE(member_steps), err);
+	return run_steps(c, owner_steps, ARRAY_SIZE(owner_steps), err);
 }
 
 int shim_create(const struct shim_options *options)

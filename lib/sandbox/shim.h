@@ -23,6 +23,7 @@ struct shim_options {
 	bool runs_at_once;		  /* create: start too */
 	int process_fd;			  /* exec: a file that holds the process document */
 	char **oom_dirs;		  /* create: see oom-notice.h */
+	int image_fd; /* create: directory of a saved VM that is to go on, or -1 */
 	struct template_request template; /* template: what is wanted */
 };
 

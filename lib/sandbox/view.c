@@ -120,7 +120,8 @@ static int show_mount(struct view *view, struct oci_mount *m)
 	if (strv_has(m->options, "remount"))
 		return 0;
 	set_mode(view, m);
-	return name ? show_share(view, name, m->destination) : cover(view, m->destination);
+	return name && view->shared >= 0 ? show_share(view, name, m->destination)
+					 : cover(view, m->destination);
 }
 
 /* What cannot be shown, as a mount point that is missing on a read-only root, the guest can hardly
@@ -189,8 +190,9 @@ int view_make(const char *shared_dir, const char *place, struct sandbox_plan *pl
 
 	if (r < 0)
 		return r;
-	view.shared = open(shared_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (view.shared < 0)
+	if (shared_dir)
+		view.shared = open(shared_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (shared_dir && view.shared < 0)
 		return error_sys(err, errno, "open '%s'", shared_dir);
 	view.covers = xcalloc(plan->guest_config->mounts_count + 1, sizeof(*view.covers));
 	r = show_root(&view, place, plan, err);

@@ -18,8 +18,9 @@ struct sandbox_plan;
  */
 
 /* Makes the namespace and enters it; the current directory is its root. @shared_dir: as this
- * process's mount namespace has it; @place: a directory of the host's, not used meanwhile. What the
- * guest will not see as it was (mount points that are made here) is said in @plan's config. */
+ * process's mount namespace has it, or NULL; @place: a directory of the host's, not used meanwhile.
+ * What the guest will not see as it was (mount points that are made here) is said in @plan's
+ * config. */
 int view_make(const char *shared_dir, const char *place, struct sandbox_plan *plan,
 	      struct error *err);
 

@@ -22,6 +22,7 @@
 #include "lib/sandbox/disk.h"
 #include "lib/sandbox/network.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shape.h"
 #include "lib/sandbox/virtiofsd.h"
 #include "lib/settings/settings.h"
 
@@ -55,21 +56,40 @@ static int forced_choice(const char *variable, const char *configured, const str
 	return 0;
 }
 
+static int wanted_share(const struct settings_vm *settings, int otherwise, int *ret,
+			struct error *err)
+{
+	const char *configured = names_get(&settings_share_names, (size_t)settings->share);
+
+	return forced_choice("MOAT_SHARE", configured, &hv_share_names, otherwise, ret, err);
+}
+
+int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err)
+{
+	int share, r = wanted_share(settings, HV_SHARE_COUNT, &share, err);
+
+	if (r == 0)
+		*ret = share == HV_SHARE_NONE;
+	return r;
+}
+
 /* 9p needs neither PCI nor a daemon, so the smallest and quickest machine can have it. */
 static int choose_share(struct vm *vm, const struct settings_vm *settings, struct error *err)
 {
-	const char *configured = names_get(&settings_share_names, (size_t)settings->share);
 	const struct guest_image *guest = &vm->guest;
 	int best = guest->has_9p	 ? HV_SHARE_9P
 		   : guest->has_virtiofs ? HV_SHARE_VIRTIOFS
-					 : HV_SHARE_NONE;
-	int share, r;
+					 : HV_SHARE_COUNT;
+	int share = HV_SHARE_NONE, r = 0;
 
-	r = forced_choice("MOAT_SHARE", configured, &hv_share_names, best, &share, err);
+	if (!vm->shape)
+		r = wanted_share(settings, best, &share, err);
 	if (r < 0)
 		return r;
-	if (share == HV_SHARE_NONE)
-		return error_set(err, -ENOTSUP, "guest kernel '%s' has neither 9p nor virtiofs",
+	if (share == HV_SHARE_COUNT)
+		return error_set(err, -ENOTSUP,
+				 "guest kernel '%s' has neither 9p nor virtiofs\n"
+				 "hint: with vm.share 'none' it gets its files as disks",
 				 guest->release);
 	vm->share = (enum hv_share)share;
 	return 0;
@@ -116,11 +136,41 @@ static int customize_guest(struct vm *vm, const struct sandbox_machine *machine,
 	return machine->kernel ? replace_kernel(&vm->guest, machine->kernel, err) : 0;
 }
 
+/* Code of one kernel goes on in the memory of the saved machine, whatever is loaded here; but
+ * another one may not serve the same machine. */
+static int check_shape(const struct vm *vm, struct error *err)
+{
+	if (!vm->shape || streq(vm->guest.release, vm->shape->kernel))
+		return 0;
+	return error_set(err, -EINVAL,
+			 "it was saved with guest kernel '%s', the guest image has '%s'",
+			 vm->shape->kernel, vm->guest.release);
+}
+
+static int choose_accel(struct vm *vm, const char *cache_dir, const char *configured,
+			struct error *err)
+{
+	int wanted = HV_ACCEL_AUTO, r = 0;
+
+	if (vm->shape)
+		wanted = names_find(&hv_accel_names, vm->shape->accelerator);
+	else
+		r = forced_choice("MOAT_ACCEL", configured, &hv_accel_names, HV_ACCEL_AUTO, &wanted,
+				  err);
+	if (wanted < 0)
+		return error_set(err, -EINVAL, SHAPE_NAME ": accelerator: no such choice: '%s'",
+				 vm->shape->accelerator);
+	if (r < 0)
+		return r;
+	(void)mkdir(cache_dir, 0700); /* else the verdict is not cached */
+	return hv_choose_accel((enum hv_accel)wanted, cache_dir, &vm->accel, err);
+}
+
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err)
 {
 	const char *accel = names_get(&settings_accelerator_names, (size_t)settings->accelerator);
-	int wanted, r;
+	int r;
 
 	vm->template = TEMPLATE_INIT;
 	vm->agent_fd = -1;
@@ -131,17 +181,16 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	if (r == 0)
 		r = customize_guest(vm, machine, err);
 	if (r == 0)
+		r = check_shape(vm, err);
+	if (r == 0)
 		r = choose_share(vm, settings, err);
 	if (r == 0)
-		r = forced_choice("MOAT_ACCEL", accel, &hv_accel_names, HV_ACCEL_AUTO, &wanted,
-				  err);
+		r = choose_accel(vm, cache_dir, accel, err);
 	if (r < 0)
 		return r;
-	(void)mkdir(cache_dir, 0700); /* else the verdict is not cached */
-	r = hv_choose_accel((enum hv_accel)wanted, cache_dir, &vm->accel, err);
-	if (r < 0)
-		return r;
-	vm->channel_kind = channel_choose(&vm->guest);
+	/* A machine without a share can be saved, and vsock's connections end by that. */
+	vm->channel_kind =
+		vm->share == HV_SHARE_NONE ? HV_CHANNEL_SERIAL : channel_choose(&vm->guest);
 	if (vm->accel == HV_ACCEL_TCG)
 		vm->tsc_khz = hv_cached_tsc_khz(cache_dir);
 	return 0;
@@ -614,6 +663,21 @@ int vm_save(struct vm *vm, struct error *err)
 
 /* --- from beginning to end ------------------------------------------------------------------ */
 
+/* Of one that can be saved. */
+static int write_shape(const struct vm *vm, const struct hv_config *config,
+		       const struct sandbox_network *network, struct error *err)
+{
+	cleanup_fd int dir = open(vm->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_shape struct shape shape = { 0 };
+
+	if (config->share != HV_SHARE_NONE)
+		return 0;
+	if (dir < 0)
+		return error_sys(err, errno, "open '%s'", vm->dir);
+	shape_of(config->name, config, network, &shape);
+	return shape_write(dir, &shape, err);
+}
+
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, const struct sandbox_network *network,
 	      struct error *err)
@@ -642,8 +706,11 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	r = 0;
 	if (vm->draft)
 		config.memory = &vm->draft->memory;
+	config.is_restored = vm->shape != NULL;
 	if (!vm->is_restored)
 		r = launch(vm, plan, &config, err);
+	if (r == 0)
+		r = write_shape(vm, &config, network, err);
 	if (r < 0)
 		vm_stop(vm);
 	return r;

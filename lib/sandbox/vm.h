@@ -14,6 +14,7 @@ struct sandbox_machine;
 struct sandbox_network;
 struct sandbox_plan;
 struct settings_vm;
+struct shape;
 
 /*
  * The sandbox's virtual machine as the shim owns it: the VMM and, with virtiofs, its daemon are
@@ -23,6 +24,8 @@ struct vm {
 	struct loop *loop;
 	const char *dir; /* <state>/vm, borrowed */
 	int journal_fd;	 /* <state>, borrowed; -1: what is said is not kept */
+
+	const struct shape *shape; /* of a saved one, which this is to be; or NULL; borrowed */
 
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;
@@ -58,13 +61,16 @@ struct vm {
 
 /* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
  * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto,
- * kvm, tcg) and $MOAT_SHARE (9p, virtiofs). */
+ * kvm, tcg) and $MOAT_SHARE (9p, virtiofs, none). */
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err);
 
+/* Whether the same choice is to share no files. */
+int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err);
+
 /* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template,
  * by the time that this returns; if it cannot, that is a warning, and it boots. @shared_dir
- * exists. */
+ * exists, or is NULL where nothing is shared. */
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	      const struct sandbox_plan *plan, const struct sandbox_network *network,
 	      struct error *err);

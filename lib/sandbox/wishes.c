@@ -52,9 +52,25 @@ static const struct {
 	{ "io.moat.vm.initrd", NULL, "initrd", false },
 	{ "io.moat.vm.hypervisor", KATA "path", "hypervisor", false },
 	{ "io.moat.vm.accelerator", NULL, "accelerator", false },
-	{ "io.moat.vm.share", NULL, "share", false },
+	{ "io.moat.vm.share", KATA "shared_fs", "share", false },
+	{ "io.moat.vm.disk_mib", NULL, "disk_mib", true },
+};
+
+/* Kata's words that are other ones here. */
+static const struct {
+	const char *theirs, *ours;
+} words[] = {
+	{ "virtio-fs", "virtiofs" },
 };
 /* clang-format on */
+
+static const char *translate(const char *value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (streq(value, words[i].theirs))
+			return words[i].ours;
+	return value;
+}
 
 static int apply_one(const char *name, const char *key, bool is_number, const char *value,
 		     struct settings *settings, struct error *err)
@@ -70,7 +86,7 @@ static int apply_one(const char *name, const char *key, bool is_number, const ch
 	if (is_number)
 		json_u64(w, number);
 	else
-		json_string(w, value);
+		json_string(w, translate(value));
 	return finish(w, place, settings, err);
 }
 

@@ -16,7 +16,7 @@
 
 static const char *const accelerator_words[] = { "auto", "kvm", "tcg" };
 const struct names settings_accelerator_names = NAMES(accelerator_words);
-static const char *const share_words[] = { "9p", "virtiofs" };
+static const char *const share_words[] = { "9p", "virtiofs", "none" };
 const struct names settings_share_names = NAMES(share_words);
 static const char *const template_words[] = {
 	[TEMPLATE_AUTO] = "auto",
@@ -43,6 +43,8 @@ static const struct field vm_table[] = {
 	FIELD_ENUM(struct settings_vm, "share", share, &settings_share_names),
 	FIELD_ENUM(struct settings_vm, "template", template_use, &settings_template_names),
 	FIELD(struct settings_vm, "template_dir", STRING, template_dir),
+	FIELD(struct settings_vm, "disk_mib", OPT_U32, disk_mib),
+	FIELD(struct settings_vm, "disk_dir", STRING, disk_dir),
 };
 /* clang-format on */
 
@@ -109,10 +111,9 @@ static int check_sizes(const char *name, const struct settings_vm *vm, struct er
 		const char *key;
 		const struct opt_u32 *size;
 	} sizes[] = {
-		{ "vm.vcpus", &vm->vcpus },
-		{ "vm.memory_mib", &vm->memory_mib },
-		{ "vm.vcpus_max", &vm->vcpus_max },
-		{ "vm.memory_max_mib", &vm->memory_max_mib },
+		{ "vm.vcpus", &vm->vcpus },	    { "vm.memory_mib", &vm->memory_mib },
+		{ "vm.vcpus_max", &vm->vcpus_max }, { "vm.memory_max_mib", &vm->memory_max_mib },
+		{ "vm.disk_mib", &vm->disk_mib },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
@@ -134,6 +135,8 @@ static int check(const char *name, const struct settings *settings, struct error
 		r = check_path(name, "vm.hypervisor", vm->hypervisor, err);
 	if (r == 0)
 		r = check_path(name, "vm.template_dir", vm->template_dir, err);
+	if (r == 0)
+		r = check_path(name, "vm.disk_dir", vm->disk_dir, err);
 	if (r == 0)
 		r = check_sizes(name, vm, err);
 	if (r < 0)

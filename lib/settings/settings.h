@@ -21,7 +21,7 @@ struct error;
 #define SETTINGS_VARIABLE "MOAT_CONFIG"
 #define SETTINGS_SYSTEM_DIR "/etc/moat"
 
-/* "auto" "kvm" "tcg", and "9p" "virtiofs": words of the hypervisor's, which maps them by name. */
+/* "auto" "kvm" "tcg", and "9p" "virtiofs" "none": words of the hypervisor's, which maps them by name. */
 extern const struct names settings_accelerator_names;
 extern const struct names settings_share_names;
 /* Whether machines start from templates, see lib/sandbox/template.h. AUTO: from those that exist;
@@ -52,6 +52,8 @@ struct settings_vm {
 	int share;
 	int template_use;   /* enum settings_template */
 	char *template_dir; /* where templates are; NULL: the usual place */
+	struct opt_u32 disk_mib; /* of a disk that is made of a root file system */
+	char *disk_dir;		 /* where; not said: with the container's state */
 };
 
 struct settings {

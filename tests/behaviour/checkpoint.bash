@@ -13,16 +13,21 @@ criu_obstacle() {
 counter() {
   script 'i=0; while :; do i=$((i + 1)); echo $i >>/tmp/count; usleep 20000; done'
   detached "$@"
-  eventually 30 test -s "$BUNDLE/rootfs/tmp/count"
+  eventually 30 counted_beyond 10
 }
 
+# How far container $1 is, or the test's.
 count() {
-  tail -n 1 "$BUNDLE/rootfs/tmp/count"
+  if is_vm; then
+    moat exec "${1:-$ID}" tail -n 1 /tmp/count
+  else
+    tail -n 1 "$BUNDLE/rootfs/tmp/count"
+  fi
 }
 
 counted_beyond() {
   local now
-  now=$(count)
+  now=$(count "${2:-}")
   [ -n "$now" ] && ((now > $1))
 }
 

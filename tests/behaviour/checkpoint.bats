@@ -9,6 +9,11 @@ obstacle() {
   is_vm || criu_obstacle
 }
 
+# A virtual machine that shares files with the host cannot be saved.
+if is_vm; then
+  export MOAT_SHARE=none
+fi
+
 setup_file() {
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   is_possible || return 0
@@ -19,23 +24,13 @@ mounts_of() {
   awk '{ print $5, $6 }' "/proc/$1/mountinfo" | sort
 }
 
-@test "a container in a virtual machine is refused, and goes on" {
-  only_vm "native containers can be saved"
-  detached_sleep
-  run -1 save
-  expect_match "$output" "checkpoint '$ID': a virtual machine can be neither saved nor restored"
-  expect "$(status_of "$ID")" = running
-  moat delete --force "$ID"
-}
-
 @test "a counter goes on where it was" {
-  only_native "virtual machines cannot be saved yet"
   counter
+  local before
+  before=$(count)
   save
   run -1 moat state "$ID"
   expect_match "$output" "does not exist"
-  local before
-  before=$(count)
   load_saved
   expect "$(status_of "$ID")" = running
   eventually 30 counted_beyond "$before"
@@ -44,7 +39,7 @@ mounts_of() {
 }
 
 @test "a restored container is as well hidden as it was" {
-  only_native "virtual machines cannot be saved yet"
+  only_native "a guest's mounts are seen in the guest, which goes on"
   counter
   local before
   before=$(mounts_of "$(cat "$PID_FILE")")
@@ -57,7 +52,6 @@ mounts_of() {
 }
 
 @test "a restored container has its limits, and commands work on it" {
-  only_native "virtual machines cannot be saved yet"
   config '.linux.resources.pids.limit = 20'
   counter
   save
@@ -76,7 +70,6 @@ mounts_of() {
 }
 
 @test "with --leave-running the container runs on, and there may be a second one" {
-  only_native "virtual machines cannot be saved yet"
   counter
   save --leave-running
   expect "$(status_of "$ID")" = running
@@ -90,19 +83,18 @@ mounts_of() {
 }
 
 @test "a paused container can be saved" {
-  only_native "virtual machines cannot be saved yet"
   counter
-  moat pause "$ID"
-  save
   local before
   before=$(count)
+  moat pause "$ID"
+  save
   load_saved
   eventually 30 counted_beyond "$before"
   moat delete --force "$ID"
 }
 
 @test "a pre-dump takes the memory, and the later checkpoint refers to it" {
-  only_native "virtual machines cannot be saved yet"
+  only_native "a virtual machine is saved as a whole"
   "$CRIU" check --feature mem_dirty_track >/dev/null 2>&1 || skip "this kernel does not track written memory"
   counter
   moat --criu "$CRIU" checkpoint --image-path "$BATS_TEST_TMPDIR/before" --pre-dump "$ID"
@@ -117,7 +109,6 @@ mounts_of() {
 }
 
 @test "output to a file goes on there" {
-  only_native "virtual machines cannot be saved yet"
   script 'i=0; while :; do i=$((i + 1)); echo "line $i"; usleep 20000; done'
   detached
   eventually 30 file_contains "$OUT" "line 3"
@@ -131,7 +122,6 @@ mounts_of() {
 }
 
 @test "output to a pipe goes on in the pipe that restore has" {
-  only_native "virtual machines cannot be saved yet"
   script 'i=0; while :; do i=$((i + 1)); echo "line $i"; usleep 20000; done'
   { moat run --detach --bundle "$BUNDLE" "$ID" </dev/null 2>&1 | cat >"$OUT"; } 3>&- &
   local reader=$!
@@ -154,10 +144,9 @@ asks() {
 }
 
 @test "a server listens again on its port" {
-  only_native "virtual machines cannot be saved yet"
   script 'n=0; while :; do n=$((n + 1)); echo "answer $n" | nc -l -p 7000; done'
   detached
-  moat exec "$ID" ip link set lo up
+  is_vm || moat exec "$ID" ip link set lo up
   eventually 30 asks "answer 1"
   save
   load_saved
@@ -166,7 +155,6 @@ asks() {
 }
 
 @test "bind mounts and tmpfs are there again" {
-  only_native "virtual machines cannot be saved yet"
   echo outside >"$BATS_TEST_TMPDIR/file"
   mount_at /bound bind "$BATS_TEST_TMPDIR/file" bind ro
   mount_at /fresh tmpfs tmpfs
@@ -190,7 +178,6 @@ terminal() {
 }
 
 @test "a terminal is sent to the console socket again" {
-  only_native "virtual machines cannot be saved yet"
   config '.process.terminal = true'
   script 'echo up; while read line; do echo "got $line"; done'
   terminal "$OUT.1" expect=up 'send=one\n'
@@ -207,20 +194,19 @@ terminal() {
 }
 
 @test "in the foreground restore ends with the program's status" {
-  only_native "virtual machines cannot be saved yet"
   script 'while [ ! -e /tmp/end ]; do usleep 20000; done; exit 7'
   detached
   save
-  touch "$BUNDLE/rootfs/tmp/end"
-  local status=0
   moat --criu "$CRIU" restore --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" \
-    </dev/null >>"$OUT" 2>>"$ERR" || status=$?
-  expect "$status" = 7
+    </dev/null >>"$OUT" 2>>"$ERR" 3>&- &
+  local restore=$!
+  wait_status running
+  moat exec "$ID" touch /tmp/end || true # it may end with the container
+  expect_end 7 "$restore"
   run -1 moat state "$ID"
 }
 
 @test "what was not started or has ended cannot be saved" {
-  only_native "virtual machines are refused anyhow"
   args sleep 1000
   create
   run -1 save
@@ -233,7 +219,7 @@ terminal() {
 }
 
 @test "files that are none leave nothing behind, and say why" {
-  only_native "virtual machines are refused anyhow"
+  only_native "a virtual machine's files are others"
   mkdir "$BATS_TEST_TMPDIR/image"
   run -1 load_saved
   expect_match "$(cat "$ERR")" "descriptors.json': No such file or directory"
@@ -246,10 +232,107 @@ terminal() {
 }
 
 @test "without criu the container goes on, and the error names the program" {
-  only_native "virtual machines are refused anyhow"
+  only_native "a virtual machine is saved without it"
   detached_sleep
   run -1 moat --criu /none/criu checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
   expect_match "$output" "execute '/none/criu': No such file or directory"
   expect "$(status_of "$ID")" = running
+  moat delete --force "$ID"
+}
+
+@test "a virtual machine that shares files with the host is refused, with the cure, and goes on" {
+  only_vm "natively all files are the host's"
+  MOAT_SHARE=9p detached_sleep
+  run -1 save
+  expect_match "$output" "a virtual machine that shares files with the host cannot be saved"
+  expect_match "$output" "hint: with vm.share 'none' in moat.json one shares nothing"
+  expect "$(status_of "$ID")" = running
+  moat delete --force "$ID"
+}
+
+@test "less than a whole virtual machine cannot be saved" {
+  only_vm "native containers can be saved in parts"
+  detached_sleep
+  local option
+  for option in --pre-dump --parent-path=../before --page-server=127.0.0.1:1 --lazy-pages --empty-ns=network; do
+    run -1 save "$option"
+    expect_match "$output" "option '${option%=*}': a virtual machine is saved as a whole"
+  done
+  [ ! -e "$BATS_TEST_TMPDIR/image" ]
+  moat exec "$ID" true
+  moat delete --force "$ID"
+}
+
+@test "one image goes on under two names, each with its own disk, random numbers, and the host's time" {
+  only_vm "natively both would have the same files"
+  counter
+  local before boot
+  before=$(count)
+  boot=$(moat exec "$ID" cat /proc/sys/kernel/random/boot_id)
+  save --tcp-established --file-locks --ext-unix-sk --shell-job
+  mv "$BATS_TEST_TMPDIR/image" "$BATS_TEST_TMPDIR/moved"
+  local id
+  for id in "$ID-a" "$ID-b"; do
+    moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/moved" "$id" </dev/null >>"$OUT" 2>>"$ERR"
+    eventually 30 counted_beyond "$before" "$id"
+    expect "$(moat exec "$id" cat /proc/sys/kernel/random/boot_id)" = "$boot"
+    moat exec "$id" sh -c "echo $id >/mine"
+  done
+  expect "$(moat exec "$ID-a" cat /mine)" = "$ID-a"
+  [ "$(moat exec "$ID-a" cat /proc/sys/kernel/random/uuid)" != "$(moat exec "$ID-b" cat /proc/sys/kernel/random/uuid)" ]
+  local now
+  now=$(moat exec "$ID-a" date +%s)
+  ((now >= $(date +%s) - 60 && now <= $(date +%s)))
+  moat delete --force "$ID-a"
+
+  before=$(count "$ID-b")
+  moat checkpoint --image-path "$BATS_TEST_TMPDIR/again" "$ID-b"
+  moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/again" "$ID" </dev/null >>"$OUT" 2>>"$ERR"
+  eventually 30 counted_beyond "$before"
+  moat delete --force "$ID"
+}
+
+@test "what is no saved virtual machine leaves nothing behind, and says why" {
+  only_vm "native containers have other files"
+  run -1 load_saved
+  expect_match "$(cat "$ERR")" "open '$BATS_TEST_TMPDIR/image': No such file or directory"
+  mkdir "$BATS_TEST_TMPDIR/image"
+  run -1 load_saved
+  expect_match "$(cat "$ERR")" "image: read 'vm.json': No such file or directory"
+  echo '{"version": 99}' >"$BATS_TEST_TMPDIR/image/vm.json"
+  run -1 load_saved
+  expect_match "$(cat "$ERR")" "vm.json: version 99 is not one that this moat knows (1)"
+  detached_sleep
+  save
+  jq '.kernel = "1.2.3"' <"$BATS_TEST_TMPDIR/image/vm.json" >"$BATS_TEST_TMPDIR/image/part"
+  cp "$BATS_TEST_TMPDIR/image/vm.json" "$BATS_TEST_TMPDIR/good"
+  mv "$BATS_TEST_TMPDIR/image/part" "$BATS_TEST_TMPDIR/image/vm.json"
+  run -1 load_saved
+  expect_match "$(cat "$ERR")" "it was saved with guest kernel '1.2.3'"
+  mv "$BATS_TEST_TMPDIR/good" "$BATS_TEST_TMPDIR/image/vm.json"
+  truncate -s 1M "$BATS_TEST_TMPDIR/image/vm.state"
+  run -1 load_saved
+  expect_match "$(cat "$ERR")" "virtual machine: "
+  run -1 moat state "$ID"
+  expect_match "$output" "does not exist"
+}
+
+@test "a checkpoint that is killed leaves no image that could be restored, and resume cures the container" {
+  only_vm "natively that is criu's affair"
+  counter
+  local before
+  before=$(count)
+  "$MOAT" --root "$ROOT" checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID" 3>&- &
+  local checkpoint=$!
+  eventually 30 test -e "$BATS_TEST_TMPDIR/image/vm.state"
+  kill -KILL "$checkpoint"
+  expect_end 137 "$checkpoint"
+  [ ! -e "$BATS_TEST_TMPDIR/image/vm.json" ]
+  expect "$(status_of "$ID")" = paused
+  moat resume "$ID"
+  eventually 30 counted_beyond "$before"
+  save
+  load_saved
+  eventually 30 counted_beyond "$before"
   moat delete --force "$ID"
 }

@@ -246,3 +246,26 @@ fetches() {
   expect "$status" = 1
   expect_match "$output" "'/proc/self/ns/net' is the caller's own: a virtual machine has no shared host network"
 }
+
+@test "a saved virtual machine goes on in its network, and in no other" {
+  only_vm "natively criu saves what is in the namespace"
+  export MOAT_SHARE=none
+  two_hosts
+  cable eth0 1
+  join "$BOX"
+  script 'echo up >/tmp/file; httpd -f -p 80 -h /tmp'
+  detached
+  eventually 20 fetches http://10.9.1.2/file
+  moat checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
+  run ! fetches http://10.9.1.2/file
+  # As after a move: the address is another one.
+  inside "$BOX" ip addr flush dev eth0 scope global
+  inside "$BOX" ip addr add 10.9.1.3/24 dev eth0
+  moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" </dev/null >>"$OUT" 2>>"$ERR"
+  eventually 20 fetches http://10.9.1.3/file
+  expect "$(cat "$BATS_TEST_TMPDIR/fetched")" = up
+  moat delete --force "$ID"
+  inside "$BOX" ip link set eth0 address 02:00:00:00:00:0a
+  run -1 moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" </dev/null
+  expect_match "$output" "interface 1 has address '02:00:00:00:00:0a', the saved machine's has"
+}

@@ -73,7 +73,7 @@ static void feed(struct scene *s, int pipe, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct scene s = { 0 };
-	const struct yamux_handlers handlers = { on_accept, on_end, &s };
+	const struct yamux_handlers handlers = { on_accept, NULL, on_end, &s };
 	int pipe[2], own[2];
 
 	if (!size)

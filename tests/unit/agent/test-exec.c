@@ -11,6 +11,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/loop.h"
+#include "lib/base/str.h"
 #include "tests/unit/agent/scene.h"
 
 /* Processes that take their time to come into a container. */
@@ -39,6 +40,33 @@ static void begin_exec_in_frozen(struct scene *s, struct pending *p)
 			 0);
 	assert_int_equal(call(s, AGENT_CHECK, &check, &resp), 0);
 	assert_false(p->is_done);
+}
+
+static void a_container_that_goes_on_elsewhere_may_have_another_name(void **state)
+{
+	static const struct {
+		const char *id, *new_id;
+		int code;
+	} cases[] = {
+		{ "c", "../up", -EINVAL }, { "none", "d", -EINVAL }, { "c", "d", 0 },
+		{ "c", "e", -EINVAL },	   { "d", "", 0 },
+	};
+	struct scene *s = *state;
+	const grpc_RemoveContainerRequest remove = { .container_id = TEXT("d") };
+	grpc_Empty empty;
+
+	need_containers(s);
+	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
+	assert_int_equal(start(s), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const grpc_AttachStdioRequest req = {
+			.container_id = TEXT(cases[i].id),
+			.new_container_id = TEXT(cases[i].new_id),
+		};
+
+		assert_int_equal(call(s, AGENT_ATTACH_STDIO, &req, &empty), cases[i].code);
+	}
+	assert_int_equal(call(s, AGENT_REMOVE_CONTAINER, &remove, &empty), 0);
 }
 
 static void others_are_answered_while_a_process_waits_to_come_in(void **state)
@@ -91,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(others_are_answered_while_a_process_waits_to_come_in),
+		TEST(a_container_that_goes_on_elsewhere_may_have_another_name),
 		TEST(a_container_can_be_removed_while_a_process_waits_to_come_in),
 		TEST(the_agent_ends_while_a_process_waits_to_come_in),
 	};

@@ -30,6 +30,7 @@ struct side {
 	size_t wanted;
 	bool is_ready; /* @wanted streams were accepted */
 	bool is_ended;
+	bool has_restarted;
 	struct error end;
 };
 
@@ -62,7 +63,7 @@ static void on_end(void *ctx, const struct error *err)
 
 static int make_side(struct scene *s, struct side *side, int fd, int is_client)
 {
-	const struct yamux_handlers handlers = { on_accept, on_end, side };
+	const struct yamux_handlers handlers = { on_accept, NULL, on_end, side };
 
 	return yamux_new(s->loop, fd, is_client, &handlers, &side->session);
 }
@@ -616,6 +617,108 @@ static void a_peer_that_pings_without_reading_is_cut_off(void **state)
 	assert_int_equal(s->a.end.code, -EPROTO);
 }
 
+static void set_flag(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+/* What the peer's @stream had ready came before, and what we write waits. */
+static void a_session_that_rests_has_all_and_says_nothing(void **state)
+{
+	struct scene *s = *state;
+	int fd = open_stream(s->a.session);
+	bool is_held = false;
+	char buf[8] = "";
+
+	s->b.wanted = 1;
+	assert_int_equal(loop_run_until(s->loop, &s->b.is_ready, 5000), 0);
+	assert_int_equal(write(s->b.accepted[0], "before", 6), 6);
+	yamux_hold(s->a.session, set_flag, &is_held);
+	assert_int_equal(loop_run_until(s->loop, &is_held, 5000), 0);
+	assert_int_equal(recv(fd, buf, sizeof(buf), MSG_DONTWAIT), 6);
+
+	assert_int_equal(write(fd, "after", 5), 5);
+	settle(s, 50);
+	assert_int_equal(recv(s->b.accepted[0], buf, sizeof(buf), MSG_DONTWAIT), -1);
+	yamux_release(s->a.session);
+	settle(s, 50);
+	assert_int_equal(recv(s->b.accepted[0], buf, sizeof(buf), MSG_DONTWAIT), 5);
+	close(fd);
+}
+
+/* Of a session that is cut off in the middle of a frame, as a saved guest's may be. */
+static void a_new_peer_passes_over_what_was_for_the_old_one(void **state)
+{
+	static const uint8_t of_the_old_one[] = { 0, DATA, 0, 0, 0, 0, 0, 2, 0, 0, 9 };
+	struct scene *s = *state;
+	uint8_t frame[12], answer[12];
+	int fd;
+
+	assert_int_equal(yamux_restart(s->a.session), 0);
+	settle(s, 20);
+	assert_int_equal(read_exact(s->raw, frame, sizeof(frame)), 0);
+	assert_int_equal(frame[1], GO_AWAY);
+	assert_int_equal(frame[3], SYN);
+	assert_int_equal(write_all(s->raw, of_the_old_one, sizeof(of_the_old_one)), 0);
+	memcpy(answer, frame, sizeof(answer));
+	answer[3] = ACK;
+	assert_int_equal(write_all(s->raw, answer, sizeof(answer)), 0);
+	settle(s, 20);
+	assert_false(s->a.is_ended);
+	fd = open_stream(s->a.session);
+	settle(s, 20);
+	assert_int_equal(read_exact(s->raw, frame, sizeof(frame)), 0);
+	assert_int_equal(frame[1], WINDOW_UPDATE);
+	assert_int_equal(frame[3], SYN);
+	close(fd);
+}
+
+static void on_restart(void *ctx)
+{
+	struct side *side = ctx;
+
+	side->has_restarted = true;
+}
+
+static void a_peer_that_is_new_has_no_streams(void **state)
+{
+	static const uint8_t word[] = { 0, GO_AWAY, 0, SYN, 1, 2, 3, 4, 5, 6, 7, 8 };
+	struct scene *s = *state;
+	const struct yamux_handlers handlers = { on_accept, on_restart, on_end, &s->a };
+	uint8_t frame[12];
+	char byte;
+	int fd, pair[2];
+
+	yamux_free(s->a.session);
+	close(s->raw);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	s->raw = pair[1];
+	assert_int_equal(yamux_new(s->loop, pair[0], false, &handlers, &s->a.session), 0);
+	fd = open_stream(s->a.session);
+	settle(s, 20);
+	assert_int_equal(read_exact(s->raw, frame, sizeof(frame)), 0);
+	assert_int_equal(write_all(s->raw, word, sizeof(word)), 0);
+	settle(s, 20);
+	assert_true(s->a.has_restarted);
+	assert_false(s->a.is_ended);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(read_exact(s->raw, frame, sizeof(frame)), 0);
+	assert_int_equal(frame[3], ACK);
+	assert_memory_equal(frame + 4, word + 4, 8);
+	close(fd);
+}
+
+static void nobody_begins_anew_unasked(void **state)
+{
+	static const uint8_t word[] = { 0, GO_AWAY, 0, SYN, 1, 2, 3, 4, 5, 6, 7, 8 };
+	struct scene *s = *state;
+
+	assert_int_equal(write_all(s->raw, word, sizeof(word)), 0);
+	settle(s, 20);
+	assert_true(s->a.is_ended);
+	assert_string_equal(s->a.end.msg, "yamux: peer begins anew");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_scene, drop_scene)
 #define RAW_TEST(name) cmocka_unit_test_setup_teardown(name, make_raw_scene, drop_scene)
 
@@ -642,6 +745,10 @@ int main(void)
 		RAW_TEST(a_peer_that_goes_away_gets_no_new_streams),
 		cmocka_unit_test(hostile_frames_end_the_session),
 		RAW_TEST(a_peer_that_pings_without_reading_is_cut_off),
+		TEST(a_session_that_rests_has_all_and_says_nothing),
+		RAW_TEST(a_new_peer_passes_over_what_was_for_the_old_one),
+		RAW_TEST(a_peer_that_is_new_has_no_streams),
+		RAW_TEST(nobody_begins_anew_unasked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 {
 	const bool is_sender = argc == 4 && strcmp(argv[1], "send") == 0;
 	struct end e = { 0 };
-	const struct yamux_handlers handlers = { on_accept, on_end, &e };
+	const struct yamux_handlers handlers = { on_accept, NULL, on_end, &e };
 	struct yamux *session;
 	sigset_t signals;
 

@@ -24,7 +24,8 @@ static struct sandbox_plan *plan_with(const char *linux_)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan = NULL;
 
-	if (sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err) < 0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config, &plan, &err) <
+	    0)
 		fail_msg("%s", err.msg);
 	return plan;
 }
@@ -86,7 +87,9 @@ static void a_container_without_mappings_stays_without(void **state)
 	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
 	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
 
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/b", config, &plan, NULL), 0);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/b", config, &plan,
+					  NULL),
+			 0);
 	assert_int_equal(sandbox_plan_translate_ids(plan, uid_map, gid_map, NULL), 0);
 	assert_int_equal(plan->guest_config->linux_.uid_mappings_count, 0);
 }

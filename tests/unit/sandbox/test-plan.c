@@ -20,7 +20,8 @@ static struct sandbox_plan *plan_ok(const struct sample *s)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan = NULL;
 
-	if (sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err) < 0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config, &plan, &err) <
+	    0)
 		fail_msg("%s", err.msg);
 	return plan;
 }
@@ -31,7 +32,8 @@ static void assert_refused(const struct sample *s, const char *piece)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan = NULL;
 
-	assert_true(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err) < 0);
+	assert_true(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config, &plan,
+				     &err) < 0);
 	assert_null(plan);
 	if (!strstr(err.msg, piece))
 		fail_msg("'%s' does not say '%s'", err.msg, piece);
@@ -163,7 +165,8 @@ static void the_hosts_network_is_refused_with_a_cure(void **state)
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan;
 
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err),
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config,
+					  &plan, &err),
 			 -ENOTSUP);
 	assert_non_null(strstr(err.msg, "shared host network"));
 	assert_non_null(error_hint(&err));
@@ -412,7 +415,9 @@ static void settings_of_a_process_are_kept(void **state)
 	struct error err = ERROR_INIT;
 	const struct oci_config *guest;
 
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err), 0);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config,
+					  &plan, &err),
+			 0);
 	guest = plan->guest_config;
 	assert_int_equal(guest->process->scheduler->policy, OCI_SCHED_BATCH);
 	assert_int_equal(guest->process->io_priority->class_, OCI_IO_IDLE);
@@ -430,7 +435,9 @@ static void processors_and_memory_nodes_of_the_host_are_left_out(void **state)
 	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, "/bundle", config, &plan, &err), 0);
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config,
+					  &plan, &err),
+			 0);
 	assert_null(plan->guest_config->process->exec_cpu_affinity);
 	assert_null(plan->guest_config->linux_.memory_policy);
 	assert_non_null(config->linux_.memory_policy);
@@ -552,7 +559,8 @@ static void a_member_shares_what_it_is_told_to_with_the_sandbox(void **state)
 	struct error err = ERROR_INIT;
 
 	/* Without a network namespace, too: there is one in a VM. */
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_MEMBER, "/bundle", config, &plan, &err),
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_MEMBER, SANDBOX_SHARED, "/bundle", config,
+					  &plan, &err),
 			 0);
 	assert_int_equal(plan->shared_namespaces, 1u << OCI_NS_PID | 1u << OCI_NS_UTS);
 	sandbox_plan_share_namespace(plan, OCI_NS_PID, 33);
@@ -732,7 +740,8 @@ static void a_root_that_is_an_image_becomes_a_disk(void **state)
 	struct image image;
 
 	make_image(&image, ext4_head, sizeof(ext4_head));
-	if (sandbox_plan_new("web", SANDBOX_OWNER, image.dir, config, &plan, &err) < 0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, image.dir, config, &plan, &err) <
+	    0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(plan->shares_count, 0);
 	assert_int_equal(plan->disks_count, 1);
@@ -758,7 +767,8 @@ static void an_image_that_is_only_read_gets_a_layer_over_it(void **state)
 	struct image image;
 
 	make_image(&image, erofs_head, sizeof(erofs_head));
-	if (sandbox_plan_new("web", SANDBOX_OWNER, image.dir, config, &plan, &err) < 0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, image.dir, config, &plan, &err) <
+	    0)
 		fail_msg("%s", err.msg);
 	assert_true(plan->disks[0].is_readonly);
 	sandbox_storages_init(plan, "web", &storages);
@@ -783,7 +793,8 @@ static void an_image_without_a_known_file_system_is_refused(void **state)
 	struct image image;
 
 	make_image(&image, "hello", 5);
-	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, image.dir, config, &plan, &err),
+	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, image.dir, config,
+					  &plan, &err),
 			 -EINVAL);
 	wanted = xasprintf("root.path: '%s' has none of these file systems: erofs, ext4, squashfs, "
 			   "xfs",
@@ -809,7 +820,7 @@ static void the_vm_section_chooses_the_machine(void **state)
 			 image.path);
 	sample.rest = rest;
 	config = parse_sample(&sample);
-	if (sandbox_plan_new("web", SANDBOX_OWNER, "/b", config, &plan, &err) < 0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/b", config, &plan, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(plan->machine.program, "/q");
 	assert_string_equal(plan->machine.program_args[0], "-d");

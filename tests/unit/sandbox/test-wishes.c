@@ -62,6 +62,25 @@ static void an_annotation_that_is_not_allowed_is_left_out(void **state)
 	assert_null(settings.vm.hypervisor);
 }
 
+static void katas_words_are_understood(void **state)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} words[] = { { "virtio-fs", "virtiofs" }, { "none", "none" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		cleanup_settings struct settings settings = parse_settings(
+			"{\"allow_annotations\":[\"io.katacontainers.config.hypervisor.shared_fs\"]}");
+		cleanup_free char *rest = xasprintf(
+			"\"annotations\":{\"io.katacontainers.config.hypervisor.shared_fs\":\"%s\"},",
+			words[i].theirs);
+
+		apply(rest, &settings);
+		assert_string_equal(names_get(&settings_share_names, (size_t)settings.vm.share),
+				    words[i].ours);
+	}
+}
+
 static void an_annotation_that_is_wrong_is_named(void **state)
 {
 	const char *moat_json =
@@ -80,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_annotation_that_is_allowed_goes_before_all),
 		cmocka_unit_test(an_annotation_that_is_not_allowed_is_left_out),
+		cmocka_unit_test(katas_words_are_understood),
 		cmocka_unit_test(an_annotation_that_is_wrong_is_named),
 	};
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/base/cleanup.h"
+
+struct error;
+struct hv_config;
+struct sandbox_network;
+
+/*
+ * What a virtual machine is made of, as far as a saved state fits no other. Its shim writes it
+ * down when the VM starts, and `checkpoint` puts it beside the state. Nothing in it is a path.
+ */
+#define SHAPE_VERSION 1
+#define SHAPE_NAME "vm.json"
+#define SHAPE_MAX_BYTES (64u << 10)
+
+/* The files of a saved VM. */
+#define SHAPE_STATE_NAME "vm.state"
+#define SHAPE_DISK_NAME "disk.pack"
+
+struct shape {
+	uint32_t version;
+	char *container;   /* its id, by which the guest knows it */
+	char *kernel;	   /* release */
+	char *accelerator; /* hv_accel_names */
+	uint32_t memory_mib, memory_max_mib;
+	uint32_t vcpus, vcpus_max;
+	char **nics; /* address of each interface; "": a spare one */
+};
+void shape_done(struct shape *shape);
+#define cleanup_shape CLEANUP(shape_done)
+
+void shape_of(const char *container, const struct hv_config *config,
+	      const struct sandbox_network *network, struct shape *ret);
+char *shape_text(const struct shape *shape); /* free(3) it */
+int shape_parse(const char *text, size_t len, struct shape *ret, struct error *err);
+
+/* From and to the directory @dirfd. */
+int shape_read(int dirfd, struct shape *ret, struct error *err);
+int shape_write(int dirfd, const struct shape *shape, struct error *err);
+
+/* Whether the interfaces of a new VM are those that the saved one had. */
+int shape_check_network(const struct shape *shape, const struct sandbox_network *network,
+			struct error *err);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "agent/client/client.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/sandbox/channel.h"
+#include "lib/sandbox/creation.h"
+#include "lib/sandbox/image.h"
+#include "lib/sandbox/rendezvous.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/shape.h"
+#include "lib/sandbox/shim.h"
+
+/*
+ * A container that goes on in a saved virtual machine. The guest has all that `create` would make
+ * in it; what is made here is what stands on the host. Its agent still knows the streams and calls
+ * of another shim, until the channel says that there is a new one.
+ */
+#define CALL_TIMEOUT_MS 60000
+#define ENTROPY_BYTES 64
+
+static void take_size(struct opt_u32 *setting, uint32_t value)
+{
+	*setting = (struct opt_u32){ value, value > 0 };
+}
+
+/* The machine is what it was, whatever is configured by now. */
+int creation_plan_restored(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = shape_read(c->options->image_fd, &c->shape, err);
+
+	if (r == 0)
+		r = creation_plan(c, SANDBOX_OWNER, SANDBOX_COPIED, err);
+	if (r < 0)
+		return r;
+	c->plan->size = (struct sandbox_size){
+		.memory_mib = c->shape.memory_mib,
+		.vcpus = c->shape.vcpus,
+	};
+	take_size(&c->settings.vm.memory_max_mib, c->shape.memory_max_mib);
+	take_size(&c->settings.vm.vcpus_max, c->shape.vcpus_max);
+	c->vm_dir = xasprintf("%s/" SHIM_VM_DIR, state_dir_path(c->dir));
+	return 0;
+}
+
+/* The image stays as it is, for the next time. */
+int creation_unpack_disk(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const char *dir = state_dir_path(c->dir);
+	struct sandbox_disk *disk = sandbox_plan_root_disk(c->plan);
+	cleanup_fd int fd = openat(c->options->image_fd, SHAPE_DISK_NAME, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_sys(err, errno, "open '" SHAPE_DISK_NAME "'");
+	if (!disk || !disk->made_of)
+		return error_set(err, -EINVAL, "root.path: a saved machine's was a directory");
+	disk->host_path = xasprintf("%s/" IMAGE_NAME, dir);
+	return image_unpack(fd, dir, c->settings.vm.disk_dir, err);
+}
+
+int creation_make_old_network(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	int r = sandbox_network_make(&c->network, strv_len(c->shape.nics),
+				     c->vm.accel == HV_ACCEL_KVM, err);
+
+	return r < 0 ? r : shape_check_network(&c->shape, &c->network, err);
+}
+
+int creation_load_vm(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, c->vm_dir);
+	cleanup_fd int fd = openat(c->options->image_fd, SHAPE_STATE_NAME, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return error_sys(err, errno, "open '" SHAPE_STATE_NAME "'");
+	r = channel_restart(c->vm.channel, err);
+	return r < 0 ? r : c->vm.driver->restore(control, HV_SAVED_ALL, fd, err);
+}
+
+static int call(struct creation *c, enum agent_method method, const void *request,
+		struct error *err)
+{
+	grpc_Empty response;
+	int r = agent_call(c->client, method, request, &response, CALL_TIMEOUT_MS, err);
+
+	if (r == 0)
+		agent_response_release(method, &response);
+	return r;
+}
+
+/* Its clock stands where it was, and each machine that goes on from one image would draw the same
+ * random numbers. */
+int creation_refresh_guest(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	uint8_t entropy[ENTROPY_BYTES];
+	grpc_SetGuestDateTimeRequest time = { 0 };
+	grpc_ReseedRandomDevRequest reseed = { .data = { entropy, sizeof(entropy) } };
+	struct timeval now;
+	int r;
+
+	if (getrandom(entropy, sizeof(entropy), 0) != sizeof(entropy))
+		return error_sys(err, errno, "get random bytes");
+	r = call(c, AGENT_RESEED_RANDOM_DEV, &reseed, err);
+	if (r < 0)
+		return r;
+	gettimeofday(&now, NULL);
+	time.sec = now.tv_sec;
+	time.usec = now.tv_usec;
+	return call(c, AGENT_SET_GUEST_DATE_TIME, &time, err);
+}
+
+int creation_attach(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const grpc_AttachStdioRequest request = {
+		.container_id = c->shape.container,
+		.exec_id = c->shape.container,
+		.stdin_port = c->process.ports[0],
+		.stdout_port = c->process.ports[1],
+		.stderr_port = c->process.ports[2],
+		.new_container_id = c->record.id,
+	};
+
+	return call(c, AGENT_ATTACH_STDIO, &request, err);
+}
+
+/* It was saved frozen, so that nothing was on its way. */
+int creation_thaw(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const grpc_ResumeContainerRequest request = { .container_id = c->record.id };
+	int r = call(c, AGENT_RESUME_CONTAINER, &request, err);
+
+	if (r == 0)
+		(void)moat_link_tell(&c->moat, RENDEZVOUS_STARTED, NULL, NULL); /* it may go now */
+	return r;
+}
