@@ -16,8 +16,8 @@ setup_file() {
 }
 
 setup() {
-  only_vm "a process natively is not saved"
   setup_container
+  only_vm "a process natively is not saved"
   CONFIG=$BATS_FILE_TMPDIR/moat.json
   LOG=$BATS_TEST_TMPDIR/log
 }
