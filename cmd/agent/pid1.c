@@ -153,8 +153,8 @@ static bool has_more(DIR *dir)
 	return has;
 }
 
-/* To list the root takes a new guest longer. What another image, put behind moat-image's, has brought
- * are directories, and each is one more link of the root. */
+/* To list the root takes a new guest longer. What another image, put behind moat-image's, has
+ * brought are directories, and each is one more link of the root. */
 static bool is_marked_alone(void)
 {
 	struct stat st;

@@ -13,8 +13,8 @@ obstacle() {
 }
 
 setup_file() {
-  make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   is_possible || return 0
+  make_rootfs "$BATS_FILE_TMPDIR/rootfs"
 }
 
 # Without the option it is not saved, the reason is told, and the container goes on.

@@ -15,8 +15,8 @@ if is_vm; then
 fi
 
 setup_file() {
-  make_rootfs "$BATS_FILE_TMPDIR/rootfs"
   is_possible || return 0
+  make_rootfs "$BATS_FILE_TMPDIR/rootfs"
 }
 
 # Paths and flags of what is mounted, in any order.

@@ -11,6 +11,7 @@ obstacle() {
 }
 
 setup_file() {
+  is_possible || return 0
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
 }
 
