@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "agent/proto/method.h"
 #include "lib/base/error.h"
 #include "lib/sandbox/copies.h"
 #include "lib/sandbox/files.h"
@@ -12,9 +13,9 @@
 #include "lib/sandbox/oom-notice.h"
 #include "lib/sandbox/pending.h"
 #include "lib/sandbox/process.h"
+#include "lib/sandbox/renewal.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/shape.h"
-#include "lib/sandbox/template.h"
 #include "lib/sandbox/vm.h"
 #include "lib/settings/settings.h"
 #include "lib/state/record.h"
@@ -46,7 +47,7 @@ struct creation {
 	char *address; /* of the agent, as it is reached from the current directory */
 	struct agent_client *client;
 	struct pending check, sandbox;
-	struct template_renewal renewal;
+	struct renewal renewal;
 	int64_t ready_ns; /* when the agent was connected to (timing.h) */
 	struct guest_process process;
 	struct start_gate *gate;
@@ -56,6 +57,9 @@ struct creation {
 };
 
 bool creation_is_member(const struct creation *c);
+/* A call whose answer says nothing but that it was done. */
+int creation_call(struct creation *c, enum agent_method method, const void *request, int timeout_ms,
+		  struct error *err);
 
 /* shim-plan.c */
 int creation_plan_sandbox(void *ctx, struct error *err);
@@ -78,6 +82,5 @@ int creation_plan_restored(void *ctx, struct error *err);
 int creation_unpack_disk(void *ctx, struct error *err);
 int creation_make_old_network(void *ctx, struct error *err);
 int creation_load_vm(void *ctx, struct error *err);
-int creation_refresh_guest(void *ctx, struct error *err);
 int creation_attach(void *ctx, struct error *err);
 int creation_thaw(void *ctx, struct error *err);

@@ -55,7 +55,6 @@
  * is first spoken to.
  */
 
-/* A cold guest under emulation on a busy host. */
 #define CALL_TIMEOUT_MS 60000
 #define DESTROY_TIMEOUT_MS 5000
 
@@ -67,6 +66,12 @@ bool creation_is_member(const struct creation *c)
 static bool is_restored(const struct creation *c)
 {
 	return c->options->image_fd >= 0;
+}
+
+/* What others may go on from, too: a template, or a saved machine. */
+static bool goes_on(const struct creation *c)
+{
+	return c->vm.is_restored || is_restored(c);
 }
 
 static void on_vm_end(void *ctx)
@@ -382,8 +387,8 @@ static int meet_agent(void *ctx, struct error *err)
 	c->process.client = c->client;
 	r = agent_call_async(c->client, AGENT_CHECK, &request, CALL_TIMEOUT_MS, pending_answer,
 			     &c->check, err);
-	if (r == 0 && c->vm.is_restored)
-		r = template_renew(c->client, &c->renewal, err);
+	if (r == 0 && goes_on(c))
+		r = renewal_begin(c->client, &c->renewal, err);
 	if (r < 0)
 		agent_client_free(steal_ptr(&c->client));
 	return r;
@@ -394,8 +399,8 @@ static int await_agent(void *ctx, struct error *err)
 	struct creation *c = ctx;
 	int r = pending_await(c->loop, &c->check, err);
 
-	if (r == 0 && c->vm.is_restored)
-		r = template_await_renewal(c->loop, &c->renewal, err);
+	if (r == 0 && goes_on(c))
+		r = renewal_await(c->loop, &c->renewal, err);
 	if (r == 0)
 		log_info("the guest's agent answers");
 	return r;
@@ -416,8 +421,8 @@ static int find_namespaces(void *ctx, struct error *err)
 }
 
 /* Calls without an answer worth reading. */
-static int call(struct creation *c, enum agent_method method, const void *request, int timeout_ms,
-		struct error *err)
+int creation_call(struct creation *c, enum agent_method method, const void *request, int timeout_ms,
+		  struct error *err)
 {
 	grpc_Empty response;
 	int r = agent_call(c->client, method, request, &response, timeout_ms, err);
@@ -505,7 +510,7 @@ static int create_container(void *ctx, struct error *err)
 	sandbox_storages_init(c->plan, c->record.id, &storages);
 	request.storages = storages.items;
 	request.storages_count = (pb_size_t)storages.count;
-	return call(c, AGENT_CREATE_CONTAINER, &request, CALL_TIMEOUT_MS, err);
+	return creation_call(c, AGENT_CREATE_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 }
 
 /* Whatever happens to us from here on, the owner ends it. */
@@ -527,7 +532,7 @@ static void remove_container(void *ctx)
 	struct error err = ERROR_INIT;
 
 	if (!c->process.is_lost &&
-	    call(c, AGENT_REMOVE_CONTAINER, &request, DESTROY_TIMEOUT_MS, &err) < 0)
+	    creation_call(c, AGENT_REMOVE_CONTAINER, &request, DESTROY_TIMEOUT_MS, &err) < 0)
 		log_debug("remove container: %s", err.msg);
 }
 
@@ -572,11 +577,11 @@ static int await_companions(void *ctx, struct error *err)
 			      c->shared_dir ? NULL : c->vm.channel, &c->companions, err);
 }
 
-/* Asked for when no more points are to come that count. The clock of a guest that goes on from a
- * template began with that, and cannot be compared with ours. */
+/* Asked for when no more points are to come that count. The clock of a guest that goes on began with
+ * what it goes on from, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
-	if (timing_fd() >= 0 && !creation_is_member(c) && !c->vm.is_restored && !c->process.is_lost)
+	if (timing_fd() >= 0 && !creation_is_member(c) && !goes_on(c) && !c->process.is_lost)
 		guest_points_fetch(c->client, c->ready_ns);
 }
 
@@ -600,7 +605,7 @@ static int start_at_once(void *ctx, struct error *err)
 
 	if (!c->options->runs_at_once)
 		return 0;
-	r = call(c, AGENT_START_CONTAINER, &request, CALL_TIMEOUT_MS, err);
+	r = creation_call(c, AGENT_START_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 	if (r == 0)
 		(void)moat_link_tell(&c->moat, RENDEZVOUS_STARTED, NULL, NULL); /* it may go now */
 	return r;
@@ -669,7 +674,6 @@ static const struct step restore_steps[] = {
 	{ "privileges", confine },
 	{ "agent", meet_agent, leave_agent },
 	{ "agent", await_agent },
-	{ "guest", creation_refresh_guest },
 	{ "network", tell_network },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", creation_attach },
@@ -728,7 +732,7 @@ static void end_sandbox(struct creation *c)
 
 	if (c->vm.has_ended)
 		return;
-	if (call(c, AGENT_DESTROY_SANDBOX, &request, DESTROY_TIMEOUT_MS, &err) < 0)
+	if (creation_call(c, AGENT_DESTROY_SANDBOX, &request, DESTROY_TIMEOUT_MS, &err) < 0)
 		log_debug("destroy sandbox: %s", err.msg);
 	vm_kill(&c->vm);
 }

@@ -57,7 +57,6 @@ int creation_lend_files(void *ctx, struct error *err)
 	if (!c->shared_dir)
 		return 0;
 	r = companion_get_files(c->member.owner_fd, &c->files, err);
-
 	if (r == 0)
 		r = files_enter(&c->files, err);
 	return r < 0 ? r : files_attach(&c->files, c->plan, &c->trees, err);

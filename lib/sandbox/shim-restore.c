@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "agent/client/client.h"
@@ -22,7 +20,6 @@
  * of another shim, until the channel says that there is a new one.
  */
 #define CALL_TIMEOUT_MS 60000
-#define ENTROPY_BYTES 64
 
 static void take_size(struct opt_u32 *setting, uint32_t value)
 {
@@ -87,39 +84,6 @@ int creation_load_vm(void *ctx, struct error *err)
 	return r < 0 ? r : c->vm.driver->restore(control, HV_SAVED_ALL, fd, err);
 }
 
-static int call(struct creation *c, enum agent_method method, const void *request,
-		struct error *err)
-{
-	grpc_Empty response;
-	int r = agent_call(c->client, method, request, &response, CALL_TIMEOUT_MS, err);
-
-	if (r == 0)
-		agent_response_release(method, &response);
-	return r;
-}
-
-/* Its clock stands where it was, and each machine that goes on from one image would draw the same
- * random numbers. */
-int creation_refresh_guest(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	uint8_t entropy[ENTROPY_BYTES];
-	grpc_SetGuestDateTimeRequest time = { 0 };
-	grpc_ReseedRandomDevRequest reseed = { .data = { entropy, sizeof(entropy) } };
-	struct timeval now;
-	int r;
-
-	if (getrandom(entropy, sizeof(entropy), 0) != sizeof(entropy))
-		return error_sys(err, errno, "get random bytes");
-	r = call(c, AGENT_RESEED_RANDOM_DEV, &reseed, err);
-	if (r < 0)
-		return r;
-	gettimeofday(&now, NULL);
-	time.sec = now.tv_sec;
-	time.usec = now.tv_usec;
-	return call(c, AGENT_SET_GUEST_DATE_TIME, &time, err);
-}
-
 int creation_attach(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -132,7 +96,7 @@ int creation_attach(void *ctx, struct error *err)
 		.new_container_id = c->record.id,
 	};
 
-	return call(c, AGENT_ATTACH_STDIO, &request, err);
+	return creation_call(c, AGENT_ATTACH_STDIO, &request, CALL_TIMEOUT_MS, err);
 }
 
 /* It was saved frozen, so that nothing was on its way. */
@@ -140,7 +104,7 @@ int creation_thaw(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	const grpc_ResumeContainerRequest request = { .container_id = c->record.id };
-	int r = call(c, AGENT_RESUME_CONTAINER, &request, err);
+	int r = creation_call(c, AGENT_RESUME_CONTAINER, &request, CALL_TIMEOUT_MS, err);
 
 	if (r == 0)
 		(void)moat_link_tell(&c->moat, RENDEZVOUS_STARTED, NULL, NULL); /* it may go now */

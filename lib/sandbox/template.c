@@ -3,14 +3,11 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/client/client.h"
@@ -290,41 +287,6 @@ void template_find(struct vm *vm, const struct sandbox_plan *plan, struct sandbo
 		log_debug("no template: %s", err.msg);
 	else
 		log_warning("no template: %s; the virtual machine boots", err.msg);
-}
-
-/* --- what is made new ----------------------------------------------------------------------- */
-
-#define SEED_BYTES 64
-#define CALL_TIMEOUT_MS 60000
-
-int template_renew(struct agent_client *client, struct template_renewal *renewal, struct error *err)
-{
-	unsigned char seed[SEED_BYTES];
-	const grpc_ReseedRandomDevRequest reseed = { .data = { seed, sizeof(seed) } };
-	grpc_SetGuestDateTimeRequest clock = { 0 };
-	struct timespec now;
-	int r;
-
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
-	    clock_gettime(CLOCK_REALTIME, &now) < 0)
-		return error_sys(err, errno, "renew the guest");
-	r = agent_call_async(client, AGENT_RESEED_RANDOM_DEV, &reseed, CALL_TIMEOUT_MS,
-			     pending_answer, &renewal->seed, err);
-	explicit_bzero(seed, sizeof(seed));
-	if (r < 0)
-		return r;
-	clock.sec = now.tv_sec;
-	clock.usec = now.tv_nsec / 1000;
-	return agent_call_async(client, AGENT_SET_GUEST_DATE_TIME, &clock, CALL_TIMEOUT_MS,
-				pending_answer, &renewal->clock, err);
-}
-
-int template_await_renewal(struct loop *loop, const struct template_renewal *renewal,
-			   struct error *err)
-{
-	int r = pending_await(loop, &renewal->seed, err);
-
-	return r < 0 ? r : pending_await(loop, &renewal->clock, err);
 }
 
 /* --- the shim's command --------------------------------------------------------------------- */

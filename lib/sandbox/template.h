@@ -5,11 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/sandbox/pending.h"
-
-struct agent_client;
 struct error;
-struct loop;
 struct sandbox_network;
 struct sandbox_plan;
 struct settings_vm;
@@ -21,10 +17,10 @@ struct vm;
  * private where it writes to it and the page cache's elsewhere, which all of them share.
  *
  * What two machines may not have in common is made anew before anything runs in one: the random
- * number generator's seed, the clock, host name, network addresses, vsock's context id. The guest
- * has no machine id of its own, and its boot id is drawn when it is first asked for. What its
- * kernel chose when it booted stays common: where it lies in memory, the canaries and keys that it
- * drew then (docs/threat-model.md).
+ * number generator's seed and the clock (renewal.h), host name, network addresses, vsock's context
+ * id. The guest has no machine id of its own, and its boot id is drawn when it is first asked for.
+ * What its kernel chose when it booted stays common: where it lies in memory, the canaries and keys
+ * that it drew then (docs/threat-model.md).
  */
 
 /* moat.json's, or the usual place; NULL: there can be none. free(3) it. */
@@ -47,13 +43,3 @@ struct template_request {
  * its name. 1: there is one already. */
 int template_make(struct vm *vm, const struct template_request *request, char **ret_name,
 		  struct error *err);
-
-/* Of a machine that went on from one: asks the agent to make anew what it has in common with
- * others. It does as it is told in order, so whatever is asked of it later comes after. */
-struct template_renewal {
-	struct pending seed, clock;
-};
-int template_renew(struct agent_client *client, struct template_renewal *renewal,
-		   struct error *err);
-int template_await_renewal(struct loop *loop, const struct template_renewal *renewal,
-			   struct error *err);
