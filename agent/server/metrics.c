@@ -270,8 +270,8 @@ int metrics_get(struct rpc_call *call, const void *request, void *response, stru
 	metrics_add_links(m, &links, AT_FDCWD, "/proc/net/dev");
 	add_disks(m);
 	add_volumes(m);
+	agent_points_add(m);
 	metrics_write(m, &sb);
-	agent_points_add(&sb);
 	ret->metrics = strbuf_steal(&sb);
 	return 0;
 }

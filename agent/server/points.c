@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/server/points.h"
 
-#include <inttypes.h>
-
 #include "lib/base/str.h"
 #include "lib/base/timing.h"
+#include "lib/metrics/metrics.h"
 
-#define NAME "moat_agent_point_seconds"
+#define NS_PER_S 1000000000
 
 static const char *const names[] = {
 	[AGENT_POINT_STARTED] = "agent started",    [AGENT_POINT_MOUNTED] = "root mounted",
@@ -24,11 +23,15 @@ void agent_point(enum agent_point point)
 		times_ns[point] = timing_now_ns();
 }
 
-void agent_points_add(struct strbuf *sb)
+void agent_points_add(struct metrics *m)
 {
-	strbuf_addstr(sb, "# HELP " NAME " Since the guest booted.\n# TYPE " NAME " gauge\n");
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+	static const struct metrics_family family = { "moat_agent_point_seconds", METRICS_GAUGE,
+						      "Since the guest booted." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct metrics_label labels[] = { { "point", names[i] }, { NULL } };
+
 		if (times_ns[i])
-			strbuf_addf(sb, NAME "{point=\"%s\"} %" PRId64 ".%09" PRId64 "\n", names[i],
-				    times_ns[i] / 1000000000, times_ns[i] % 1000000000);
+			metrics_add_seconds(m, &family, labels, (uint64_t)times_ns[i], NS_PER_S);
+	}
 }

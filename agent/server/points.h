@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-struct strbuf;
+struct metrics;
 
 /*
  * When the guest got how far on its way to the first container, by its own clock since it booted
@@ -20,5 +20,5 @@ enum agent_point {
 
 /* The first time counts. */
 void agent_point(enum agent_point point);
-/* Lines `moat_agent_point_seconds{point="…"} S.NNNNNNNNN`, of those that were reached. */
-void agent_points_add(struct strbuf *sb);
+/* As moat_agent_point_seconds, with the label "point": those that were reached. */
+void agent_points_add(struct metrics *m);

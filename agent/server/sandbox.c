@@ -82,7 +82,6 @@ static int run(void *ctx, struct worker_progress *progress, struct worker_result
 
 	if (r == 0)
 		r = sandbox_bring_up_loopback(server, &result->err);
-
 	if (r == 0)
 		r = kernel_modules_load(&server->options, req->kernel_modules,
 					req->kernel_modules_count, &result->err);

@@ -303,11 +303,11 @@ struct container {
 /* Not one that is being made: that is an error of its own. */
 struct container *container_find(struct agent_server *server, const char *id, struct error *err);
 /* That one too; NULL when there is none of that name. */
+struct container *container_find_any(struct agent_server *server, const char *id);
 /* Whether it can be a container's. */
 int container_check_id(const char *id, struct error *err);
 /* "" or NULL: it stays what it is. */
 int container_rename(struct container *container, const char *id, struct error *err);
-struct container *container_find_any(struct agent_server *server, const char *id);
 /* A process was reaped: a removal may be complete. The container may be gone afterwards. */
 void container_check(struct container *container);
 /* Its mounts go with it and not with its init, whose end would be heard of later: the kernel takes

@@ -366,7 +366,6 @@ void storage_settle(struct agent_server *server, const struct storage_set *set, 
 {
 	for (size_t i = 0; i < count; i++) {
 		struct storage *storage = *find_storage(server, set->items[i].mount_point);
-
 		const struct driver *driver = find_driver(set->items[i].driver);
 
 		if (!set->is_new[i] || !storage)

@@ -247,13 +247,12 @@ static int make_container(void *ctx, struct error *err)
 static int mark_created(void *ctx, struct error *err)
 {
 	struct creation *creation = ctx;
+	struct container *c = creation->c;
 
-	const struct container *c = creation->c;
-
-	creation->c->record.phase = RECORD_CREATED;
+	c->record.phase = RECORD_CREATED;
 	log_info("%s: isolation %s, process %d", creation->request.restore ? "restored" : "created",
 		 names_get(&isolation_names, (size_t)c->record.isolation), (int)creation->pid);
-	return container_save(creation->c, err);
+	return container_save(c, err);
 }
 
 static int run_poststart(void *ctx, struct error *err)

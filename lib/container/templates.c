@@ -62,19 +62,11 @@ char *templates_default_dir(void)
 	return template_store_default();
 }
 
-static int find_store(const struct settings_vm *settings, char **ret, struct error *err)
-{
-	*ret = template_dir(settings);
-	return *ret ? 0
-		    : error_set(err, -ENOENT,
-				"no place for templates: neither XDG_CACHE_HOME nor HOME is set");
-}
-
 int templates_list(const struct settings_vm *settings, struct template_info **ret,
 		   size_t *ret_count, struct error *err)
 {
 	cleanup_free char *store = NULL;
-	int r = find_store(settings, &store, err);
+	int r = template_dir(settings, &store, err);
 
 	return r < 0 ? r : template_list(store, ret, ret_count, err);
 }
@@ -82,7 +74,7 @@ int templates_list(const struct settings_vm *settings, struct template_info **re
 int templates_remove(const struct settings_vm *settings, const char *name, struct error *err)
 {
 	cleanup_free char *store = NULL;
-	int r = find_store(settings, &store, err);
+	int r = template_dir(settings, &store, err);
 
 	return r < 0 ? r : template_remove(store, name, err);
 }

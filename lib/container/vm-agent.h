@@ -29,9 +29,8 @@ int vm_agent_watch_oom(const struct container *c, const struct oom_watch *watch,
 		       struct error *err);
 void vm_agent_unwatch_oom(void *watched);
 /* The guest's debug console. */
-int vm_agent_dial_console(const struct container *c,
-							     struct loop *loop, int *ret_fd,
-							     struct error *err);
+int vm_agent_dial_console(const struct container *c, struct loop *loop, int *ret_fd,
+			  struct error *err);
 /* Its guest's metrics as the agent wrote them; free(3) them. */
 int vm_agent_metrics(const struct container *c, char **ret, struct error *err);
 int vm_agent_stats(const struct container *c, struct cgroup_stats *ret, struct error *err);

@@ -6,9 +6,10 @@
 struct agent_client;
 
 /*
- * A machine that goes on from a saved state, a template's or its own, has the clock of that time and
- * would draw the same random numbers as every other one that goes on from it. The agent is asked to
- * make both anew. It does as it is told in order, so whatever is asked of it later comes after.
+ * A machine that goes on from a saved state, a template's or its own, has the clock of that time
+ * and would draw the same random numbers as every other one that goes on from it. The agent is
+ * asked to make both anew. It does as it is told in order, so whatever is asked of it later comes
+ * after.
  */
 struct renewal {
 	struct pending seed, clock;

@@ -577,8 +577,8 @@ static int await_companions(void *ctx, struct error *err)
 			      c->shared_dir ? NULL : c->vm.channel, &c->companions, err);
 }
 
-/* Asked for when no more points are to come that count. The clock of a guest that goes on began with
- * what it goes on from, and cannot be compared with ours. */
+/* Asked for when no more points are to come that count. The clock of a guest that goes on began
+ * with what it goes on from, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
 	if (timing_fd() >= 0 && !creation_is_member(c) && !goes_on(c) && !c->process.is_lost)

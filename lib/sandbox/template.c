@@ -33,9 +33,12 @@
 #define GOODBYE_TIMEOUT_MS 10000
 #define MAKE_TIMEOUT_MS 300000
 
-char *template_dir(const struct settings_vm *settings)
+int template_dir(const struct settings_vm *settings, char **ret, struct error *err)
 {
-	return settings->template_dir ? xstrdup(settings->template_dir) : template_store_default();
+	*ret = settings->template_dir ? xstrdup(settings->template_dir) : template_store_default();
+	return *ret ? 0
+		    : error_set(err, -ENOENT,
+				"no place for templates: neither XDG_CACHE_HOME nor HOME is set");
 }
 
 /* --- making ------------------------------------------------------------------------------- */
@@ -54,6 +57,7 @@ static int describe(struct making *m, struct error *err)
 {
 	const struct template_request *request = m->request;
 	const struct settings_vm *settings = m->vm->settings;
+	int r;
 
 	m->plan = (struct sandbox_plan){
 		.size = { .memory_mib = request->memory_mib, .vcpus = request->vcpus },
@@ -66,11 +70,8 @@ static int describe(struct making *m, struct error *err)
 	if (!m->plan.size.vcpus)
 		m->plan.size.vcpus =
 			settings->vcpus.is_set ? settings->vcpus.value : SETTINGS_DEFAULT_VCPUS;
-	m->store = template_dir(settings);
-	if (!m->store)
-		return error_set(err, -ENOENT,
-				 "no place for templates: neither XDG_CACHE_HOME nor HOME is set");
-	return vm_describe(m->vm, &m->plan, request->nics, &m->info, err);
+	r = template_dir(settings, &m->store, err);
+	return r < 0 ? r : vm_describe(m->vm, &m->plan, request->nics, &m->info, err);
 }
 
 /* What the draft's directory has besides its files, until it is whole. */
@@ -244,7 +245,7 @@ static int find(struct vm *vm, const struct sandbox_plan *plan, size_t nics_coun
 		struct error *err)
 {
 	cleanup_template_info struct template_info info = { 0 };
-	cleanup_free char *store = template_dir(vm->settings);
+	cleanup_free char *store = NULL;
 	const struct template_request request = {
 		.memory_mib = plan->size.memory_mib,
 		.vcpus = plan->size.vcpus,
@@ -253,8 +254,10 @@ static int find(struct vm *vm, const struct sandbox_plan *plan, size_t nics_coun
 		.has_low_ports = plan->machine.has_low_ports,
 		.replaces = true,
 	};
-	int r = store ? vm_describe(vm, plan, nics_count, &info, err) : -ENOENT;
+	int r = template_dir(vm->settings, &store, err);
 
+	if (r == 0)
+		r = vm_describe(vm, plan, nics_count, &info, err);
 	if (r == 0)
 		r = template_open(store, &info, &vm->template, err);
 	if (r == 0 || r == -ENOTSUP || !store || vm->settings->template_use != TEMPLATE_ON)

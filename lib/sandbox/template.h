@@ -23,8 +23,8 @@ struct vm;
  * that it drew then (docs/threat-model.md).
  */
 
-/* moat.json's, or the usual place; NULL: there can be none. free(3) it. */
-char *template_dir(const struct settings_vm *settings);
+/* moat.json's, or the usual place. -ENOENT: a user without a home. free(3) it. */
+int template_dir(const struct settings_vm *settings, char **ret, struct error *err);
 
 /* Of a machine that was chosen and the network that was made for it: finds its template, or makes
  * it where moat.json says so. Whatever goes wrong, the machine boots. */
