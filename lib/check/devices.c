@@ -11,11 +11,10 @@
 /* "kvm" where somebody insists on it: then a host without runs no virtual machine. */
 static bool insists_on_kvm(const struct check *c)
 {
-	const char *word =
-		names_get(&settings_accelerator_names, (size_t)c->host->settings->vm.accelerator);
-	const char *wish = getenv("MOAT_ACCEL");
+	const char *word = settings_word("MOAT_ACCEL", &settings_accelerator_names,
+					 c->host->settings->vm.accelerator);
 
-	return streq_null(wish && *wish ? wish : word, "kvm");
+	return streq_null(word, "kvm");
 }
 
 static char *cure_absence(const struct check *c)

@@ -27,12 +27,11 @@ static void check_qemu(struct check *c)
 /* Whether guests get their files by it: as in moat.json, or where their kernel has no 9p. */
 static bool is_virtiofs_used(const struct check *c)
 {
-	const char *word = names_get(&settings_share_names, (size_t)c->host->settings->vm.share);
-	const char *wish = getenv("MOAT_SHARE");
+	const char *word =
+		settings_word("MOAT_SHARE", &settings_share_names, c->host->settings->vm.share);
 	struct guest_image image;
 	bool is_used;
 
-	word = wish && *wish ? wish : word;
 	if (word)
 		return streq(word, "virtiofs");
 	if (guest_image_load(c->host->image, &image, NULL) < 0)

@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
 #include "lib/container/vm-agent.h"
+#include "lib/linux/process-tree.h"
 #include "lib/metrics/guest.h"
 #include "lib/metrics/procfs.h"
 
@@ -25,13 +26,8 @@ static int open_process(const char *pid)
 static char **read_children(int dirfd, const char *pid)
 {
 	cleanup_free char *path = xasprintf("task/%s/children", pid);
-	cleanup_free char *text = metrics_read(dirfd, path);
-	char *rest = text, **children = NULL;
-	const char *word;
 
-	while ((word = metrics_next_word(&rest)))
-		strv_push(&children, xstrdup(word));
-	return children;
+	return process_children(dirfd, path);
 }
 
 /* "PID (NAME) STATE PPID …", where the pid may be another process's by now. */

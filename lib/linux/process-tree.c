@@ -29,12 +29,26 @@ static void add(pid_t **pids, size_t *count, pid_t pid)
 	(*pids)[(*count)++] = pid;
 }
 
-/* Children belong to the thread that made them. */
-static void add_children(pid_t pid, const char *thread, pid_t **pids, size_t *count)
+char **process_children(int dirfd, const char *path)
 {
-	cleanup_free char *file = xasprintf("task/%s/children", thread);
-	cleanup_free char *text = read_of(pid, file, CHILDREN_MAX, NULL);
-	cleanup_strv char **words = text ? strv_split(text, ' ') : NULL;
+	cleanup_free char *text = NULL;
+	cleanup_strv char **words = NULL;
+	char **children = NULL;
+
+	if (read_file_at(dirfd, path, CHILDREN_MAX, &text, NULL) < 0)
+		return NULL;
+	words = strv_split(text, ' ');
+	strv_each(word, words)
+		if (*word)
+			strv_push(&children, xstrdup(word));
+	return children;
+}
+
+/* Children belong to the thread that made them. */
+static void add_children(int tasks_fd, const char *thread, pid_t **pids, size_t *count)
+{
+	cleanup_free char *path = xasprintf("%s/children", thread);
+	cleanup_strv char **words = process_children(tasks_fd, path);
 	uint32_t child;
 
 	strv_each(word, words)
@@ -55,7 +69,7 @@ void process_tree(pid_t root, pid_t **ret, size_t *ret_count)
 
 		while (dir && (entry = readdir(dir)))
 			if (*entry->d_name != '.')
-				add_children(pids[i], entry->d_name, &pids, &count);
+				add_children(dirfd(dir), entry->d_name, &pids, &count);
 		if (!dir && i == 0)
 			count = 0;
 	}

@@ -37,16 +37,13 @@
  * are not put aside for devices that reach the first 4 GiB only, of which there are none. */
 #define GROWING_PARAMS "memhp_default_state=online swiotlb=noforce"
 
-/* A choice by the environment, or by moat.json (@configured, or NULL). */
-static int forced_choice(const char *variable, const char *configured, const struct names *names,
+/* A choice by the environment or moat.json (@text, or NULL). */
+static int forced_choice(const char *variable, const char *text, const struct names *names,
 			 int otherwise, int *ret, struct error *err)
 {
-	const char *text = getenv(variable);
 	int r;
 
 	*ret = otherwise;
-	if (!text || !*text)
-		text = configured;
 	if (!text)
 		return 0;
 	r = names_find(names, text);
@@ -59,9 +56,9 @@ static int forced_choice(const char *variable, const char *configured, const str
 static int wanted_share(const struct settings_vm *settings, int otherwise, int *ret,
 			struct error *err)
 {
-	const char *configured = names_get(&settings_share_names, (size_t)settings->share);
+	const char *word = settings_word("MOAT_SHARE", &settings_share_names, settings->share);
 
-	return forced_choice("MOAT_SHARE", configured, &hv_share_names, otherwise, ret, err);
+	return forced_choice("MOAT_SHARE", word, &hv_share_names, otherwise, ret, err);
 }
 
 int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err)
@@ -147,16 +144,16 @@ static int check_shape(const struct vm *vm, struct error *err)
 			 vm->shape->kernel, vm->guest.release);
 }
 
-static int choose_accel(struct vm *vm, const char *cache_dir, const char *configured,
-			struct error *err)
+static int choose_accel(struct vm *vm, const char *cache_dir, struct error *err)
 {
+	const char *word =
+		settings_word("MOAT_ACCEL", &settings_accelerator_names, vm->settings->accelerator);
 	int wanted = HV_ACCEL_AUTO, r = 0;
 
 	if (vm->shape)
 		wanted = names_find(&hv_accel_names, vm->shape->accelerator);
 	else
-		r = forced_choice("MOAT_ACCEL", configured, &hv_accel_names, HV_ACCEL_AUTO, &wanted,
-				  err);
+		r = forced_choice("MOAT_ACCEL", word, &hv_accel_names, HV_ACCEL_AUTO, &wanted, err);
 	if (wanted < 0)
 		return error_set(err, -EINVAL, SHAPE_NAME ": accelerator: no such choice: '%s'",
 				 vm->shape->accelerator);
@@ -169,7 +166,6 @@ static int choose_accel(struct vm *vm, const char *cache_dir, const char *config
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err)
 {
-	const char *accel = names_get(&settings_accelerator_names, (size_t)settings->accelerator);
 	int r;
 
 	vm->template = TEMPLATE_INIT;
@@ -185,7 +181,7 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	if (r == 0)
 		r = choose_share(vm, settings, err);
 	if (r == 0)
-		r = choose_accel(vm, cache_dir, accel, err);
+		r = choose_accel(vm, cache_dir, err);
 	if (r < 0)
 		return r;
 	/* A machine without a share can be saved, and vsock's connections end by that. */

@@ -264,6 +264,13 @@ void settings_each(const struct settings *settings, settings_visit visit, void *
 	visit_fields(settings, &settings_fields, settings, "", visit, ctx);
 }
 
+const char *settings_word(const char *variable, const struct names *words, int slot)
+{
+	const char *wish = getenv(variable);
+
+	return wish && *wish ? wish : names_get(words, (size_t)slot);
+}
+
 char **settings_files(void)
 {
 	const char *only = getenv(SETTINGS_VARIABLE);

@@ -83,5 +83,8 @@ typedef void (*settings_visit)(void *ctx, const char *key, const struct field *f
 			       const char *origin);
 void settings_each(const struct settings *settings, settings_visit visit, void *ctx);
 
+/* What the environment's @variable says, else the word of @slot, else NULL. Borrowed. */
+const char *settings_word(const char *variable, const struct names *words, int slot);
+
 /* The files that settings_load() reads if they exist, as a strv; drop-ins as a pattern. */
 char **settings_files(void);

@@ -3,6 +3,7 @@
 # and nothing is shared with the host.
 
 load helpers
+load member
 
 export MOAT_SHARE=none
 
@@ -13,16 +14,6 @@ obstacle() {
 setup_file() {
   is_possible || return 0
   make_rootfs "$BATS_FILE_TMPDIR/rootfs"
-}
-
-member_bundle() {
-  MEMBER=$ID-member
-  MEMBER_BUNDLE=$BATS_TEST_TMPDIR/member
-  mkdir "$MEMBER_BUNDLE"
-  cp -a "$BATS_FILE_TMPDIR/rootfs" "$MEMBER_BUNDLE/rootfs"
-  jq --arg id "$ID" '.annotations["io.kubernetes.cri-o.SandboxID"] = $id
-    | .process.args = $ARGS.positional' --args -- "$@" \
-    <"$BUNDLE/config.json" >"$MEMBER_BUNDLE/config.json"
 }
 
 @test "the root is a disk with the directory's files, owners and modes, and what is written stays there" {

@@ -2,22 +2,12 @@
 # Containers that join the virtual machine of another one, as engines ask for it by annotation.
 
 load helpers
+load member
 
 BOOT_ID=/proc/sys/kernel/random/boot_id
 
 only_pods() {
   only_vm "natively a pod is made of namespaces that its engine names"
-}
-
-# The member's bundle: like the sandbox's, with a root of its own. Arguments: the program.
-member_bundle() {
-  MEMBER=$ID-member
-  MEMBER_BUNDLE=$BATS_TEST_TMPDIR/member
-  mkdir "$MEMBER_BUNDLE"
-  cp -a "$BATS_FILE_TMPDIR/rootfs" "$MEMBER_BUNDLE/rootfs"
-  jq --arg id "$ID" '.annotations["io.kubernetes.cri-o.SandboxID"] = $id
-    | .process.args = $ARGS.positional' --args -- "$@" \
-    <"$BUNDLE/config.json" >"$MEMBER_BUNDLE/config.json"
 }
 
 member_config() {
