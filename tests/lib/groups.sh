@@ -15,6 +15,6 @@ group_files() {
 merge_tap() {
   awk '/^1\.\./ { next }
     /^(not )?ok [0-9]/ { sub(/ok [0-9]+/, "ok " ++count) }
-    { print }
+    { print; fflush() }
     END { print "1.." count + 0 }' "$@"
 }
