@@ -174,6 +174,12 @@ static int add_handshake(struct agent_server *server, int fd)
 	return r;
 }
 
+/* A container's processes can dial as well, by the kernel's loopback. */
+static bool is_hosts(const struct sockaddr_vm *peer)
+{
+	return peer->svm_family != AF_VSOCK || peer->svm_cid == VMADDR_CID_HOST;
+}
+
 static void on_listener(void *ctx, int fd, uint32_t events)
 {
 	struct listener *l = ctx;
@@ -185,6 +191,11 @@ static void on_listener(void *ctx, int fd, uint32_t events)
 
 		if (conn < 0)
 			return; /* none left; whatever else it is will come again */
+		if (!is_hosts(&peer)) {
+			log_warning("connection from %u, who is not the host", peer.svm_cid);
+			close(conn);
+			continue;
+		}
 		if (l->port != PORT_HYBRID)
 			serve_port(l->server, l->port, peer.svm_port, conn);
 		else if (add_handshake(l->server, conn) < 0)
