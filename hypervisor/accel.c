@@ -17,7 +17,8 @@
 
 #define VERDICT_NAME "kvm-verdict"
 #define DENIAL_NAME "kvm-denied" /* the boot in which the user was told */
-#define PROBE_TIMEOUT_MS 2000
+/* For a host that is busy; a guest that makes no progress has used up its time long before. */
+#define PROBE_TIMEOUT_MS 10000
 
 char *kvm_verdict_format(const char *boot_id, const struct kvm_fitness *fitness)
 {
@@ -59,8 +60,9 @@ static _Noreturn void probe_child(int fd)
 	_exit(0);
 }
 
-/* In a child, so that neither its memory nor a vcpu that does not come back stays with us. */
-static void probe_in_child(struct kvm_fitness *ret)
+/* In a child, so that neither its memory nor a vcpu that does not come back stays with us. False: it
+ * did not tell, which may be this moment's fault, and not KVM's. */
+static bool probe_in_child(struct kvm_fitness *ret)
 {
 	cleanup_fd int read_fd = -1, write_fd = -1;
 	cleanup_pid pid_t pid = 0;
@@ -69,12 +71,12 @@ static void probe_in_child(struct kvm_fitness *ret)
 
 	*ret = (struct kvm_fitness){ .reason = "the probe could not run" };
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return;
+		return false;
 	read_fd = ends[0];
 	write_fd = ends[1];
 	pid = fork();
 	if (pid < 0)
-		return;
+		return false;
 	if (pid == 0)
 		probe_child(write_fd);
 	close_fdp(&write_fd);
@@ -83,11 +85,17 @@ static void probe_in_child(struct kvm_fitness *ret)
 	do
 		n = poll(&pfd, 1, PROBE_TIMEOUT_MS);
 	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		snprintf(ret->reason, sizeof(ret->reason), "the probe did not end");
-	else if (read_exact(read_fd, ret, sizeof(*ret)) < 0)
+	if (n <= 0) {
+		snprintf(ret->reason, sizeof(ret->reason), "the probe did not end in %d seconds",
+			 PROBE_TIMEOUT_MS / 1000);
+		return false;
+	}
+	if (read_exact(read_fd, ret, sizeof(*ret)) < 0) {
 		*ret = (struct kvm_fitness){ .reason = "the probe crashed" };
+		return false;
+	}
 	ret->reason[sizeof(ret->reason) - 1] = '\0';
+	return true;
 }
 
 /* Whether there is a device for us. Cheap to find out and, unlike the rest, different for each
@@ -133,9 +141,8 @@ static void probe(const char *cache_dir, struct kvm_fitness *ret, bool *ret_is_n
 		return;
 	if (dirfd >= 0 && boot_id && read_verdict(dirfd, boot_id, ret) == 0)
 		return;
-	probe_in_child(ret);
 	*ret_is_new = true;
-	if (dirfd < 0 || !boot_id)
+	if (!probe_in_child(ret) || dirfd < 0 || !boot_id)
 		return;
 	text = kvm_verdict_format(boot_id, ret);
 	/* Without a cache it is probed again the next time. */

@@ -19,11 +19,9 @@
 static void the_probe_gives_a_definite_verdict(void **state)
 {
 	struct kvm_fitness fitness;
-	long long began = now_ms();
 
 	memset(&fitness, 0xff, sizeof(fitness));
 	kvm_probe(NULL, &fitness);
-	assert_true(now_ms() - began < 4000);
 	assert_int_equal(fitness.is_fit, fitness.reason[0] == '\0');
 	assert_true(strlen(fitness.reason) < sizeof(fitness.reason) - 1);
 	print_message("kvm: %s\n", fitness.is_fit ? "fit" : fitness.reason);
@@ -88,13 +86,17 @@ static void a_cached_verdict_is_taken_without_probing(void **state)
 	assert_int_equal(hv_choose_accel(HV_ACCEL_KVM, dir, &accel, &err), -ENODEV);
 	assert_string_equal(err.msg, "accelerator 'kvm': said by the test");
 
-	/* And what the probe finds is stored. */
+	/* And what the probe finds is stored, but for what is not KVM's fault. */
 	assert_int_equal(unlinkat(dirfd, "kvm-verdict", 0), 0);
 	kvm_probe(dir, &fitness);
 	free(steal_ptr(&text));
-	assert_int_equal(read_file_at(dirfd, "kvm-verdict", 4096, &text, NULL), 0);
-	assert_int_equal(kvm_verdict_parse(text, boot_id, &wanted), 0);
-	assert_int_equal(wanted.is_fit, fitness.is_fit);
+	if (str_after(fitness.reason, "the probe ")) {
+		assert_int_equal(read_file_at(dirfd, "kvm-verdict", 4096, &text, NULL), -ENOENT);
+	} else {
+		assert_int_equal(read_file_at(dirfd, "kvm-verdict", 4096, &text, NULL), 0);
+		assert_int_equal(kvm_verdict_parse(text, boot_id, &wanted), 0);
+		assert_int_equal(wanted.is_fit, fitness.is_fit);
+	}
 	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
 }
 
