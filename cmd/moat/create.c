@@ -34,7 +34,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 		r = create_request(globals, &values->create, args[0], &request, err);
 	if (r == 0)
 		r = container_create(&request, NULL, err);
-	return r < 0 ? r : timing_end(&values->timing, globals, args[0], err);
+	return timing_end(&values->timing, globals, "create", args[0], r, err);
 }
 
 const struct command create_command = {

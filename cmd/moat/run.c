@@ -38,8 +38,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 	if (r == 0)
 		r = container_run(&request, values->create.is_detached, values->is_kept, &status,
 				  err);
-	if (r == 0)
-		r = timing_end(&values->timing, globals, args[0], err);
+	r = timing_end(&values->timing, globals, "run", args[0], r, err);
 	return r < 0 ? r : status;
 }
 

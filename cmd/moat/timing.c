@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd/moat/command.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
-#include "lib/base/json.h"
 #include "lib/base/str.h"
 #include "lib/base/timing.h"
 
@@ -20,15 +21,10 @@
 #define POINTS_MAX 256
 #define TEXT_MAX (POINTS_MAX * 96)
 
-struct point {
-	int64_t ns;
-	const char *who, *what;
-	size_t order; /* in which it was written, for those of the same time */
-};
-
-struct report {
-	char text[TEXT_MAX + 1]; /* that the points' names are in */
-	struct point points[POINTS_MAX];
+/* What was read of the file: its text, which the points' words are in. */
+struct trail {
+	char text[TEXT_MAX + 1];
+	struct timing_report_point points[POINTS_MAX];
 	size_t count;
 };
 
@@ -63,75 +59,62 @@ int timing_begin(const struct timing_values *values, struct error *err)
 	return 0;
 }
 
-static int parse_point(char *line, struct point *ret)
+static int parse_point(char *line, struct timing_report_point *ret)
 {
 	const char *number = strsep(&line, " ");
 
-	ret->who = strsep(&line, " ");
+	ret->where = strsep(&line, " ");
 	ret->what = line;
 	return line ? parse_i64(number, &ret->ns) : -EINVAL;
 }
 
 static int by_time(const void *a, const void *b)
 {
-	const struct point *x = a, *y = b;
+	const struct timing_report_point *x = a, *y = b;
 
 	if (x->ns != y->ns)
 		return x->ns < y->ns ? -1 : 1;
 	return x->order < y->order ? -1 : 1;
 }
 
-static void read_points(struct report *report)
+static void read_points(struct trail *trail)
 {
-	ssize_t n = pread(timing_fd(), report->text, TEXT_MAX, 0);
-	char *rest = report->text, *line;
+	ssize_t n = pread(timing_fd(), trail->text, TEXT_MAX, 0);
+	char *rest = trail->text, *line;
 
-	report->text[n < 0 ? 0 : n] = '\0';
-	while (report->count < POINTS_MAX && (line = strsep(&rest, "\n"))) {
-		struct point *point = &report->points[report->count];
+	trail->text[n < 0 ? 0 : n] = '\0';
+	while (trail->count < POINTS_MAX && (line = strsep(&rest, "\n"))) {
+		struct timing_report_point *point = &trail->points[trail->count];
 
 		if (parse_point(line, point) == 0)
-			point->order = report->count++;
+			point->order = trail->count++;
 	}
-	qsort(report->points, report->count, sizeof(*report->points), by_time);
+	qsort(trail->points, trail->count, sizeof(*trail->points), by_time);
 }
 
-static double ms_since(const struct report *report, size_t i, size_t from)
+static int64_t unix_offset_ns(void)
 {
-	return (double)(report->points[i].ns - report->points[from].ns) / 1e6;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - timing_now_ns();
 }
 
-static void print_table(const struct report *report)
+/* The caller's trace, or a new one. */
+static int find_trace(struct trace_context *ret, struct error *err)
 {
-	fprintf(stderr, "%10s %9s  %-6s %s\n", "ms", "+ms", "where", "what was reached");
-	for (size_t i = 0; i < report->count; i++)
-		fprintf(stderr, "%10.2f %9.2f  %-6s %s\n", ms_since(report, i, 0),
-			ms_since(report, i, i ? i - 1 : 0), report->points[i].who,
-			report->points[i].what);
-}
+	const char *given = getenv("TRACEPARENT");
+	uint64_t random[3];
 
-static char *format_json(const struct report *report)
-{
-	struct json_writer *w = json_writer_new(true);
-
-	json_open_map(w);
-	json_key(w, "points");
-	json_open_array(w);
-	for (size_t i = 0; i < report->count; i++) {
-		const struct point *point = &report->points[i];
-
-		json_open_map(w);
-		json_key(w, "at_us");
-		json_i64(w, (point->ns - report->points[0].ns) / 1000);
-		json_key(w, "where");
-		json_string(w, point->who);
-		json_key(w, "what");
-		json_string(w, point->what);
-		json_close_map(w);
-	}
-	json_close_array(w);
-	json_close_map(w);
-	return json_finish(w);
+	*ret = (struct trace_context){ 0 };
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return error_sys(err, errno, "make an id for the trace");
+	ret->first_span_id = random[0];
+	if (given && trace_context_parse(given, ret) == 0)
+		return 0;
+	snprintf(ret->trace_id, sizeof(ret->trace_id), "%016" PRIx64 "%016" PRIx64, random[1] | 1,
+		 random[2]);
+	return 0;
 }
 
 /* A container that was deleted has no directory any more. */
@@ -145,21 +128,49 @@ static int write_state(const struct globals *globals, const char *id, const char
 	return r < 0 && r != -ENOENT ? error_sys(err, r, "write '%s/" STATE_FILE "'", dir) : 0;
 }
 
-int timing_end(const struct timing_values *values, const struct globals *globals, const char *id,
-	       struct error *err)
+static int write_all_of(const struct timing_values *values, const struct globals *globals,
+			const struct timing_report *report, struct error *err)
 {
-	cleanup_free struct report *report = NULL;
-	cleanup_free char *json = NULL;
+	cleanup_free char *json = timing_report_format(report, TIMING_JSON);
+	cleanup_free char *file = timing_report_format(report, (enum timing_format)values->format);
+	int r = 0;
+
+	if (values->is_wanted) {
+		cleanup_free char *table = timing_report_format(report, TIMING_TABLE);
+
+		(void)write_all(STDERR_FILENO, table, strlen(table)); /* nobody may be there */
+	}
+	/* Of a command that failed the directory may be somebody else's. */
+	if (!report->failure)
+		r = write_state(globals, report->id, json, err);
+	return r == 0 && values->file ? write_file(values->file, file, err) : r;
+}
+
+int timing_end(const struct timing_values *values, const struct globals *globals,
+	       const char *command, const char *id, int result, struct error *err)
+{
+	cleanup_free struct trail *trail = NULL;
+	struct timing_report report = {
+		.command = command,
+		.id = id,
+		.version = MOAT_VERSION,
+		.failure = result < 0 ? err->msg : NULL,
+	};
+	struct error reason = ERROR_INIT;
 	int r;
 
-	if (!is_timed(values))
-		return 0;
+	if (timing_fd() < 0)
+		return result;
 	timing_point("command ends");
-	report = xcalloc(1, sizeof(*report));
-	read_points(report);
-	if (values->is_wanted)
-		print_table(report);
-	json = format_json(report);
-	r = write_state(globals, id, json, err);
-	return r == 0 && values->file ? write_file(values->file, json, err) : r;
+	trail = xcalloc(1, sizeof(*trail));
+	read_points(trail);
+	report.points = trail->points;
+	report.count = trail->count;
+	report.unix_offset_ns = unix_offset_ns();
+	r = find_trace(&report.trace, &reason);
+	if (r == 0)
+		r = write_all_of(values, globals, &report, &reason);
+	if (r == 0 || result < 0)
+		return result;
+	return error_set(err, r, "%s", reason.msg);
 }

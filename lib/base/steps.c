@@ -18,8 +18,8 @@ int steps_run(const struct step *steps, size_t count, void *ctx, struct error *e
 			steps_undo(steps, i, ctx);
 			return r;
 		}
-		if (steps[i].name)
-			timing_point(steps[i].name);
+		if (steps[i].reached)
+			timing_point(steps[i].reached);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "lib/base/timing.h"
 #include "lib/container/creation.h"
 #include "lib/container/foreground.h"
 #include "lib/container/notify.h"
@@ -47,7 +48,9 @@ static int attend(struct creation *creation, int *ret_status, struct error *err)
 		return r;
 	/* Others may change it while we wait. */
 	container_close(steal_ptr(&creation->c));
-	return foreground_wait(foreground, ret_status, err);
+	r = foreground_wait(foreground, ret_status, err);
+	timing_point("end of the program seen");
+	return r;
 }
 
 static int run_in_foreground(struct creation *creation, bool keep, int *ret_status,
@@ -61,8 +64,10 @@ static int run_in_foreground(struct creation *creation, bool keep, int *ret_stat
 		return r;
 	r = attend(creation, ret_status, err);
 	container_close(steal_ptr(&creation->c));
-	if (!keep || r < 0)
-		delete_ended(&creation->request);
+	if (keep && r == 0)
+		return 0;
+	delete_ended(&creation->request);
+	timing_point("container deleted");
 	return r;
 }
 

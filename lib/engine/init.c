@@ -11,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/entrance.h"
 #include "lib/engine/hooks.h"
@@ -42,17 +43,19 @@ static int begin(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
 	const struct rootfs_sources *sources = w->rootfs.sources;
-	cleanup_free int *keep = xcalloc(OCI_NS_COUNT + 2 + sources->mounts_count, sizeof(*keep));
+	cleanup_free int *keep = xcalloc(OCI_NS_COUNT + 3 + sources->mounts_count, sizeof(*keep));
 	size_t count = 0;
 	struct stat st;
 	int r = entrance_keep_parent(err);
 
 	if (r < 0)
 		return r;
+	timing_setup(timing_fd(), "init");
 	for (size_t i = 0; i < w->plan->namespaces.joins_count; i++)
 		keep[count++] = w->plan->namespaces.joins[i].fd;
 	keep[count++] = w->c->console_socket;
 	keep[count++] = w->c->start_fd;
+	keep[count++] = timing_fd();
 	w->has_fifo = fstat(w->c->start_fd, &st) == 0 && S_ISFIFO(st.st_mode);
 	for (size_t i = 0; i < sources->mounts_count; i++)
 		keep[count++] = sources->mounts[i];
@@ -235,6 +238,7 @@ static int become_process(void *ctx, struct error *err)
 {
 	struct work *w = ctx;
 
+	timing_setup(-1, ""); /* closed with all that the program shall not have */
 	return w->config->process ? process_become(&w->process, err) : 0;
 }
 
@@ -245,21 +249,21 @@ static int report_ready(void *ctx, struct error *err)
 
 /* clang-format off */
 static const struct step init_steps[] = {
-	{ NULL, begin, NULL },
-	{ "namespaces", join, NULL },
-	{ "rootfs", attach_rootfs, NULL },
+	{ NULL, begin, NULL, "init begins" },
+	{ "namespaces", join, NULL, "namespaces entered" },
+	{ "rootfs", attach_rootfs, NULL, "root attached" },
 	{ NULL, become_root, NULL },
-	{ NULL, mount_all, NULL },
-	{ NULL, make_devices, NULL },
+	{ NULL, mount_all, NULL, "mounts made" },
+	{ NULL, make_devices, NULL, "devices made" },
 	{ NULL, open_terminal, NULL },
 	{ NULL, hide_paths, NULL },
 	{ NULL, write_sysctls, NULL },
 	{ NULL, run_hooks, NULL },
 	{ NULL, seal_mounts, NULL },
-	{ "rootfs", change_root, NULL },
+	{ "rootfs", change_root, NULL, "root changed" },
 	{ NULL, set_names, NULL },
 	{ NULL, enter_cwd, NULL },
-	{ "rootfs", seal_root, NULL },
+	{ "rootfs", seal_root, NULL, "root sealed" },
 	{ NULL, await_record, NULL },
 	{ NULL, outlive_caller, NULL },
 	{ NULL, become_process, NULL },

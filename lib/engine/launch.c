@@ -261,19 +261,19 @@ static int await_ready(void *ctx, struct error *err)
 
 /* clang-format off */
 static const struct step create_steps[] = {
-	{ NULL, plan, NULL },
+	{ NULL, plan, NULL, "container planned" },
 	{ "linux.namespaces", open_namespaces, NULL },
 	{ NULL, check, NULL },
-	{ NULL, open_sources, NULL },
+	{ NULL, open_sources, NULL, "mount sources opened" },
 	{ NULL, find_filter, NULL },
-	{ "start init", start, NULL },
+	{ "start init", start, NULL, "init cloned" },
 	{ NULL, move_devices, bring_devices_back },
 	{ NULL, record, NULL },
-	{ NULL, make_filter, NULL },
-	{ NULL, run_hooks, NULL },
+	{ NULL, make_filter, NULL, "seccomp filter made" },
+	{ NULL, run_hooks, NULL, "hooks of the host done" },
 	{ NULL, send_filter, NULL },
 	{ NULL, forward_listener, NULL },
-	{ NULL, await_ready, NULL },
+	{ NULL, await_ready, NULL, "init ready" },
 };
 /* clang-format on */
 

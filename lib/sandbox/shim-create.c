@@ -606,9 +606,11 @@ static int start_at_once(void *ctx, struct error *err)
 	if (!c->options->runs_at_once)
 		return 0;
 	r = creation_call(c, AGENT_START_CONTAINER, &request, CALL_TIMEOUT_MS, err);
-	if (r == 0)
-		(void)moat_link_tell(&c->moat, RENDEZVOUS_STARTED, NULL, NULL); /* it may go now */
-	return r;
+	if (r < 0)
+		return r;
+	timing_point("program started");
+	(void)moat_link_tell(&c->moat, RENDEZVOUS_STARTED, NULL, NULL); /* it may go now */
+	return 0;
 }
 
 /* The cheap refusals first, then what the host gives, then the guest. Files are shared after the
@@ -616,40 +618,40 @@ static int start_at_once(void *ctx, struct error *err)
  * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
  * does not need is made while it boots. */
 static const struct step owner_steps[] = {
-	{ NULL, creation_plan_sandbox },
+	{ NULL, creation_plan_sandbox, NULL, "sandbox planned" },
 	{ NULL, make_directories },
-	{ "virtual machine", choose_vm },
+	{ "virtual machine", choose_vm, NULL, "hypervisor chosen" },
 	{ NULL, take_rights },
-	{ "network namespace", enter_network },
+	{ "network namespace", enter_network, NULL, "network namespace entered" },
 	{ NULL, hold_on },
-	{ "terminal", take_stdio, close_stdio },
-	{ "shared files", leave_host },
-	{ NULL, await_hooks },
-	{ NULL, run_container_hooks },
-	{ "shared files", creation_clone_files },
-	{ "files", creation_copy_files },
-	{ "disk", creation_make_disk },
-	{ "shared files", creation_share_files, creation_take_files_back },
-	{ "network", make_network },
-	{ "privileges", limit_vmm },
-	{ "virtual machine", launch_vm, undo_vm },
-	{ "ports", open_ports, close_ports },
-	{ "files", make_view },
-	{ "privileges", confine },
-	{ "agent", meet_agent, leave_agent },
-	{ "network", tell_network },
-	{ "sandbox", create_sandbox },
-	{ "stdio", connect_stdio, close_stdio },
-	{ "agent", await_agent },
-	{ "sandbox", await_sandbox },
-	{ "files", creation_send_copies },
-	{ "container", create_container },
+	{ "terminal", take_stdio, close_stdio, "standard streams taken" },
+	{ "shared files", leave_host, NULL, "own mount namespace entered" },
+	{ NULL, await_hooks, NULL, "hooks of the host done" },
+	{ NULL, run_container_hooks, NULL, "createContainer hooks done" },
+	{ "shared files", creation_clone_files, NULL, "mounts cloned" },
+	{ "files", creation_copy_files, NULL, "files copied" },
+	{ "disk", creation_make_disk, NULL, "disks made" },
+	{ "shared files", creation_share_files, creation_take_files_back, "files shared" },
+	{ "network", make_network, NULL, "taps made" },
+	{ "privileges", limit_vmm, NULL, "rights of the VMM limited" },
+	{ "virtual machine", launch_vm, undo_vm, "VMM started" },
+	{ "ports", open_ports, close_ports, "ports opened" },
+	{ "files", make_view, NULL, "view of the container made" },
+	{ "privileges", confine, NULL, "own rights given up" },
+	{ "agent", meet_agent, leave_agent, "agent connected" },
+	{ "network", tell_network, NULL, "network told" },
+	{ "sandbox", create_sandbox, NULL, "sandbox asked for" },
+	{ "stdio", connect_stdio, close_stdio, "streams connected" },
+	{ "agent", await_agent, NULL, "agent answered" },
+	{ "sandbox", await_sandbox, NULL, "sandbox answered" },
+	{ "files", creation_send_copies, NULL, "copies sent" },
+	{ "container", create_container, NULL, "container answered" },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
 	{ NULL, await_companions },
-	{ "ports", serve_ports },
-	{ NULL, report_created },
+	{ "ports", serve_ports, NULL, "ports served" },
+	{ NULL, report_created, NULL, "container recorded" },
 	{ "start", start_at_once },
 };
 
@@ -686,32 +688,32 @@ static const struct step restore_steps[] = {
 };
 
 static const struct step member_steps[] = {
-	{ NULL, creation_plan_member },
-	{ "sandbox", meet_owner, leave_owner },
-	{ "sandbox", share_rights },
-	{ "network namespace", join_network },
+	{ NULL, creation_plan_member, NULL, "container planned" },
+	{ "sandbox", meet_owner, leave_owner, "owner of the sandbox met" },
+	{ "sandbox", share_rights, NULL, "rights of the sandbox taken" },
+	{ "network namespace", join_network, NULL, "network namespace entered" },
 	{ NULL, hold_on },
-	{ "terminal", take_stdio, close_stdio },
-	{ "shared files", leave_host },
-	{ NULL, await_hooks },
-	{ NULL, run_container_hooks },
-	{ "shared files", creation_clone_files },
-	{ "files", creation_copy_files },
-	{ "disk", creation_make_disk },
+	{ "terminal", take_stdio, close_stdio, "standard streams taken" },
+	{ "shared files", leave_host, NULL, "own mount namespace entered" },
+	{ NULL, await_hooks, NULL, "hooks of the host done" },
+	{ NULL, run_container_hooks, NULL, "createContainer hooks done" },
+	{ "shared files", creation_clone_files, NULL, "mounts cloned" },
+	{ "files", creation_copy_files, NULL, "files copied" },
+	{ "disk", creation_make_disk, NULL, "disks made" },
 	{ NULL, creation_plug_disk },
-	{ "shared files", creation_lend_files, creation_take_files_back },
-	{ "files", make_view },
-	{ "privileges", confine },
-	{ "agent", meet_agent, leave_agent },
-	{ "agent", await_agent },
-	{ "namespaces", find_namespaces },
-	{ "stdio", connect_stdio, close_stdio },
-	{ "files", creation_send_copies },
-	{ "container", add_container, remove_container },
+	{ "shared files", creation_lend_files, creation_take_files_back, "files shared" },
+	{ "files", make_view, NULL, "view of the container made" },
+	{ "privileges", confine, NULL, "own rights given up" },
+	{ "agent", meet_agent, leave_agent, "agent connected" },
+	{ "agent", await_agent, NULL, "agent answered" },
+	{ "namespaces", find_namespaces, NULL, "namespaces found" },
+	{ "stdio", connect_stdio, close_stdio, "streams connected" },
+	{ "files", creation_send_copies, NULL, "copies sent" },
+	{ "container", add_container, remove_container, "container answered" },
 	{ NULL, watch_memory },
 	{ NULL, stand_for_it },
 	{ NULL, open_gate },
-	{ NULL, report_created },
+	{ NULL, report_created, NULL, "container recorded" },
 	{ "start", start_at_once },
 };
 

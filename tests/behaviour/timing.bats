@@ -52,6 +52,58 @@ points() {
     index("first output") == null'
 }
 
+# holds FILTER FILE: what the filter says of the file is true.
+holds() {
+  jq -e "$1" "$2" >/dev/null || {
+    echo "not so: $1" >&2
+    jq . "$2" >&2
+    return 1
+  }
+}
+
+@test "no two points of a process have the same name" {
+  args true
+  run -0 foreground --timing-file "$JSON"
+  points '[.points[] | [.where, .what]] | length == (unique | length)'
+}
+
+# The rules of opentelemetry-proto: trace.proto, and of its JSON docs/specification.md.
+@test "a trace for OpenTelemetry obeys its schema, and continues the caller's" {
+  local trace=4bf92f3577b34da6a3ce929d0e0e4736 parent=00f067aa0ba902b7 otlp=$BATS_TEST_TMPDIR/otlp.json
+  local spans='[.resourceSpans[].scopeSpans[].spans[]]'
+  args true
+  TRACEPARENT=00-$trace-$parent-01 run -0 foreground --timing-file "$otlp" --timing-format otlp
+  expect "$(wc -l <"$otlp")" 1
+  holds 'keys == ["resourceSpans"]' "$otlp"
+  holds 'all(.resourceSpans[]; keys == ["resource", "scopeSpans"])' "$otlp"
+  holds 'all(.resourceSpans[].resource.attributes[]; keys == ["key", "value"] and (.value.stringValue | type) == "string")' \
+    "$otlp"
+  holds "[.resourceSpans[].resource.attributes[] | select(.key == \"container.id\").value.stringValue] | unique == [\"$ID\"]" \
+    "$otlp"
+  holds "all($spans[]; (keys - [\"parentSpanId\"]) ==
+    [\"endTimeUnixNano\", \"kind\", \"name\", \"spanId\", \"startTimeUnixNano\", \"traceId\"])" "$otlp"
+  holds "all($spans[]; .traceId == \"$trace\" and .kind == 1 and .name != \"\")" "$otlp"
+  holds "all($spans[]; .spanId | type == \"string\" and test(\"^[0-9a-f]{16}\$\") and . != \"0000000000000000\")" "$otlp"
+  holds "$spans | length == ([.[].spanId] | unique | length)" "$otlp"
+  holds "all($spans[]; .startTimeUnixNano, .endTimeUnixNano | type == \"string\" and test(\"^[1-9][0-9]{18}\$\"))" "$otlp"
+  holds "all($spans[]; .startTimeUnixNano <= .endTimeUnixNano)" "$otlp"
+  # One span is the caller's child, and each other one's parent is here.
+  holds "[$spans[] | select(.parentSpanId == \"$parent\").name] == [\"moat run\"]" "$otlp"
+  holds "$spans | [.[].spanId] as \$ids | all(.[]; .name == \"moat run\" or (.parentSpanId | IN(\$ids[])))" "$otlp"
+}
+
+@test "a trace for Chrome obeys its format, and a command that failed leaves one too" {
+  local chrome=$BATS_TEST_TMPDIR/chrome.json otlp=$BATS_TEST_TMPDIR/otlp.json
+  run -1 moat run --bundle "$BATS_TEST_TMPDIR/none" --timing-file "$chrome" --timing-format chrome "$ID"
+  holds '.displayTimeUnit == "ms" and (.traceEvents | length) > 1' "$chrome"
+  holds 'all(.traceEvents[]; (.name | type) == "string" and (.pid | type) == "number" and (.tid | type) == "number")' "$chrome"
+  holds 'all(.traceEvents[] | select(.ph == "X"); .ts >= 0 and .dur >= 0)' "$chrome"
+  holds '[.traceEvents[].ph] | unique == ["M", "X"]' "$chrome"
+  run -1 moat run --bundle "$BATS_TEST_TMPDIR/none" --timing-file "$otlp" --timing-format otlp "$ID"
+  holds '[.resourceSpans[].scopeSpans[].spans[] | select(.name == "moat run").status |
+    .code == 2 and (.message | contains("none"))] == [true]' "$otlp"
+}
+
 @test "a file that cannot be written is an error before anything runs" {
   script 'echo ran'
   run -1 --separate-stderr foreground --timing-file "$BATS_TEST_TMPDIR/none/timing.json"
