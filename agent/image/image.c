@@ -14,6 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/progress.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 
@@ -105,8 +106,10 @@ static int find_kernel(void *ctx, struct error *err)
 static int read_kernel(void *ctx, struct error *err)
 {
 	struct build *b = ctx;
-	int r = kernel_file_read(b->kernel_path, &b->kernel, err);
+	int r;
 
+	progress_at("reading the kernel", 0, 0);
+	r = kernel_file_read(b->kernel_path, &b->kernel, err);
 	if (r < 0)
 		return r;
 	if (b->request->release)
@@ -218,8 +221,10 @@ static int read_modules(struct build *b, const struct module_index *index, struc
 	b->modules = xcalloc(count + 1, sizeof(*b->modules));
 	for (size_t i = 0; i < count; i++) {
 		char *data;
-		int r = module_index_read(index, b->order[i], &data, &b->modules[i].len, err);
+		int r;
 
+		progress_at("reading modules", i, count);
+		r = module_index_read(index, b->order[i], &data, &b->modules[i].len, err);
 		if (r < 0)
 			return r;
 		b->modules[i].name = b->order[i];
@@ -334,6 +339,7 @@ static int write_files(void *ctx, struct error *err)
 	}
 	if (r < 0)
 		return error_sys(err, r, "make directory '%s'", output);
+	progress_at("writing the image", 0, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		r = write_atomic_at(dirfd, files[i].name, files[i].data, files[i].len, 0644);
 		if (r < 0)
@@ -367,6 +373,7 @@ int image_build(const struct image_request *request, struct error *err)
 
 	if (r == 0)
 		r = steps_run(image_steps, ARRAY_SIZE(image_steps), &b, err);
+	progress_clear();
 	build_done(&b);
 	return r;
 }

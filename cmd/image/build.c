@@ -2,6 +2,7 @@
 #include "agent/image/image.h"
 #include "cmd/image/command.h"
 #include "hypervisor/hypervisor.h"
+#include "lib/base/progress.h"
 
 /* clang-format off */
 #define AT(member) offsetof(struct image_options, member)
@@ -41,6 +42,7 @@ static int run(void *values, struct error *err)
 		.output = o->output ? o->output : output,
 	};
 
+	progress_show("moat-image", PROGRESS_EVERYWHERE);
 	return image_build(&request, err);
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/moat/command.h"
 #include "cmd/moat/criu-options.h"
 #include "lib/base/error.h"
+#include "lib/base/progress.h"
 #include "lib/container/container.h"
 
 struct values {
@@ -44,6 +45,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 		return error_set(err, -EINVAL, "--pre-dump and --lazy-pages exclude each other");
 	values->criu.status_fd = (int)values->status_fd;
 	criu_options_complete(&values->criu, globals);
+	progress_show("moat", PROGRESS_ON_TERMINALS);
 	return container_checkpoint(&request, err);
 }
 

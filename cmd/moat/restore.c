@@ -2,6 +2,7 @@
 #include "cmd/moat/command.h"
 #include "cmd/moat/create-options.h"
 #include "cmd/moat/criu-options.h"
+#include "lib/base/progress.h"
 
 struct values {
 	struct create_values create;
@@ -40,6 +41,7 @@ static int run(const struct globals *globals, void *data, char **args, struct er
 		return r;
 	criu_options_complete(&values->criu, globals);
 	request.restore = &values->criu;
+	progress_show("moat", PROGRESS_ON_TERMINALS);
 	r = container_run(&request, values->create.is_detached, values->is_kept, &status, err);
 	return r < 0 ? r : status;
 }

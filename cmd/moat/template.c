@@ -5,6 +5,7 @@
 #include "cmd/moat/command.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
+#include "lib/base/progress.h"
 #include "lib/container/templates.h"
 
 enum list_format { LIST_TABLE, LIST_JSON };
@@ -56,6 +57,7 @@ static int create(const struct globals *globals, const struct values *values, ch
 
 	if (*names)
 		return error_set(err, -EINVAL, "create: unexpected argument '%s'", *names);
+	progress_show("moat", PROGRESS_EVERYWHERE);
 	r = templates_create(globals->root, &request, &name, err);
 	if (r == 0)
 		puts(name);

@@ -72,9 +72,17 @@ static const struct field disk_table[] = {
 static const struct fields disk_object = FIELDS(struct qmp_disk, disk_table);
 LIST_ANSWER(qmp_disks, &disk_object);
 
+static const struct field ram_table[] = {
+	PART(struct qmp_migration, value.ram, "total", U64, total),
+	PART(struct qmp_migration, value.ram, "remaining", U64, remaining),
+};
+static const struct fields ram_object = PARTS(struct qmp_migration, value.ram, ram_table);
 static const struct field migration_table[] = {
 	PART(struct qmp_migration, value, "status", STRING, status),
 	PART(struct qmp_migration, value, "error-desc", STRING, reason),
+	{ .name = "ram", .kind = FIELD_KIND_OBJECT, .object = &ram_object,
+	  .offset = offsetof(struct qmp_migration, value.ram) -
+		    offsetof(struct qmp_migration, value) },
 };
 static const struct fields migration_object = PARTS(struct qmp_migration, value, migration_table);
 ANSWER(qmp_migration, &migration_object);

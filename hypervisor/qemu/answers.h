@@ -70,6 +70,9 @@ struct qmp_migration {
 	struct {
 		char *status;
 		char *reason;
+		struct {
+			uint64_t total, remaining; /* bytes */
+		} ram;
 	} value;
 };
 extern const struct fields qmp_migration_answer; /* query-migrate */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hypervisor/qemu/answers.h"
@@ -13,6 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/loop.h"
+#include "lib/base/progress.h"
 #include "lib/base/str.h"
 
 /*
@@ -567,10 +569,40 @@ static int ask_moved(struct session *s, struct error *err)
 	return r;
 }
 
-static int await_moved(struct session *s, struct error *err)
+static void show_saved(struct session *s, int fd)
 {
-	int r = loop_run_until(s->loop, &s->has_moved, MOVE_TIMEOUT_MS);
+	struct qmp_migration answer = { 0 };
 
+	if (ask(s, "query-migrate", NULL, &qmp_migration_answer, &answer, NULL) == 0 &&
+	    answer.value.ram.remaining <= answer.value.ram.total)
+		progress_at("saving the memory",
+			    answer.value.ram.total - answer.value.ram.remaining,
+			    answer.value.ram.total);
+	fields_release(&qmp_migration_answer, &answer);
+}
+
+/* QEMU does not know how much is to come; but its place in the file is ours, since the descriptor
+ * was passed. */
+static void show_restored(struct session *s, int fd)
+{
+	struct stat st;
+	off_t at = lseek(fd, 0, SEEK_CUR);
+
+	if (at >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
+		progress_at("restoring the memory", (uint64_t)at, (uint64_t)st.st_size);
+}
+
+static int await_moved(struct session *s, int fd, void (*show)(struct session *s, int fd),
+		       struct error *err)
+{
+	long long deadline = now_ms() + MOVE_TIMEOUT_MS;
+	int r;
+
+	do {
+		r = loop_run_until(s->loop, &s->has_moved, PROGRESS_TICK_MS);
+		if (r == -ETIMEDOUT && progress_is_wanted())
+			show(s, fd);
+	} while (r == -ETIMEDOUT && now_ms() < deadline);
 	return r < 0 ? error_sys(err, r, "wait for its end") : ask_moved(s, err);
 }
 
@@ -586,7 +618,7 @@ int qemu_save(const char *control, enum hv_saved what, int fd, struct error *err
 	if (r == 0)
 		r = tell(&s, "migrate", "{\"uri\":\"fd:state\"}", err);
 	if (r == 0)
-		r = await_moved(&s, err);
+		r = await_moved(&s, fd, show_saved, err);
 	return r < 0 ? error_wrap(err, r, "save") : 0;
 }
 
@@ -600,7 +632,7 @@ int qemu_restore(const char *control, enum hv_saved what, int fd, struct error *
 	if (r == 0)
 		r = tell(&s, "migrate-incoming", "{\"uri\":\"fd:state\"}", err);
 	if (r == 0)
-		r = await_moved(&s, err);
+		r = await_moved(&s, fd, show_restored, err);
 	if (r == 0)
 		r = tell(&s, "cont", NULL, err);
 	return r < 0 ? error_wrap(err, r, "restore") : 0;

@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/progress.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/container/handle.h"
@@ -216,6 +217,7 @@ static int save_disk(void *ctx, struct error *err)
 	r = make_file(s, SHAPE_DISK_NAME, &to, err);
 	if (r < 0)
 		return r;
+	progress_at("saving the disk", 0, 0);
 	r = image_pack(from, to);
 	return r < 0 ? error_sys(err, r, "copy the disk") : 0;
 }
@@ -280,6 +282,7 @@ int vm_checkpoint(struct container *c, const struct criu_options *options,
 
 	s.control = xasprintf("%s/" VM_CONTROL_SOCKET, s.vm_dir);
 	r = steps_run(steps, ARRAY_SIZE(steps), &s, err);
+	progress_clear();
 	if (r < 0 || !options->leave_running)
 		return r;
 	resume(&s);

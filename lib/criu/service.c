@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/progress.h"
 #include "lib/criu/message.h"
 #include "lib/linux/signals.h"
 
@@ -225,12 +226,23 @@ static int refuse(const struct service *s, const struct criu_answer *answer, str
 	return -EIO;
 }
 
+/* It says which stage it is at, and nothing of how much is left. */
+static void await_word(const struct service *s)
+{
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+
+	while (progress_is_wanted() && poll(&p, 1, PROGRESS_TICK_MS) == 0)
+		progress_tick();
+}
+
 static int receive(const struct service *s, struct criu_answer *ret, int *ret_fd, struct error *err)
 {
 	cleanup_free char *buf = xmalloc(ANSWER_MAX);
 	size_t count = 1;
-	ssize_t n = recv_fds(s->fd, buf, ANSWER_MAX, ret_fd, &count);
+	ssize_t n;
 
+	await_word(s);
+	n = recv_fds(s->fd, buf, ANSWER_MAX, ret_fd, &count);
 	if (n < 0)
 		return error_sys(err, (int)n, "hear criu");
 	return n == 0 ? refuse(s, ret, err) : criu_message_answer(buf, (size_t)n, ret, err);
@@ -299,8 +311,10 @@ static int converse(struct service *s, pid_t *ret_pid, struct error *err)
 		r = criu_message_request(s->request, &s->places, &text, err);
 	if (r == 0)
 		r = send_text(s, &text, err);
+	progress_at("waiting for criu", 0, 0);
 	while (r == 0 && !is_done)
 		r = handle(s, &is_done, ret_pid, err);
+	progress_clear();
 	return r;
 }
 

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/progress.h"
 #include "lib/base/str.h"
 
 /* All of one size, so that a stream socket carries them without a header. */
@@ -30,6 +32,7 @@ static const char *const message_names[] = {
 	[RENDEZVOUS_LEAVE] = "leave",
 	[RENDEZVOUS_HOLD] = "hold",
 	[RENDEZVOUS_HELD] = "held",
+	[RENDEZVOUS_PROGRESS] = "progress",
 	[RENDEZVOUS_FAILED] = "failed",
 };
 
@@ -82,6 +85,15 @@ int rendezvous_send_failure(int fd, const struct error *failure)
 	return send_packet(fd, &p);
 }
 
+void rendezvous_send_progress(void *ctx, const char *what, int percent)
+{
+	char text[RENDEZVOUS_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%d %s", percent, what);
+	(void)rendezvous_send(*(const int *)ctx, RENDEZVOUS_PROGRESS,
+			      text); /* the next may arrive */
+}
+
 int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char **ret_text)
 {
 	struct packet p;
@@ -106,21 +118,55 @@ int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char
 	return 0;
 }
 
-static int wait_readable(int fd, int timeout_ms)
+static int wait_readable(int fd, long long deadline)
+{
+	for (;;) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		long long left = deadline - now_ms();
+		int n;
+
+		if (progress_is_wanted() && left > PROGRESS_TICK_MS)
+			left = PROGRESS_TICK_MS;
+		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0 && now_ms() >= deadline)
+			return -ETIMEDOUT;
+		progress_tick();
+	}
+}
+
+static void show_progress(char *text)
+{
+	char *what = text;
+	const char *number = strsep(&what, " ");
+	int64_t percent;
+
+	if (what && parse_i64(number, &percent) == 0 && percent >= PROGRESS_UNKNOWN &&
+	    percent <= 100)
+		progress_percent(what, (int)percent);
+}
+
+/* The next message that is no report of progress. */
+static int await_message(int fd, int timeout_ms, enum rendezvous_message *ret, int *ret_code,
+			 char **ret_text)
 {
 	long long deadline = now_ms() + timeout_ms;
 
 	for (;;) {
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		long long left = deadline - now_ms();
-		int n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+		cleanup_free char *text = NULL;
+		int r = wait_readable(fd, deadline);
 
-		if (n > 0)
-			return 0;
-		if (n == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
+		if (r == 0)
+			r = rendezvous_receive(fd, ret, ret_code, &text);
+		if (r == 0 && *ret == RENDEZVOUS_PROGRESS) {
+			show_progress(text);
+			continue;
+		}
+		*ret_text = steal_ptr(&text);
+		return r;
 	}
 }
 
@@ -129,10 +175,9 @@ int rendezvous_wait(int fd, enum rendezvous_message wanted, int timeout_ms, cons
 {
 	cleanup_free char *text = NULL;
 	enum rendezvous_message got;
-	int r = wait_readable(fd, timeout_ms), code;
+	int code, r = await_message(fd, timeout_ms, &got, &code, &text);
 
-	if (r == 0)
-		r = rendezvous_receive(fd, &got, &code, &text);
+	progress_clear();
 	if (r == -EPIPE)
 		return error_set(err, r, "%s died before '%s'", peer, message_names[wanted]);
 	if (r < 0)

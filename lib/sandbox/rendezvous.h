@@ -25,7 +25,8 @@ struct error;
  *		shim → LEAVE				it has ended
  *	save:	moat → HOLD				on the same socket
  *		owner → HELD				the agent has read all, till the socket ends
- *	any:	shim → FAILED (struct error)		instead of its message; its work is undone
+ *	any:	shim → PROGRESS (percent and work)	before its message, for who waits to show
+ *		shim → FAILED (struct error)		instead of its message; its work is undone
  *
  * Until RECORDED arrives, the shim takes the end of the channel as moat's death and undoes its
  * work.
@@ -43,6 +44,7 @@ enum rendezvous_message {
 	RENDEZVOUS_LEAVE,
 	RENDEZVOUS_HOLD,
 	RENDEZVOUS_HELD,
+	RENDEZVOUS_PROGRESS,
 	RENDEZVOUS_FAILED,
 	RENDEZVOUS_COUNT,
 };
@@ -59,12 +61,17 @@ int rendezvous_send(int fd, enum rendezvous_message message, const char *text);
 /* FAILED with @failure, as the other side is to report it. */
 int rendezvous_send_failure(int fd, const struct error *failure);
 
+/* PROGRESS, as progress_relay() wants a function; @ctx: the descriptor. What cannot be sent is left
+ * out. */
+void rendezvous_send_progress(void *ctx, const char *what, int percent);
+
 /* One message, without regard to what was expected. *ret_text wants free(3); it is the failure's
  * text for FAILED, whose code is *ret_code; it can be printed. -EPIPE at the end of the channel,
  * -EAGAIN when nothing is there, -EBADMSG for what is no message or a part of one. */
 int rendezvous_receive(int fd, enum rendezvous_message *ret, int *ret_code, char **ret_text);
 
-/* Waits for @wanted from @peer ("moat-shim"). FAILED becomes the caller's error as it is. @ret_text
- * may be NULL. */
+/* Waits for @wanted from @peer ("moat-shim"), and shows what progress that tells of, if that is
+ * wanted (lib/base/progress.h). FAILED becomes the caller's error as it is. @ret_text may be
+ * NULL. */
 int rendezvous_wait(int fd, enum rendezvous_message wanted, int timeout_ms, const char *peer,
 		    char **ret_text, struct error *err);

@@ -11,6 +11,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
+#include "lib/base/progress.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/base/timing.h"
@@ -723,7 +724,10 @@ static int prepare(struct creation *c, struct error *err)
 
 	if (r < 0)
 		return error_sys(err, r, "make the event loop");
-	return moat_link_open(&c->moat, c->loop, c->options->sync_fd, err);
+	r = moat_link_open(&c->moat, c->loop, c->options->sync_fd, err);
+	if (r == 0 && is_restored(c))
+		progress_relay(rendezvous_send_progress, &c->moat.fd);
+	return r;
 }
 
 /* The VM goes without ceremony once the guest has written back what it holds of our files. */

@@ -15,6 +15,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
+#include "lib/base/progress.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/confine.h"
@@ -151,9 +152,11 @@ static int boot_and_save(struct making *m, struct error *err)
 	if (r < 0)
 		return r;
 	sandbox_network_close_taps(&m->network);
+	progress_at("booting a virtual machine", 0, 0);
 	r = await_agent(m, err);
 	if (r < 0)
 		vm_explain(m->vm, err);
+	progress_at("saving it", 0, 0);
 	if (r == 0)
 		r = vm_save(m->vm, err);
 	vm_stop(m->vm);
@@ -314,6 +317,7 @@ int shim_template(const struct shim_options *options)
 		r = settings_load(&settings, &err);
 	if (r == 0)
 		r = vm_choose(&vm, cache_dir, &settings.vm, &machine, &err);
+	progress_relay(rendezvous_send_progress, &moat.fd);
 	if (r == 0)
 		r = template_make(&vm, &options->template, &name, &err);
 	if (r < 0)

@@ -73,7 +73,7 @@ holds() {
   local spans='[.resourceSpans[].scopeSpans[].spans[]]'
   args true
   TRACEPARENT=00-$trace-$parent-01 run -0 foreground --timing-file "$otlp" --timing-format otlp
-  expect "$(wc -l <"$otlp")" 1
+  expect "$(wc -l <"$otlp")" = 1
   holds 'keys == ["resourceSpans"]' "$otlp"
   holds 'all(.resourceSpans[]; keys == ["resource", "scopeSpans"])' "$otlp"
   holds 'all(.resourceSpans[].resource.attributes[]; keys == ["key", "value"] and (.value.stringValue | type) == "string")' \

@@ -6,6 +6,8 @@
 #include "tests/unit/sandbox/fixture.h"
 
 #include "lib/base/fd.h"
+#include "lib/base/progress.h"
+#include "lib/base/str.h"
 #include "lib/sandbox/rendezvous.h"
 
 struct ends {
@@ -26,6 +28,30 @@ static void close_ends(struct ends *e)
 	close_fdp(&e->shim);
 }
 #define cleanup_ends CLEANUP(close_ends)
+
+static void note(void *ctx, const char *what, int percent)
+{
+	strbuf_addf(ctx, "%s %d,", what, percent);
+}
+
+static void progress_is_shown_and_waited_through(void **state)
+{
+	cleanup_ends struct ends e = make_ends();
+	cleanup_strbuf struct strbuf shown = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+	static const char *const wrong[] = { "", "12", "x y", "-2 y", "101 y" };
+
+	progress_relay(note, &shown);
+	rendezvous_send_progress(&e.shim, "saving", 40);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(rendezvous_send(e.shim, RENDEZVOUS_PROGRESS, wrong[i]), 0);
+	rendezvous_send_progress(&e.shim, "saving it", PROGRESS_UNKNOWN);
+	assert_int_equal(rendezvous_send(e.shim, RENDEZVOUS_CREATED, NULL), 0);
+	assert_int_equal(rendezvous_wait(e.moat, RENDEZVOUS_CREATED, 1000, "moat-shim", NULL, &err),
+			 0);
+	progress_relay(NULL, NULL);
+	assert_string_equal(shown.buf, "saving 40,saving it -1,");
+}
 
 static void a_message_arrives_with_its_text(void **state)
 {
@@ -166,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_arrives_with_its_text),
+		cmocka_unit_test(progress_is_shown_and_waited_through),
 		cmocka_unit_test(two_messages_in_a_row_stay_two),
 		cmocka_unit_test(the_end_of_the_channel_is_never_success),
 		cmocka_unit_test(a_failure_becomes_the_receivers_error),
