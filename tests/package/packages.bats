@@ -116,6 +116,11 @@ run_podman() {
   compgen -G "$FRESH/usr/share/doc/moat/docs/architecture.md*"
 }
 
+@test "moat-image finds the small agent that is in the guest image" {
+  (($(stat -c %s "$FRESH/usr/libexec/moat/moat-agent") <= $(stat -c %s "$TOP/build/agent/moat-agent")))
+  run -0 on_root /usr/libexec/moat/moat-agent --version
+}
+
 @test "a purge leaves nothing" {
   on_root dpkg --purge moat moat-guest moat-doc
   run -1 on_root dpkg-query --show moat moat-guest moat-doc
