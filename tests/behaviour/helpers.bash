@@ -88,11 +88,18 @@ open_way() {
   done
 }
 
+# vcpus_of N: of a machine that is to have N, which are never more than the host has.
+vcpus_of() {
+  local has
+  has=$(nproc --all)
+  echo $(($1 < has ? $1 : has))
+}
+
 # --- waiting ------------------------------------------------------------------------------------
 
-# eventually SECONDS COMMAND…: until it succeeds.
+# eventually SECONDS COMMAND…: until it succeeds. MOAT_TEST_SLOWNESS multiplies, for an emulated host.
 eventually() {
-  local deadline=$((SECONDS + $1))
+  local deadline=$((SECONDS + $1 * ${MOAT_TEST_SLOWNESS:-1}))
   shift
   until "$@"; do
     if ((SECONDS >= deadline)); then

@@ -30,7 +30,7 @@ kernel_of_guest() {
   run -0 foreground
   expect "${lines[0]}" -gt 300
   expect "${lines[0]}" -le 384
-  expect "${lines[1]}" = 2
+  expect "${lines[1]}" = "$(vcpus_of 2)"
   expect_match "$output" moat.test=yes
 }
 

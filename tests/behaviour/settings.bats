@@ -68,7 +68,7 @@ other_isolation() {
   script 'nproc; grep MemTotal /proc/meminfo'
   write_config <<<'{ "isolation": "vm", "vm": { "memory_mib": 400, "vcpus": 2 } }'
   run -0 configured run --bundle "$BUNDLE" "$ID" </dev/null
-  expect "${lines[0]}" = 2
+  expect "${lines[0]}" = "$(vcpus_of 2)"
   local kib
   kib=$(awk '{ print $2 }' <<<"${lines[1]}")
   [ "$kib" -gt 320000 ] && [ "$kib" -lt 420000 ]
