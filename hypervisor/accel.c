@@ -60,8 +60,8 @@ static _Noreturn void probe_child(int fd)
 	_exit(0);
 }
 
-/* In a child, so that neither its memory nor a vcpu that does not come back stays with us. False: it
- * did not tell, which may be this moment's fault, and not KVM's. */
+/* In a child, so that neither its memory nor a vcpu that does not come back stays with us. False:
+ * it did not tell, which may be this moment's fault, and not KVM's. */
 static bool probe_in_child(struct kvm_fitness *ret)
 {
 	cleanup_fd int read_fd = -1, write_fd = -1;

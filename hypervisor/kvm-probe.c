@@ -249,8 +249,8 @@ static void on_timer(int sig)
 	(void)sig; /* only there to interrupt KVM_RUN */
 }
 
-/* Of this process's own time, which a busy host does not use up. It repeats, since its first signal may
- * come just before KVM_RUN is entered. */
+/* Of this process's own time, which a busy host does not use up. It repeats, since its first signal
+ * may come just before KVM_RUN is entered. */
 static int start_timer(struct probe *p)
 {
 	struct sigaction action = { .sa_handler = on_timer };

@@ -236,7 +236,7 @@ static int dial_vsock(struct loop *loop, const char *rest, uint32_t port, long l
 		r = connect_vsock(loop, cid, port, deadline, ret_fd);
 		if (r == 0)
 			break;
-		/* A guest that runs says so of a port that nobody serves; one that does not yet, too. */
+		/* So a guest says that nobody serves the port; one that is not up yet, too. */
 		if (r == -ECONNRESET && now_ms() + delay_ms >= deadline)
 			return error_set(err, -EPIPE, "connect to port %u: refused", port);
 		if (!may_come_up(r) || now_ms() + delay_ms >= deadline)

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,10 +32,15 @@ static int is_taken(uint32_t cid, uint32_t port)
 /* vsock-dial CID…: says which ports of an agent's answer there. */
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
+	for (int i = 1; i < argc; i++) {
+		uint32_t cid;
+
+		if (sscanf(argv[i], "%u", &cid) != 1)
+			return 1;
 		for (uint32_t port = PORTS_FIRST; port < PORTS_FIRST + PORTS_COUNT; port++)
-			if (is_taken((uint32_t)strtoul(argv[i], NULL, 10), port))
-				printf("%s:%u answers\n", argv[i], port);
+			if (is_taken(cid, port))
+				printf("%u:%u answers\n", cid, port);
+	}
 	puts("dialled");
 	return 0;
 }
