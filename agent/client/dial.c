@@ -111,6 +111,11 @@ static int receive_line(struct loop *loop, int fd, char line[REPLY_MAX], long lo
 	return -EBADMSG;
 }
 
+static int refuse_port(uint32_t port, struct error *err)
+{
+	return error_set(err, -EPIPE, "connect to port %u: refused", port);
+}
+
 int agent_handshake(struct loop *loop, int fd, uint32_t port, int timeout_ms,
 		    uint32_t *ret_local_port, struct error *err)
 {
@@ -127,7 +132,7 @@ int agent_handshake(struct loop *loop, int fd, uint32_t port, int timeout_ms,
 		return error_set(err, r, "connect to port %u: no answer in %d ms", port,
 				 timeout_ms);
 	if (r == -EPIPE)
-		return error_set(err, r, "connect to port %u: refused", port);
+		return refuse_port(port, err);
 	if (r < 0)
 		return error_sys(err, r, "connect to port %u", port);
 	number = str_after(reply, "OK ");
@@ -221,6 +226,14 @@ static bool may_come_up(int r)
 	       r == -ETIMEDOUT;
 }
 
+/* A reset is how a guest says that nobody serves the port; one that is not up yet says so, too. */
+static int explain_vsock(int r, uint32_t cid, uint32_t port, struct error *err)
+{
+	if (r == -ECONNRESET)
+		return refuse_port(port, err);
+	return error_sys(err, r, "connect to 'vsock://%u' port %u", cid, port);
+}
+
 static int dial_vsock(struct loop *loop, const char *rest, uint32_t port, long long deadline,
 		      int *ret_fd, uint32_t *ret_local_port, struct error *err)
 {
@@ -236,11 +249,8 @@ static int dial_vsock(struct loop *loop, const char *rest, uint32_t port, long l
 		r = connect_vsock(loop, cid, port, deadline, ret_fd);
 		if (r == 0)
 			break;
-		/* So a guest says that nobody serves the port; one that is not up yet, too. */
-		if (r == -ECONNRESET && now_ms() + delay_ms >= deadline)
-			return error_set(err, -EPIPE, "connect to port %u: refused", port);
 		if (!may_come_up(r) || now_ms() + delay_ms >= deadline)
-			return error_sys(err, r, "connect to 'vsock://%u' port %u", cid, port);
+			return explain_vsock(r, cid, port, err);
 		r = pause_for(loop, delay_ms);
 		if (r < 0)
 			return error_sys(err, r, "connect to 'vsock://%u' port %u", cid, port);
