@@ -614,6 +614,19 @@ static int start_at_once(void *ctx, struct error *err)
 	return 0;
 }
 
+/* What the host gives to a new container, the first of its sandbox or another. */
+/* clang-format off */
+#define HOST_STEPS \
+	{ NULL, hold_on }, \
+	{ "terminal", take_stdio, close_stdio, "standard streams taken" }, \
+	{ "shared files", leave_host, NULL, "own mount namespace entered" }, \
+	{ NULL, await_hooks, NULL, "hooks of the host done" }, \
+	{ NULL, run_container_hooks, NULL, "createContainer hooks done" }, \
+	{ "shared files", creation_clone_files, NULL, "mounts cloned" }, \
+	{ "files", creation_copy_files, NULL, "files copied" }, \
+	{ "disk", creation_make_disk, NULL, "disks made" }
+/* clang-format on */
+
 /* The cheap refusals first, then what the host gives, then the guest. Files are shared after the
  * network is entered, since a namespace's path may be one that our mount namespace would hide;
  * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
@@ -624,14 +637,7 @@ static const struct step owner_steps[] = {
 	{ "virtual machine", choose_vm, NULL, "hypervisor chosen" },
 	{ NULL, take_rights },
 	{ "network namespace", enter_network, NULL, "network namespace entered" },
-	{ NULL, hold_on },
-	{ "terminal", take_stdio, close_stdio, "standard streams taken" },
-	{ "shared files", leave_host, NULL, "own mount namespace entered" },
-	{ NULL, await_hooks, NULL, "hooks of the host done" },
-	{ NULL, run_container_hooks, NULL, "createContainer hooks done" },
-	{ "shared files", creation_clone_files, NULL, "mounts cloned" },
-	{ "files", creation_copy_files, NULL, "files copied" },
-	{ "disk", creation_make_disk, NULL, "disks made" },
+	HOST_STEPS,
 	{ "shared files", creation_share_files, creation_take_files_back, "files shared" },
 	{ "network", make_network, NULL, "taps made" },
 	{ "privileges", limit_vmm, NULL, "rights of the VMM limited" },
@@ -693,14 +699,7 @@ static const struct step member_steps[] = {
 	{ "sandbox", meet_owner, leave_owner, "owner of the sandbox met" },
 	{ "sandbox", share_rights, NULL, "rights of the sandbox taken" },
 	{ "network namespace", join_network, NULL, "network namespace entered" },
-	{ NULL, hold_on },
-	{ "terminal", take_stdio, close_stdio, "standard streams taken" },
-	{ "shared files", leave_host, NULL, "own mount namespace entered" },
-	{ NULL, await_hooks, NULL, "hooks of the host done" },
-	{ NULL, run_container_hooks, NULL, "createContainer hooks done" },
-	{ "shared files", creation_clone_files, NULL, "mounts cloned" },
-	{ "files", creation_copy_files, NULL, "files copied" },
-	{ "disk", creation_make_disk, NULL, "disks made" },
+	HOST_STEPS,
 	{ NULL, creation_plug_disk },
 	{ "shared files", creation_lend_files, creation_take_files_back, "files shared" },
 	{ "files", make_view, NULL, "view of the container made" },
