@@ -61,12 +61,6 @@ static void print_text(const struct guest_image *image, const struct kernel_lack
 		printf("a guest can run it\n");
 }
 
-static void put_string(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	json_string(w, value);
-}
-
 static void put_lacks(struct json_writer *w, const char *key, const struct kernel_lacks *lacks,
 		      bool is_required)
 {
@@ -78,9 +72,9 @@ static void put_lacks(struct json_writer *w, const char *key, const struct kerne
 		if (lack->is_required != is_required)
 			continue;
 		json_open_map(w);
-		put_string(w, "what", lack->what);
-		put_string(w, "otherwise", lack->otherwise);
-		put_string(w, "cure", lack->cure);
+		json_key_string(w, "what", lack->what);
+		json_key_string(w, "otherwise", lack->otherwise);
+		json_key_string(w, "cure", lack->cure);
 		json_close_map(w);
 	}
 	json_close_array(w);
@@ -94,8 +88,8 @@ static void print_json(const struct guest_image *image, const struct kernel_lack
 
 	list_features(image, features);
 	json_open_map(w);
-	put_string(w, "kernel", image->kernel);
-	put_string(w, "release", image->release);
+	json_key_string(w, "kernel", image->kernel);
+	json_key_string(w, "release", image->release);
 	json_key(w, "usable");
 	json_bool(w, !lacks->required_count);
 	json_key(w, "features");

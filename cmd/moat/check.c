@@ -62,12 +62,6 @@ static void print_text(const struct check_report *report, bool is_quiet)
 		print_verdict(report);
 }
 
-static void put_string(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	json_string(w, value);
-}
-
 static void print_json(const struct check_report *report, bool is_quiet)
 {
 	struct json_writer *w = json_writer_new(true);
@@ -84,12 +78,12 @@ static void print_json(const struct check_report *report, bool is_quiet)
 		if (is_quiet && finding->verdict == CHECK_OK)
 			continue;
 		json_open_map(w);
-		put_string(w, "field", finding->field);
-		put_string(w, "subject", finding->subject);
-		put_string(w, "verdict", names_get(&check_verdict_names, finding->verdict));
-		put_string(w, "text", finding->text);
+		json_key_string(w, "field", finding->field);
+		json_key_string(w, "subject", finding->subject);
+		json_key_string(w, "verdict", names_get(&check_verdict_names, finding->verdict));
+		json_key_string(w, "text", finding->text);
 		if (finding->cure)
-			put_string(w, "cure", finding->cure);
+			json_key_string(w, "cure", finding->cure);
 		json_close_map(w);
 	}
 	json_close_array(w);

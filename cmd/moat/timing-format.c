@@ -72,12 +72,6 @@ static char *format_table(const struct timing_report *report)
 	return strbuf_steal(&text);
 }
 
-static void write_string(struct json_writer *w, const char *key, const char *value)
-{
-	json_key(w, key);
-	json_string(w, value);
-}
-
 static char *finish(struct json_writer *w)
 {
 	cleanup_free char *text = json_finish(w);
@@ -97,8 +91,8 @@ static char *format_json(const struct timing_report *report)
 		json_open_map(w);
 		json_key(w, "at_us");
 		json_i64(w, since_begin(report, i) / 1000);
-		write_string(w, "where", report->points[i].where);
-		write_string(w, "what", report->points[i].what);
+		json_key_string(w, "where", report->points[i].where);
+		json_key_string(w, "what", report->points[i].what);
 		json_close_map(w);
 	}
 	json_close_array(w);
@@ -125,7 +119,7 @@ static void write_span_id(const struct otlp *o, const char *key, size_t index)
 	char digits[SPAN_ID_DIGITS + 1];
 
 	snprintf(digits, sizeof(digits), "%016" PRIx64, id ? id : UINT64_MAX);
-	write_string(o->w, key, digits);
+	json_key_string(o->w, key, digits);
 }
 
 static void write_unix_time(const struct otlp *o, const char *key, size_t i)
@@ -134,16 +128,16 @@ static void write_unix_time(const struct otlp *o, const char *key, size_t i)
 
 	snprintf(digits, sizeof(digits), "%" PRId64,
 		 o->report->points[i].ns + o->report->unix_offset_ns);
-	write_string(o->w, key, digits);
+	json_key_string(o->w, key, digits);
 }
 
 static void write_attribute(const struct otlp *o, const char *key, const char *value)
 {
 	json_open_map(o->w);
-	write_string(o->w, "key", key);
+	json_key_string(o->w, "key", key);
 	json_key(o->w, "value");
 	json_open_map(o->w);
-	write_string(o->w, "stringValue", value);
+	json_key_string(o->w, "stringValue", value);
 	json_close_map(o->w);
 	json_close_map(o->w);
 }
@@ -152,9 +146,9 @@ static void write_attribute(const struct otlp *o, const char *key, const char *v
 static void open_span(const struct otlp *o, size_t index, const char *name, size_t from, size_t to)
 {
 	json_open_map(o->w);
-	write_string(o->w, "traceId", o->report->trace.trace_id);
+	json_key_string(o->w, "traceId", o->report->trace.trace_id);
 	write_span_id(o, "spanId", index);
-	write_string(o->w, "name", name);
+	json_key_string(o->w, "name", name);
 	json_key(o->w, "kind");
 	json_i64(o->w, SPAN_KIND_INTERNAL);
 	write_unix_time(o, "startTimeUnixNano", from);
@@ -169,7 +163,7 @@ static void write_outcome(const struct otlp *o)
 	json_open_map(o->w);
 	json_key(o->w, "code");
 	json_i64(o->w, STATUS_CODE_ERROR);
-	write_string(o->w, "message", o->report->failure);
+	json_key_string(o->w, "message", o->report->failure);
 	json_close_map(o->w);
 }
 
@@ -183,7 +177,7 @@ static void write_place_span(const struct otlp *o, size_t place, size_t first, s
 	if (parent != place)
 		write_span_id(o, "parentSpanId", parent);
 	else if (*caller)
-		write_string(o->w, "parentSpanId", caller);
+		json_key_string(o->w, "parentSpanId", caller);
 	if (place == 0)
 		write_outcome(o);
 	json_close_map(o->w);
@@ -222,8 +216,8 @@ static void write_resource_spans(const struct otlp *o, size_t place, size_t firs
 	json_open_map(o->w);
 	json_key(o->w, "scope");
 	json_open_map(o->w);
-	write_string(o->w, "name", "moat");
-	write_string(o->w, "version", o->report->version);
+	json_key_string(o->w, "name", "moat");
+	json_key_string(o->w, "version", o->report->version);
 	json_close_map(o->w);
 	json_key(o->w, "spans");
 	json_open_array(o->w);
@@ -258,8 +252,8 @@ static char *format_otlp(const struct timing_report *report)
 static void open_event(struct json_writer *w, const char *name, const char *phase, size_t place)
 {
 	json_open_map(w);
-	write_string(w, "name", name);
-	write_string(w, "ph", phase);
+	json_key_string(w, "name", name);
+	json_key_string(w, "ph", phase);
 	json_key(w, "pid");
 	json_u64(w, place + 1);
 	json_key(w, "tid");
@@ -272,7 +266,7 @@ static void write_name(struct json_writer *w, size_t place)
 	open_event(w, "process_name", "M", place);
 	json_key(w, "args");
 	json_open_map(w);
-	write_string(w, "name", places[place].where);
+	json_key_string(w, "name", places[place].where);
 	json_close_map(w);
 	json_close_map(w);
 }
@@ -282,7 +276,7 @@ static void write_complete(struct json_writer *w, const struct timing_report *re
 			   const char *name, size_t place, size_t from, size_t to)
 {
 	open_event(w, name, "X", place);
-	write_string(w, "cat", "moat");
+	json_key_string(w, "cat", "moat");
 	json_key(w, "ts");
 	json_double(w, (double)since_begin(report, from) / 1e3);
 	json_key(w, "dur");
@@ -317,11 +311,11 @@ static char *format_chrome(const struct timing_report *report)
 			write_row(w, report, place, first);
 	}
 	json_close_array(w);
-	write_string(w, "displayTimeUnit", "ms");
+	json_key_string(w, "displayTimeUnit", "ms");
 	json_key(w, "otherData");
 	json_open_map(w);
-	write_string(w, "container", report->id);
-	write_string(w, "version", report->version);
+	json_key_string(w, "container", report->id);
+	json_key_string(w, "version", report->version);
 	json_close_map(w);
 	json_close_map(w);
 	return finish(w);

@@ -128,11 +128,20 @@ static int write_state(const struct globals *globals, const char *id, const char
 	return r < 0 && r != -ENOENT ? error_sys(err, r, "write '%s/" STATE_FILE "'", dir) : 0;
 }
 
+static int write_trace(const struct timing_values *values, const struct timing_report *report,
+		       struct error *err)
+{
+	cleanup_free char *text = NULL;
+
+	if (!values->file)
+		return 0;
+	text = timing_report_format(report, (enum timing_format)values->format);
+	return write_file(values->file, text, err);
+}
+
 static int write_all_of(const struct timing_values *values, const struct globals *globals,
 			const struct timing_report *report, struct error *err)
 {
-	cleanup_free char *json = timing_report_format(report, TIMING_JSON);
-	cleanup_free char *file = timing_report_format(report, (enum timing_format)values->format);
 	int r = 0;
 
 	if (values->is_wanted) {
@@ -141,9 +150,12 @@ static int write_all_of(const struct timing_values *values, const struct globals
 		(void)write_all(STDERR_FILENO, table, strlen(table)); /* nobody may be there */
 	}
 	/* Of a command that failed the directory may be somebody else's. */
-	if (!report->failure)
+	if (!report->failure) {
+		cleanup_free char *json = timing_report_format(report, TIMING_JSON);
+
 		r = write_state(globals, report->id, json, err);
-	return r == 0 && values->file ? write_file(values->file, file, err) : r;
+	}
+	return r < 0 ? r : write_trace(values, report, err);
 }
 
 int timing_end(const struct timing_values *values, const struct globals *globals,

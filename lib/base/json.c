@@ -341,6 +341,12 @@ void json_key(struct json_writer *w, const char *key)
 	json_string(w, key);
 }
 
+void json_key_string(struct json_writer *w, const char *key, const char *value)
+{
+	json_key(w, key);
+	json_string(w, value);
+}
+
 void json_i64(struct json_writer *w, int64_t value)
 {
 	must_nest(yajl_gen_integer(w->gen, value));

@@ -71,6 +71,7 @@ void json_open_array(struct json_writer *w);
 void json_close_array(struct json_writer *w);
 void json_key(struct json_writer *w, const char *key);
 void json_string(struct json_writer *w, const char *value);
+void json_key_string(struct json_writer *w, const char *key, const char *value);
 void json_i64(struct json_writer *w, int64_t value);
 void json_u64(struct json_writer *w, uint64_t value);
 void json_double(struct json_writer *w, double value); /* finite; as short as it reads back */
