@@ -25,6 +25,7 @@ static const struct field image_fields[] = {
 	FIELD(struct guest_image, "kernel", STRING, kernel),
 	FIELD(struct guest_image, "initrd", STRING, initrd),
 	FIELD(struct guest_image, "release", STRING, release),
+	FIELD_ENUM(struct guest_image, "arch", arch, &hv_arch_names),
 	FIELD_ALWAYS(struct guest_image, "elf", BOOL, is_elf),
 	FIELD_ALWAYS(struct guest_image, "9p", BOOL, has_9p),
 	FIELD_ALWAYS(struct guest_image, "virtiofs", BOOL, has_virtiofs),
@@ -32,6 +33,7 @@ static const struct field image_fields[] = {
 	FIELD_ALWAYS(struct guest_image, "mmio", BOOL, has_mmio),
 	FIELD_ALWAYS(struct guest_image, "pci", BOOL, has_pci),
 	FIELD_ALWAYS(struct guest_image, "acpi", BOOL, has_acpi),
+	FIELD_ALWAYS(struct guest_image, "acpi-mmio", BOOL, has_acpi_mmio),
 };
 /* clang-format on */
 static const struct fields guest_image_object = FIELDS(struct guest_image, image_fields);
@@ -56,7 +58,7 @@ static void make_absolute(const char *dir, char **path)
 int guest_image_parse(const char *dir, const char *name, const char *text, size_t len,
 		      struct guest_image *ret, struct error *err)
 {
-	struct guest_image image = { 0 };
+	struct guest_image image = { .arch = (int)hv_host_arch() };
 	int r = fields_parse(&guest_image_object, name, text, len, &manifest_limits, &image, err);
 
 	if (r == 0 && (!image.kernel || !*image.kernel))
@@ -131,17 +133,52 @@ char *guest_image_default_dir(void)
 	return tree ? xasprintf("%s/guest", tree) : xstrdup(MOAT_DATADIR "/guest");
 }
 
-int guest_image_load(const char *dir, struct guest_image *ret, struct error *err)
+/* Without symbolic links, since beside it may be those for other architectures. */
+static char *usual_dir(const char *dir)
 {
 	cleanup_free char *usual = guest_image_default_dir();
-	cleanup_free char *absolute = NULL;
+	char *absolute;
 
 	if (!dir)
 		dir = getenv("MOAT_GUEST");
 	if (!dir)
 		dir = usual;
 	absolute = realpath(dir, NULL);
-	return load(absolute ? absolute : dir, ret, err);
+	return absolute ? absolute : xstrdup(dir);
+}
+
+int guest_image_load(const char *dir, struct guest_image *ret, struct error *err)
+{
+	return guest_image_load_for(dir, HV_ARCH_COUNT, ret, err);
+}
+
+static bool is_of(const struct guest_image *image, enum hv_arch arch)
+{
+	return arch == HV_ARCH_COUNT || image->arch == (int)arch;
+}
+
+int guest_image_load_for(const char *dir, enum hv_arch arch, struct guest_image *ret,
+			 struct error *err)
+{
+	cleanup_free char *usual = usual_dir(dir);
+	const char *word = names_get(&hv_arch_names, (size_t)arch);
+	cleanup_free char *other = xasprintf("%s-%s", usual, word ? word : "");
+	struct error first = ERROR_INIT;
+	int r = load(usual, ret, &first);
+
+	if (r == 0 && is_of(ret, arch))
+		return 0;
+	if (r == 0)
+		guest_image_done(ret);
+	if (r < 0 && (r != -ENOENT || arch == HV_ARCH_COUNT || arch == hv_host_arch()))
+		return error_set(err, r, "%s", first.msg);
+	r = load(other, ret, err);
+	if (r < 0)
+		return error_wrap(err, r, "a guest of %s", word);
+	if (is_of(ret, arch))
+		return 0;
+	guest_image_done(ret);
+	return error_set(err, -EINVAL, "guest image '%s': is not of %s", other, word);
 }
 
 char *guest_image_format(const struct guest_image *image)

@@ -11,18 +11,20 @@ struct fields;
 
 /* What drivers share; for hypervisor/ only. */
 
-/* A guest has its host's architecture; a parameter so that tests see every one of them. */
-enum hv_arch {
-	HV_ARCH_X86_64,
-	HV_ARCH_AARCH64,
-	HV_ARCH_RISCV64,
-	HV_ARCH_PPC64LE,
-	HV_ARCH_S390X,
-	HV_ARCH_COUNT,
-};
-enum hv_arch hv_host_arch(void);
+/* What every driver's plan refuses: what cannot be meant, what @hypervisor has no feature for, and
+ * what the guest's kernel cannot. */
+int hv_check_config(const struct hypervisor *hypervisor, const struct hv_config *config,
+		    struct error *err);
+int hv_check_disk_id(const char *id, struct error *err);
+/* For a VMM that makes or reaches sockets by name and knows no way round the kernel's limit. */
+int hv_check_socket(const char *path, struct error *err);
 
-char *hv_kernel_command_line_for(enum hv_arch arch, const struct hv_config *config);
+/* A VMM's words for states; what is not among them is HV_STATE_OTHER. */
+struct hv_state_word {
+	const char *word;
+	enum hv_state state;
+};
+enum hv_state hv_state_of(const struct hv_state_word *words, size_t count, const char *word);
 
 /* Pure parts of guest_image_load() and kvm_probe(), for tests. */
 int guest_image_parse(const char *dir, const char *name, const char *text, size_t len,

@@ -16,12 +16,30 @@ struct loop;
 enum hv_accel { HV_ACCEL_AUTO, HV_ACCEL_KVM, HV_ACCEL_TCG, HV_ACCEL_COUNT };
 extern const struct names hv_accel_names;
 
+/* A guest's processor; one of another kind than the host's is emulated. Words are uname -m's. */
+enum hv_arch {
+	HV_ARCH_X86_64,
+	HV_ARCH_AARCH64,
+	HV_ARCH_RISCV64,
+	HV_ARCH_PPC64LE,
+	HV_ARCH_S390X,
+	HV_ARCH_COUNT,
+};
+extern const struct names hv_arch_names;
+enum hv_arch hv_host_arch(void);
+/* Whose program begins with @data; HV_ARCH_COUNT: none of these, or no 64-bit ELF file. */
+#define HV_ELF_HEAD_BYTES 20
+enum hv_arch hv_elf_arch(const void *data, size_t len);
+
 /* How files reach the guest. 9p needs a guest kernel with it; virtiofs needs PCI and a daemon. */
 enum hv_share { HV_SHARE_NONE, HV_SHARE_9P, HV_SHARE_VIRTIOFS, HV_SHARE_COUNT };
 extern const struct names hv_share_names;
 
-/* How connections reach the agent. SERIAL: one virtio-serial port carrying yamux streams. */
-enum hv_channel { HV_CHANNEL_SERIAL, HV_CHANNEL_VSOCK, HV_CHANNEL_COUNT };
+/* How connections reach the agent. SERIAL: one virtio-serial port carrying yamux streams. HYBRID:
+ * vsock to the guest; on the host a socket that the VMM makes, where a connection's first line is
+ * "CONNECT PORT" and the VMM's answer "OK NUMBER". */
+enum hv_channel { HV_CHANNEL_SERIAL, HV_CHANNEL_VSOCK, HV_CHANNEL_HYBRID, HV_CHANNEL_COUNT };
+extern const struct names hv_channel_names;
 
 /* The guest: a kernel and its initramfs, and what that kernel can do. From DIR/guest.json, which
  * moat-image writes. */
@@ -29,11 +47,17 @@ struct guest_image {
 	char *kernel;  /* absolute paths */
 	char *initrd;  /* NULL: the kernel boots into a disk */
 	char *release; /* uname -r */
-	bool is_elf;   /* uncompressed ELF with a PVH entry, else bzImage */
-	bool has_9p, has_virtiofs, has_vsock, has_mmio, has_pci, has_acpi;
+	int arch;      /* enum hv_arch; a manifest that names none is of the host's */
+	bool is_elf;   /* x86_64: uncompressed ELF with a PVH entry, else bzImage */
+	bool has_9p, has_virtiofs, has_vsock, has_pci, has_acpi;
+	bool has_mmio;	    /* virtio-mmio whose devices are on the command line */
+	bool has_acpi_mmio; /* the same in ACPI's tables */
 };
 /* @dir: NULL is $MOAT_GUEST or else guest_image_default_dir(). -ENOENT: "no guest image in '…'". */
 int guest_image_load(const char *dir, struct guest_image *ret, struct error *err);
+/* One of @arch (HV_ARCH_COUNT: of any): @dir itself, or else the directory "@dir-ARCH" beside it. */
+int guest_image_load_for(const char *dir, enum hv_arch arch, struct guest_image *ret,
+			 struct error *err);
 void guest_image_done(struct guest_image *image);
 /* The text of a guest.json; .kernel and .initrd may be relative to its directory. free(3) it. */
 char *guest_image_format(const struct guest_image *image);
@@ -43,7 +67,7 @@ char *guest_image_default_dir(void);
 /* That build tree, known by its build.ninja, or NULL: an installed program. free(3) it. */
 char *guest_build_tree(void);
 
-/* A disk of the guest's: raw, with a file system or a partition table on it. QEMU gets it as a
+/* A disk of the guest's: raw, with a file system or a partition table on it. The VMM gets it as a
  * descriptor, so that nothing of the host's has to be within its reach. */
 struct hv_disk {
 	const char
@@ -84,6 +108,7 @@ struct hv_config {
 	bool has_hugepages;		/* its memory is of the host's huge pages */
 	bool is_preallocated;		/* and taken at once, not as it is touched */
 	const struct hv_memory *memory; /* where else it is; NULL: the VMM's own */
+	bool gives_memory_back;	   /* what the guest frees is the host's again; not with @memory */
 	bool is_restored;	   /* it does not boot but waits for restore(), with all the rest
 				    * as it was when it was saved; what its devices are joined
 				    * with on the host may be another */
@@ -97,11 +122,13 @@ struct hv_config {
 	const char *share_path; /* host directory */
 	const char *share_tag;	/* mount tag */
 	int virtiofs_fd;	/* VIRTIOFS: connected vhost-user socket for the VMM; inherited */
+	const char *virtiofs_path; /* the same for HV_FEATURE_PATHS: where it listens */
 
 	enum hv_channel channel;
-	int channel_fd;	    /* SERIAL: our end stays with the caller, this one is inherited;
+	int channel_fd;		  /* SERIAL: our end stays with the caller, this one is inherited;
 				   * VSOCK: /dev/vhost-vsock with the CID set */
-	uint32_t guest_cid; /* VSOCK */
+	uint32_t guest_cid;	  /* VSOCK */
+	const char *channel_path; /* HYBRID: where the socket is to be */
 
 	/* Those it starts with: /dev/vda, /dev/vdb … in this order. */
 	const struct hv_disk *disks;
@@ -114,6 +141,7 @@ struct hv_config {
 	/* Where others reach the VMM: a listening socket, whose path is what the functions that act
 	 * on a running VM are given; inherited. -1: nobody can. */
 	int control_fd;
+	const char *control_path; /* NULL: launch() cannot ask it anything */
 
 	/* The VMM's ends of socket pairs, inherited; both sides read and write. The console is a
 	 * socket and not a file because the guest decides how much it writes: whoever holds the
@@ -144,6 +172,8 @@ enum hv_feature {
 	HV_FEATURE_SAVE = 1 << 11,
 	HV_FEATURE_METRICS = 1 << 12,
 	HV_FEATURE_NICS = 1 << 13,
+	HV_FEATURE_CHANNEL_HYBRID = 1 << 14,
+	HV_FEATURE_PATHS = 1 << 15, /* what it does not inherit has to have a path */
 };
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };
@@ -152,11 +182,17 @@ extern const struct names hv_state_names;
 /* What of a VM is written or read. */
 enum hv_saved { HV_SAVED_ALL, HV_SAVED_DEVICES };
 
+/* How often resize() can add memory. */
+#define HV_PIECES_MAX 16
+
 struct hv_status {
 	enum hv_state state;
 	unsigned int features; /* of the running machine */
 	uint32_t vcpus;
 	uint64_t memory_bytes;
+	/* Of that, what resize() added, piece by piece. */
+	uint32_t pieces_mib[HV_PIECES_MAX];
+	size_t pieces_count;
 	char machine[64]; /* the driver's word for it */
 };
 
@@ -164,9 +200,23 @@ struct hv_disk_metrics {
 	char id[HV_DISK_ID_MAX + 1];
 	uint64_t read_bytes, written_bytes, reads, writes;
 };
+
+/* Why vcpus leave the guest, as far as a VMM counts it. */
+enum hv_exit {
+	HV_EXIT_PORT,
+	HV_EXIT_MMIO,
+	HV_EXIT_UNANSWERED, /* those of both where nobody is */
+	HV_EXIT_HALT,
+	HV_EXIT_SIGNAL,
+	HV_EXIT_OTHER,
+	HV_EXIT_COUNT,
+};
+extern const struct names hv_exit_names;
+
 struct hv_metrics {
 	uint32_t vcpus;
 	uint64_t memory_bytes;
+	uint64_t exits[HV_EXIT_COUNT]; /* all zero: not counted */
 	size_t disks_count;
 	struct hv_disk_metrics disks[HV_DISKS_MAX];
 };
@@ -183,9 +233,11 @@ struct hv_watch;
 
 struct hypervisor {
 	const char *name;
+	const char *socket; /* what its control socket is called, by which a running VM is known */
 	unsigned int features;
-	/* Its program on this host, or on the one whose root directory is at @root (else ""). */
-	int (*find_program)(const char *root, char **ret, struct error *err);
+	/* Its program for guests of @arch on this host, or on the one whose root directory is at
+	 * @root (else ""). */
+	int (*find_program)(enum hv_arch arch, const char *root, char **ret, struct error *err);
 	/* The program (by name when config->program is NULL) and its arguments as a strv,
 	 * descriptors by number. Pure. */
 	int (*plan)(const struct hv_config *config, char ***ret_argv, struct error *err);
@@ -212,7 +264,7 @@ struct hypervisor {
 	int (*resume)(const char *control, struct error *err);
 	int (*power_down)(const char *control, struct error *err);
 	int (*quit)(const char *control, struct error *err);
-	/* The disk appears in the guest as a SCSI one, whose serial number is its id. */
+	/* The disk appears in the guest, whose serial number is its id. */
 	int (*plug)(const char *control, const struct hv_disk *disk, struct error *err);
 	int (*unplug)(const char *control, const char *id, struct error *err);
 	/* Makes it as large as this at least; it never shrinks. 0: as it is. The guest has to bring
@@ -221,22 +273,38 @@ struct hypervisor {
 	/* Pauses it and writes its whole state to @fd; it stays paused. HV_SAVED_DEVICES: but for
 	 * its memory, which config->memory has. */
 	int (*save)(const char *control, enum hv_saved what, int fd, struct error *err);
-	/* Makes one that was launched with config->is_restored go on from what save() wrote to @fd,
+	/* Makes one that was launched with config->is_restored, and then resized as the saved one
+	 * was, piece by piece, go on from what save() wrote to @fd,
 	 * with the same @what, from the position of @fd. One that cannot has ended, and said why on
 	 * its standard error. */
 	int (*restore)(const char *control, enum hv_saved what, int fd, struct error *err);
 	int (*metrics)(const char *control, struct hv_metrics *ret, struct error *err);
 };
+extern const struct hypervisor hypervisor_builtin;
 extern const struct hypervisor hypervisor_qemu;
+extern const struct hypervisor hypervisor_cloud_hypervisor;
+extern const struct hypervisor hypervisor_firecracker;
 const struct hypervisor *hypervisor_find(const char *name); /* NULL: no such driver */
+const struct hypervisor *hypervisor_at(size_t i); /* NULL: no more; the first is the usual one */
+
+/* What somebody calls one: a driver's name, or the absolute path of a program, whose name begins as
+ * one of its driver's does (else it is the usual driver's). NULL: the usual one. *ret_program is
+ * borrowed from @wish; NULL: the driver is to look for one. */
+int hypervisor_choose(const char *wish, const struct hypervisor **ret, const char **ret_program,
+		      struct error *err);
+
+/* Which one runs the VM whose control socket is in @dir, and the path of that, for free(3).
+ * -ENOENT: there is none. */
+int hypervisor_running(const char *dir, const struct hypervisor **ret, char **ret_control,
+		       struct error *err);
 
 /* Tells it to end by SIGKILL, for a caller who has other things to do until hv_stop(). */
 void hv_kill(const struct hv_vm *vm);
 /* Ends it with SIGKILL and reaps it. Safe on a zeroed one. */
 void hv_stop(struct hv_vm *vm);
 
-/* The guest kernel's command line, without what a driver's machine puts in front of it; pure;
- * free(3) it. */
+/* The kernel's command line of config->guest, without what a driver's machine puts in front of it;
+ * pure; free(3) it. */
 char *hv_kernel_command_line(const struct hv_config *config);
 
 /* What a guest of @accel sees of this host, and of its kernel: a state that was saved on another

@@ -13,6 +13,7 @@
 #include "hypervisor/hypervisor.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 
 static const char *const search_path[] = {
@@ -70,10 +71,8 @@ int hv_find_program(const char *root, const char *const *names, char **ret, stru
 
 /* What the child needs, gathered before the fork. */
 struct child {
-	char *const *argv;
-	const int *fds;
-	size_t fds_count;
-	int null_fd, log_fd, report_fd;
+	const struct hv_spawn *how;
+	int null_fd, report_fd;
 	pid_t parent;
 };
 
@@ -121,44 +120,66 @@ static int detach(const struct child *c, struct error *err)
  * one; who is not, a unit test, has nothing to keep from it. */
 static int leave_namespaces(const struct child *c, struct error *err)
 {
-	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 && errno != EPERM)
+	const int network = c->how->keeps_network ? 0 : CLONE_NEWNET;
+
+	if (unshare(network | CLONE_NEWIPC | CLONE_NEWUTS) < 0 && errno != EPERM)
 		return error_sys(err, errno, "make namespaces");
 	return 0;
 }
 
 static int set_stdio(const struct child *c, struct error *err)
 {
-	if (dup2(c->null_fd, 0) < 0 || dup2(c->log_fd, 1) < 0 || dup2(c->log_fd, 2) < 0)
+	if (dup2(c->null_fd, 0) < 0 || dup2(c->how->out_fd, 1) < 0 || dup2(c->how->log_fd, 2) < 0)
 		return error_sys(err, errno, "set standard streams");
 	return 0;
 }
 
 static int keep_descriptors(const struct child *c, struct error *err)
 {
-	cleanup_free int *keep = xcalloc(c->fds_count + 1, sizeof(int));
+	cleanup_free int *keep = xcalloc(c->how->fds_count + 1, sizeof(int));
 	int r;
 
-	for (size_t i = 0; i < c->fds_count; i++) {
-		if (fcntl(c->fds[i], F_SETFD, 0) < 0)
-			return error_sys(err, errno, "inherit descriptor %d", c->fds[i]);
-		keep[i] = c->fds[i];
+	for (size_t i = 0; i < c->how->fds_count; i++) {
+		if (fcntl(c->how->fds[i], F_SETFD, 0) < 0)
+			return error_sys(err, errno, "inherit descriptor %d", c->how->fds[i]);
+		keep[i] = c->how->fds[i];
 	}
-	keep[c->fds_count] = c->report_fd;
-	r = close_all_but(3, keep, c->fds_count + 1);
+	keep[c->how->fds_count] = c->report_fd;
+	r = close_all_but(3, keep, c->how->fds_count + 1);
 	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
 }
 
 static int execute(const struct child *c, struct error *err)
 {
-	execv(c->argv[0], c->argv);
-	return error_sys(err, errno, "execute '%s'", c->argv[0]);
+	execv(c->how->argv[0], c->how->argv);
+	return error_sys(err, errno, "execute '%s'", c->how->argv[0]);
+}
+
+static int go_on(const struct child *c, struct error *err)
+{
+	int r;
+
+	log_start_anew(c->how->fork->name);
+	(void)prctl(PR_SET_NAME, c->how->fork->name); /* for people */
+	r = c->how->fork->prepare(c->how->fork->ctx, err);
+	if (r < 0)
+		return r;
+	close(c->report_fd);
+	c->how->fork->run(c->how->fork->ctx);
+	_exit(127);
+}
+
+/* What the child is to be; returns only to say why it is not. */
+static int begin(const struct child *c, struct error *err)
+{
+	return c->how->fork ? go_on(c, err) : execute(c, err);
 }
 
 static _Noreturn void run_child(const struct child *c)
 {
 	static int (*const steps[])(const struct child *c, struct error *err) = {
-		die_with_parent, reset_signals,	   detach,  leave_namespaces,
-		set_stdio,	 keep_descriptors, execute,
+		die_with_parent, reset_signals,	   detach, leave_namespaces,
+		set_stdio,	 keep_descriptors, begin,
 	};
 	struct error err = ERROR_INIT;
 
@@ -169,8 +190,9 @@ static _Noreturn void run_child(const struct child *c)
 	_exit(127);
 }
 
-/* The report pipe closes on a successful exec; until then it carries the child's error. */
-static int await_exec(int report_fd, struct error *err)
+/* The report pipe closes when the child became what it is to be; until then it carries its
+ * error. */
+static int await_start(int report_fd, struct error *err)
 {
 	struct error report = ERROR_INIT;
 	int r = read_exact(report_fd, &report, sizeof(report));
@@ -184,25 +206,18 @@ static int await_exec(int report_fd, struct error *err)
 	return report.code;
 }
 
-int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, struct hv_vm *ret,
-	     struct error *err)
+int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err)
 {
 	cleanup_fd int null_fd = -1, read_fd = -1, report_fd = -1, pidfd = -1;
 	cleanup_pid pid_t pid = 0;
-	struct child child = {
-		.argv = argv,
-		.fds = fds,
-		.fds_count = fds_count,
-		.log_fd = log_fd,
-		.parent = getpid(),
-	};
+	struct child child = { .how = how, .parent = getpid() };
 	int ends[2];
 	int r;
 
-	for (size_t i = 0; i < fds_count; i++)
-		if (fds[i] < 3)
+	for (size_t i = 0; i < how->fds_count; i++)
+		if (how->fds[i] < 3)
 			return error_set(err, -EINVAL, "pass descriptor %d: standard stream",
-					 fds[i]);
+					 how->fds[i]);
 	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null_fd < 0)
 		return error_sys(err, errno, "open '/dev/null'");
@@ -219,7 +234,7 @@ int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, st
 	if (pid == 0)
 		run_child(&child);
 	close_fdp(&report_fd); /* held open here it would hide that the child's is closed */
-	r = await_exec(read_fd, err);
+	r = await_start(read_fd, err);
 	if (r < 0)
 		return r;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -227,4 +242,32 @@ int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, st
 		return error_sys(err, errno, "open pidfd of %d", (int)pid);
 	*ret = (struct hv_vm){ .pid = steal_pid(&pid), .pidfd = steal_fd(&pidfd) };
 	return 0;
+}
+
+int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, struct hv_vm *ret,
+	     struct error *err)
+{
+	const struct hv_spawn how = {
+		.argv = argv,
+		.fds = fds,
+		.fds_count = fds_count,
+		.out_fd = log_fd,
+		.log_fd = log_fd,
+	};
+
+	return hv_spawn_as(&how, ret, err);
+}
+
+int hv_fork(const struct hv_fork *fork, const int *fds, size_t fds_count, int log_fd,
+	    struct hv_vm *ret, struct error *err)
+{
+	const struct hv_spawn how = {
+		.fork = fork,
+		.fds = fds,
+		.fds_count = fds_count,
+		.out_fd = log_fd,
+		.log_fd = log_fd,
+	};
+
+	return hv_spawn_as(&how, ret, err);
 }

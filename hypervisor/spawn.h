@@ -24,3 +24,31 @@ const char *hv_find_virtiofsd(const char *root, bool *ret_is_rust);
  * cannot be executed is an error here. */
 int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, struct hv_vm *ret,
 	     struct error *err);
+
+/* The same for who wants something else. */
+struct hv_fork;
+struct hv_spawn {
+	char *const *argv;
+	const struct hv_fork *fork; /* instead of a program; NULL: none */
+	const int *fds;
+	size_t fds_count;
+	int out_fd; /* standard output, where some VMMs put the guest's console */
+	int log_fd;
+	bool keeps_network; /* it stays in the caller's network namespace */
+};
+int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err);
+
+/*
+ * The same without a program: the child is a copy of this process, which must have one thread. It
+ * calls @prepare, whose error is hv_fork()'s, and then @run, which ends by _exit(2). Both have the
+ * descriptors @fds and no others of this process, so its event loop is not theirs to use; what is
+ * logged goes to standard error.
+ */
+struct hv_fork {
+	const char *name; /* the process's, and in front of what it has to say */
+	int (*prepare)(void *ctx, struct error *err);
+	void (*run)(void *ctx);
+	void *ctx;
+};
+int hv_fork(const struct hv_fork *fork, const int *fds, size_t fds_count, int log_fd,
+	    struct hv_vm *ret, struct error *err);

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "lib/base/error.h"
+#include "lib/base/path.h"
 #include "lib/base/str.h"
 #include "oci/config.h"
 
@@ -76,6 +77,20 @@ bool oci_annotation_is_true(const struct oci_config *config, const char *name)
 	const char *value = oci_annotation(config, name);
 
 	return value && !streq(value, "0");
+}
+
+int oci_annotation_cgroup(const struct oci_config *config, const char *name, char **ret,
+			  struct error *err)
+{
+	const char *value = oci_annotation(config, name);
+	cleanup_strv char **parts = strv_split(value ? value : "", '/');
+	cleanup_free char *path = path_clean(value ? value : "");
+
+	if (strv_has(parts, ".."))
+		return error_set(err, -EINVAL, "annotation %s: '%s' leads out of the cgroup", name,
+				 value);
+	*ret = streq(path, "/") ? NULL : xstrdup(path + 1);
+	return 0;
 }
 
 static int apply_receiver(const struct oci_config *config, struct oci_seccomp *seccomp,

@@ -26,6 +26,11 @@ const char *oci_annotation(const struct oci_config *config, const char *name);
 /* Of one whose every value but "0" means yes. */
 bool oci_annotation_is_true(const struct oci_config *config, const char *name);
 
+/* Of one that names a cgroup below the container's: its path from there, which the caller frees;
+ * NULL: there is none, or it is empty. */
+int oci_annotation_cgroup(const struct oci_config *config, const char *name, char **ret,
+			  struct error *err);
+
 /* Takes note of what is switched off, and puts what the others say of a section of the
  * specification into that section. To be called once after parsing. */
 int oci_annotations_apply(struct oci_config *config, char *const *ignored, struct error *err);

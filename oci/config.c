@@ -322,24 +322,39 @@ static void make_destinations_absolute(struct oci_config *config)
 	}
 }
 
-int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
-		     struct error *err)
+static int parse(const struct oci_source *source, struct oci_config **ret, struct error *err)
 {
 	cleanup_oci_config struct oci_config *config = xmalloc(sizeof(*config));
-	const struct oci_source source = { name, buf, len };
 	int r;
 
 	fields_init(&oci_config_fields, config);
-	r = fields_parse(&oci_config_fields, name, buf, len, &oci_limits, config, err);
+	r = fields_parse(&oci_config_fields, source->name, source->buf, source->len, &oci_limits,
+			 config, err);
 	if (r < 0)
 		return r;
 	normalize(config);
-	r = oci_validate_config(&source, config, err);
+	r = oci_validate_config(source, config, err);
 	if (r < 0)
 		return r;
 	make_destinations_absolute(config);
 	*ret = steal_ptr(&config);
 	return 0;
+}
+
+int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		     struct error *err)
+{
+	const struct oci_source source = { .name = name, .buf = buf, .len = len };
+
+	return parse(&source, ret, err);
+}
+
+int oci_config_parse_known(const char *name, const char *buf, size_t len, struct oci_config **ret,
+			   struct error *err)
+{
+	const struct oci_source source = { .name = name, .buf = buf, .len = len, .is_known = true };
+
+	return parse(&source, ret, err);
 }
 
 /* With the array as a member, so that all readers of mounts read it; lines stay what they are. */

@@ -504,6 +504,9 @@ extern const struct json_limits oci_limits;
  * label, a hostname …). A mount's relative destination is warned of and made absolute. */
 int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
 		     struct error *err);
+/* The same of one that was parsed before, by us or by who started us: without its warnings. */
+int oci_config_parse_known(const char *name, const char *buf, size_t len, struct oci_config **ret,
+			   struct error *err);
 void oci_config_free(struct oci_config *config);
 DEFINE_CLEANUP(oci_config_free_p, struct oci_config *, oci_config_free)
 #define cleanup_oci_config CLEANUP(oci_config_free_p)

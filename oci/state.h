@@ -20,11 +20,11 @@ const char *oci_status_name(enum oci_status status);
 struct oci_state {
 	const char *id;
 	enum oci_status status;
-	pid_t pid; /* written as 0 when stopped */
-	const char *bundle;  /* absolute */
-	const char *rootfs;  /* absolute; NULL: left out */
-	const char *created; /* RFC 3339; NULL: left out, as hooks want it */
-	const char *owner;   /* NULL: left out */
+	pid_t pid;			      /* written as 0 when stopped */
+	const char *bundle;		      /* absolute */
+	const char *rootfs;		      /* absolute; NULL: left out */
+	const char *created;		      /* RFC 3339; NULL: left out, as hooks want it */
+	const char *owner;		      /* NULL: left out */
 	const struct string_map *annotations; /* NULL or empty: left out */
 };
 

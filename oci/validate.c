@@ -70,6 +70,8 @@ void checker_warn(struct checker *c, const char *reason, const char *value)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 
+	if (c->source->is_known)
+		return;
 	strbuf_addstr(&text, reason);
 	add_value(&text, value);
 	log_warning("%s:%u: %s: %s", c->source->name, line_of(c), c->path, text.buf);

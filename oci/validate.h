@@ -20,6 +20,7 @@ struct oci_source {
 	const char *name;
 	const char *buf;
 	size_t len;
+	bool is_known; /* it was read before, and what there is to be warned of was said */
 };
 
 int oci_validate_config(const struct oci_source *source, const struct oci_config *config,
@@ -54,7 +55,10 @@ struct rules {
 	const struct rule *rules;
 	size_t count;
 };
-#define RULES(array) { array, ARRAY_SIZE(array) }
+#define RULES(array)                                                                               \
+	{                                                                                          \
+		array, ARRAY_SIZE(array)                                                           \
+	}
 
 extern const struct rules oci_process_rules;
 extern const struct rules oci_linux_rules;

@@ -33,6 +33,10 @@ struct agent_client;
  * when not wanted. */
 int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
 	       uint32_t *ret_local_port, struct error *err);
+/* The same where a refusal may mean that the VMM or its guest is only on the way: a hybrid socket
+ * of the VMM's own. */
+int agent_await(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
+		uint32_t *ret_local_port, struct error *err);
 
 /* The handshake alone, on a connected hybrid socket (for a caller that holds the pipe itself). */
 int agent_handshake(struct loop *loop, int fd, uint32_t port, int timeout_ms,

@@ -279,15 +279,44 @@ static const struct {
 };
 /* clang-format on */
 
-int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
-	       uint32_t *ret_local_port, struct error *err)
+static int dial(struct loop *loop, const char *address, uint32_t port, long long deadline,
+		int *ret_fd, uint32_t *ret_local_port, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
 		const char *rest = str_after(address, schemes[i].prefix);
 
 		if (rest)
-			return schemes[i].dial(loop, rest, port, now_ms() + timeout_ms, ret_fd,
-					       ret_local_port, err);
+			return schemes[i].dial(loop, rest, port, deadline, ret_fd, ret_local_port,
+					       err);
 	}
 	return error_set(err, -EINVAL, "connect to '%s': not an agent's address", address);
+}
+
+int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
+	       uint32_t *ret_local_port, struct error *err)
+{
+	return dial(loop, address, port, now_ms() + timeout_ms, ret_fd, ret_local_port, err);
+}
+
+/* No socket yet; one that is bound and does not listen; nobody in the guest who would. */
+static bool is_too_early(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -ECONNRESET;
+}
+
+int agent_await(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
+		uint32_t *ret_local_port, struct error *err)
+{
+	const long long deadline = now_ms() + timeout_ms;
+	int delay_ms = RETRY_MIN_MS, r;
+
+	for (;;) {
+		r = dial(loop, address, port, deadline, ret_fd, ret_local_port, err);
+		if (r == 0 || !is_too_early(r) || now_ms() + delay_ms >= deadline)
+			return r;
+		r = pause_for(loop, delay_ms);
+		if (r < 0)
+			return error_sys(err, r, "connect to '%s'", address);
+		delay_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
+	}
 }

@@ -124,7 +124,7 @@ static int read_kernel(void *ctx, struct error *err)
 				 "--kernel-version",
 				 b->kernel_path);
 	log_info("kernel '%s': %s, %s", b->kernel_path, b->release,
-		 b->kernel.is_elf ? "ELF" : "bzImage");
+		 names_get(&hv_arch_names, (size_t)b->kernel.arch));
 	return 0;
 }
 
@@ -296,6 +296,10 @@ static int pack(void *ctx, struct error *err)
 			      "ELF",
 			      4) != 0)
 		return error_set(err, -ENOEXEC, "agent '%s': not a program", b->request->agent);
+	if ((int)hv_elf_arch(agent, len) != b->kernel.arch)
+		return error_set(err, -ENOEXEC, "agent '%s': not for %s, as the kernel is",
+				 b->request->agent,
+				 names_get(&hv_arch_names, (size_t)b->kernel.arch));
 	strv_each(extra, b->request->extra_modules)
 		strv_push(&at_boot, module_name(extra));
 	image_pack(agent, len, b->modules, b->order ? strv_len(b->order) : 0, at_boot,
@@ -309,6 +313,7 @@ static char *make_manifest(const struct build *b)
 		.kernel = (char *)"kernel",
 		.initrd = (char *)"initramfs",
 		.release = b->release,
+		.arch = b->kernel.arch,
 		.is_elf = b->kernel.is_elf,
 	};
 
@@ -388,6 +393,7 @@ int image_check_kernel(const struct image_request *request, struct kernel_lacks 
 		*ret_image = (struct guest_image){
 			.kernel = xstrdup(b.kernel_path),
 			.release = xstrdup(b.release),
+			.arch = b.kernel.arch,
 			.is_elf = b.kernel.is_elf,
 		};
 		kconfig_describe(b.config, true, ret_image);

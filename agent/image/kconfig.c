@@ -185,6 +185,7 @@ static const struct {
 	{ "VIRTIO_MMIO+VIRTIO_MMIO_CMDLINE_DEVICES", true, offsetof(struct guest_image, has_mmio) },
 	{ "PCI+VIRTIO_PCI", false, offsetof(struct guest_image, has_pci) },
 	{ "ACPI", true, offsetof(struct guest_image, has_acpi) },
+	{ "ACPI+VIRTIO_MMIO", false, offsetof(struct guest_image, has_acpi_mmio) },
 };
 /* clang-format on */
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "agent/image/unpack.h"
+#include "hypervisor/hypervisor.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
@@ -68,14 +69,19 @@ static bool is_elf(const struct kernel_file *k)
 	return k->len >= sizeof(Elf64_Ehdr) && memcmp(k->data, ELFMAG, SELFMAG) == 0;
 }
 
+/* QEMU enters the other architectures' where the file says, with nothing more to ask for. */
 static int check_elf(const char *path, struct kernel_file *k, struct error *err)
 {
 	Elf64_Ehdr head;
 
-	memcpy(&head, k->data, sizeof(head));
-	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != EM_X86_64)
-		return error_set(err, -ENOEXEC, "kernel '%s': an ELF file, but not for x86_64",
+	k->arch = (int)hv_elf_arch(k->data, k->len);
+	if (k->arch == HV_ARCH_COUNT)
+		return error_set(err, -ENOEXEC,
+				 "kernel '%s': an ELF file, but of no architecture that has guests",
 				 path);
+	if (k->arch != HV_ARCH_X86_64)
+		return 0;
+	memcpy(&head, k->data, sizeof(head));
 	if (!has_pvh_entry(k, &head))
 		return error_set(err, -ENOEXEC,
 				 "kernel '%s': an ELF file without a PVH entry (CONFIG_PVH)", path);
@@ -83,21 +89,34 @@ static int check_elf(const char *path, struct kernel_file *k, struct error *err)
 	return 0;
 }
 
-/* --- bzImage, Image ------------------------------------------------------------------------ */
+/* --- other formats ------------------------------------------------------------------------- */
 
-/* The setup header of the x86 boot protocol (kernel Documentation/arch/x86/boot.rst). */
-static bool is_bzimage(const struct kernel_file *k)
+/* Where they are in the kernel's sources: Documentation/arch/x86/boot.rst, arm64/booting.rst and
+ * riscv/boot-image-header.rst; arch/s390/boot/head.S. */
+static const struct {
+	enum hv_arch arch;
+	uint64_t offset;
+	const char *magic;
+} images[] = {
+	{ HV_ARCH_X86_64, 0x202, "HdrS" },
+	{ HV_ARCH_AARCH64, 56, "ARM\x64" },
+	{ HV_ARCH_RISCV64, 56, "RSC\x05" },
+	{ HV_ARCH_S390X, 0x10008, "S390EP" },
+};
+
+static int check_image(const char *path, struct kernel_file *k, struct error *err)
 {
-	const char *magic = slice(k, 0x202, 4);
+	for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+		const size_t len = strlen(images[i].magic);
+		const char *magic = slice(k, images[i].offset, len);
 
-	return magic && memcmp(magic, "HdrS", 4) == 0;
-}
-
-static bool is_arm64_image(const struct kernel_file *k)
-{
-	const char *magic = slice(k, 56, 4);
-
-	return magic && memcmp(magic, "ARM\x64", 4) == 0;
+		if (!magic || memcmp(magic, images[i].magic, len) != 0)
+			continue;
+		k->arch = (int)images[i].arch;
+		return 0;
+	}
+	return error_set(err, -ENOEXEC, "kernel '%s': neither an ELF file nor a kernel's image",
+			 path);
 }
 
 /* --- what it says of itself ---------------------------------------------------------------- */
@@ -158,18 +177,14 @@ int kernel_file_parse(const char *path, char *data, size_t len, struct kernel_fi
 		      struct error *err)
 {
 	struct kernel_file k = { .data = data, .len = len };
-	int r = 0;
+	int r = is_elf(&k) ? check_elf(path, &k, err) : check_image(path, &k, err);
 
-	if (is_elf(&k))
-		r = check_elf(path, &k, err);
-	else if (!is_bzimage(&k) && !is_arm64_image(&k))
-		r = error_set(err, -ENOEXEC, "kernel '%s': neither an ELF file nor a bzImage",
-			      path);
 	if (r < 0) {
 		kernel_file_done(&k);
 		return r;
 	}
-	k.release = is_bzimage(&k) ? find_bzimage_release(&k) : find_banner_release(&k);
+	k.release = k.arch == HV_ARCH_X86_64 && !k.is_elf ? find_bzimage_release(&k)
+							  : find_banner_release(&k);
 	k.config = find_config(&k);
 	*ret = k;
 	return 0;

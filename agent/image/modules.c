@@ -205,6 +205,33 @@ struct section {
 	size_t len;
 };
 
+/* s390's are big-endian. */
+static Elf64_Ehdr read_head(const char *data)
+{
+	Elf64_Ehdr h;
+
+	memcpy(&h, data, sizeof(h));
+	if (h.e_ident[EI_DATA] != ELFDATA2MSB)
+		return h;
+	h.e_shoff = be64toh(h.e_shoff);
+	h.e_shnum = be16toh(h.e_shnum);
+	h.e_shstrndx = be16toh(h.e_shstrndx);
+	return h;
+}
+
+static Elf64_Shdr read_section(const char *data, const Elf64_Ehdr *head)
+{
+	Elf64_Shdr s;
+
+	memcpy(&s, data, sizeof(s));
+	if (head->e_ident[EI_DATA] != ELFDATA2MSB)
+		return s;
+	s.sh_name = be32toh(s.sh_name);
+	s.sh_offset = be64toh(s.sh_offset);
+	s.sh_size = be64toh(s.sh_size);
+	return s;
+}
+
 static bool get_section(const char *data, size_t len, const Elf64_Ehdr *head, size_t i,
 			Elf64_Shdr *ret_header, struct section *ret)
 {
@@ -212,7 +239,7 @@ static bool get_section(const char *data, size_t len, const Elf64_Ehdr *head, si
 
 	if (i >= head->e_shnum || head->e_shoff > len || at > len - sizeof(Elf64_Shdr))
 		return false;
-	memcpy(ret_header, data + at, sizeof(*ret_header));
+	*ret_header = read_section(data + at, head);
 	if (ret_header->sh_offset > len || ret_header->sh_size > len - ret_header->sh_offset)
 		return false;
 	*ret = (struct section){ data + ret_header->sh_offset, ret_header->sh_size };
@@ -227,7 +254,7 @@ static bool find_modinfo(const char *data, size_t len, struct section *ret)
 
 	if (len < sizeof(head) || memcmp(data, ELFMAG, SELFMAG) != 0)
 		return false;
-	memcpy(&head, data, sizeof(head));
+	head = read_head(data);
 	if (head.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    !get_section(data, len, &head, head.e_shstrndx, &header, &names))
 		return false;

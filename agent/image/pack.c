@@ -81,6 +81,7 @@ static const struct {
 	{ "HW_RANDOM_VIRTIO", "virtio_rng" },
 	{ "VIRTIO_NET", "virtio_net" },
 	{ "VIRTIO_BLK", "virtio_blk" },
+	{ "VIRTIO_BALLOON", "virtio_balloon" },
 	{ "SCSI_VIRTIO", "virtio_scsi" },
 	{ "BLK_DEV_SD", "sd_mod" },
 	{ "OVERLAY_FS", "overlay" },

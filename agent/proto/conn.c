@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/proto/fifo.h"
 #include "lib/base/error.h"
+#include "lib/base/fifo.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 

@@ -8,7 +8,7 @@
 #include <pb_encode.h>
 #include <string.h>
 
-#include "agent/proto/fifo.h"
+#include "lib/base/fifo.h"
 #include "lib/base/str.h"
 
 void ttrpc_header_pack(const struct ttrpc_header *h, uint8_t out[TTRPC_HEADER_SIZE])

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/proto/fifo.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/fifo.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 

@@ -179,10 +179,9 @@ void container_begin_removal(struct container *container)
 static void on_remove_timeout(void *ctx)
 {
 	struct container *container = ctx;
-	const struct error late = { -ETIME, "its processes have not ended in time" };
 
 	container->remove_timer = NULL;
-	rpc_fail_all(&container->removers, &late);
+	rpc_refuse_all(&container->removers, -ETIME, "its processes have not ended in time");
 }
 
 int container_remove(struct rpc_call *call, const void *request, void *response, struct error *err)

@@ -184,7 +184,8 @@ static int make_cgroup(void *ctx, struct error *err)
 		return r;
 	c->progress->has_cgroup = true;
 	c->container->cgroup = cg;
-	return cgroup_apply(cg, &c->container->config->linux_.resources, err);
+	r = cgroup_apply(cg, &c->container->config->linux_.resources, err);
+	return r < 0 ? r : cgroup_give_to_owner(cg, c->container->config, err);
 }
 
 static int accept_pid(void *ctx, pid_t pid, struct error *err)
@@ -253,6 +254,9 @@ static int adopt(struct container *container, const struct worker_result *result
 	if (result->progress.has_cgroup)
 		r = cgroup_open(c->cgroup_path, &container->cgroup, err);
 	creation_free(c);
+	/* A sandbox has few containers, and is gone with them; who has none has many in turn. */
+	if (r == 0 && container->cgroup && !container->server->sandbox.id)
+		cgroup_keep_filter(container->cgroup, &container->config->linux_.resources);
 	if (r == 0 && result->pid)
 		r = process_attach(container->init, result->pid, err);
 	return r;

@@ -8,6 +8,7 @@
 #include "agent/server/spec.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
 #include "oci/config.h"
 
@@ -19,11 +20,12 @@
 struct execution {
 	struct process *process;
 	struct oci_process *spec;
+	char **cgroups;
 	struct rpc_call *calls;
 	bool is_unwanted;
 };
 
-/* in the worker */
+/* in the worker, whose copy of the container this is */
 
 static int run(void *ctx, struct worker_progress *progress, struct worker_result *result)
 {
@@ -41,6 +43,10 @@ static int run(void *ctx, struct worker_progress *progress, struct worker_result
 		.is_guest = container->server->options.is_guest,
 	};
 
+	int r = cgroup_aim_exec(container->cgroup, e->cgroups, exec.init_pid, &result->err);
+
+	if (r < 0)
+		return r;
 	memcpy(exec.stdio, io->child, sizeof(exec.stdio));
 	return engine_exec(&exec, &result->pid, &result->err);
 }
@@ -51,6 +57,7 @@ static void execution_free(struct execution *e)
 {
 	e->process->execution = NULL;
 	oci_process_free(e->spec);
+	strv_free(e->cgroups);
 	free(e);
 }
 
@@ -135,6 +142,8 @@ int process_exec(struct rpc_call *call, const void *request, void *response, str
 	}
 	process->execution = xcalloc(1, sizeof(*process->execution));
 	*process->execution = (struct execution){ .process = process, .spec = steal_ptr(&spec) };
+	for (size_t i = 0; i < req->cgroups_count; i++)
+		strv_push(&process->execution->cgroups, xstrdup(req->cgroups[i]));
 	(void)rpc_wait(call, &process->execution->calls);
 	worker_add_beside(call->server, &task, process->execution);
 	return RPC_LATER;

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/pattern.h"
 #include "lib/base/str.h"
 
 #define LIST_MAX 262144
@@ -132,7 +132,7 @@ char **guest_modules_resolve(const struct guest_modules *m, const char *wanted)
 		if (!space)
 			continue;
 		pattern = xstrndup(line, (size_t)(space - line));
-		if (fnmatch(pattern, wanted, 0) == 0)
+		if (pattern_matches(pattern, wanted))
 			add_with_needs(m, space + 1, &search);
 	}
 	strv_free(search.seen);

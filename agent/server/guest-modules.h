@@ -9,7 +9,7 @@ struct error;
  * The kernel modules of the guest: a directory that moat-image filled with NAME.ko and
  *
  *	modules.dep    "NAME: WHAT IT NEEDS…", each a name; what is not in the directory is built in
- *	modules.alias  "PATTERN NAME": what the kernel asks for (fnmatch(3)) when it wants NAME
+ *	modules.alias  "PATTERN NAME": what the kernel asks for (lib/base/pattern.h) when it wants NAME
  *	modules.boot   names to load at boot whatever the machine has
  *
  * A module's file is removed once it is loaded, for it is held in memory.

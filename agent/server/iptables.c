@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/base/system-program.h"
 #include "lib/linux/clone.h"
 #include "lib/linux/signals.h"
 
@@ -129,21 +130,6 @@ static void on_drop(void *ctx, const struct worker_result *result)
 
 static const struct worker_task task = { "iptables", NULL, run, on_done, on_drop };
 
-static char *find_program(const struct agent_server_options *options, const char *name)
-{
-	static const char *const dirs[] = { "/usr/sbin", "/sbin" };
-	const char *image = options->image_dir ? options->image_dir : "";
-
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		char *path = xasprintf("%s%s/%s", image, dirs[i], name);
-
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-	}
-	return NULL;
-}
-
 static int make_input(const struct agent_bytes *data, struct error *err)
 {
 	cleanup_fd int fd = memfd_create("tables", MFD_CLOEXEC);
@@ -158,7 +144,8 @@ static int run_tables(struct rpc_call *call, const char *name, const struct agen
 		      struct error *err)
 {
 	struct tables *t;
-	char *program = find_program(&call->server->options, name);
+	const char *image = call->server->options.image_dir;
+	char *program = system_program_find(image ? image : "", name);
 
 	if (!program)
 		return error_set(err, -EOPNOTSUPP, "the guest's image has no '%s'", name);

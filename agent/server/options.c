@@ -168,7 +168,7 @@ void agent_boot_options_parse_file(const char *text, struct agent_boot_options *
 {
 	struct agent_boot_options o = defaults;
 	cleanup_free char *copy = xstrdup(text);
-	char *rest = copy, *line, *key;
+	char *rest = copy, *key = NULL, *line;
 
 	o.channel = ret->channel; /* what the machine has is not a matter of taste */
 	memcpy(o.channel_name, ret->channel_name, sizeof(o.channel_name));

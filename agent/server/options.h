@@ -23,7 +23,7 @@ struct agent_boot_options {
 	enum agent_channel channel;
 	char channel_name[64]; /* SERIAL: of the port; UNIX: path */
 	uint32_t log_port;     /* 0: the console alone */
-	bool has_console;	       /* a shell for who debugs, if it has a port too */
+	bool has_console;      /* a shell for who debugs, if it has a port too */
 	uint32_t console_port;
 	uint32_t device_timeout_s; /* 0: the default */
 	uint32_t pipe_size;

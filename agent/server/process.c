@@ -64,7 +64,6 @@ static void answer_waiters(struct process *process)
 
 void process_free(struct process *process)
 {
-	const struct error gone = { -ENOENT, "the process is gone" };
 	struct process **p;
 
 	if (!process)
@@ -76,7 +75,7 @@ void process_free(struct process *process)
 		process->container->init = NULL;
 	if (process->has_exited)
 		answer_waiters(process);
-	rpc_fail_all(&process->waiters, &gone);
+	rpc_refuse_all(&process->waiters, -ENOENT, "the process is gone");
 	loop_remove(process->linger);
 	stdio_done(&process->io);
 	if (process->pid && !process->has_exited && process->pidfd >= 0)
@@ -94,6 +93,19 @@ int process_attach(struct process *process, pid_t pid, struct error *err)
 	if (process->pidfd < 0)
 		return error_sys(err, process->pidfd, "open process %d", (int)pid);
 	return stdio_attach(&process->io, process, err);
+}
+
+void processes_end_execs(struct container *container)
+{
+	struct process *next;
+
+	for (struct process *p = container->processes; p; p = next) {
+		next = p->next;
+		if (p->execution)
+			execution_kill(p);
+		else if (!p->is_init)
+			process_free(p);
+	}
 }
 
 static struct process *find_by_exec_id(struct container *container, const char *exec_id)

@@ -165,6 +165,16 @@ void rpc_fail_all(struct rpc_call **list, const struct error *err)
 		rpc_fail(*list, err);
 }
 
+void rpc_refuse_all(struct rpc_call **list, int code, const char *reason)
+{
+	struct error err = ERROR_INIT;
+
+	if (!*list)
+		return;
+	error_set(&err, code, "%s", reason);
+	rpc_fail_all(list, &err);
+}
+
 void rpc_end_all(struct rpc_call **list, const struct error *err, const void *response)
 {
 	if (err->code)

@@ -308,9 +308,8 @@ bool sandbox_ends_guest(const struct agent_server *server)
 
 static void begin_goodbye(struct agent_server *server)
 {
-	const struct error gone = { -EIO, "the sandbox is gone" };
-
-	rpc_fail_all(&server->oom.waiters, &gone); /* nothing will ever happen again */
+	/* Nothing will ever happen again. */
+	rpc_refuse_all(&server->oom.waiters, -EIO, "the sandbox is gone");
 	storage_remove(server, steal_ptr(&server->sandbox.mounts));
 	if (server->options.is_guest)
 		sync(); /* what is mounted still; nobody unmounts it any more */
@@ -336,10 +335,20 @@ int sandbox_destroy(struct rpc_call *call, const void *request, void *response, 
 	return RPC_LATER;
 }
 
+static void close_namespaces(struct sandbox *sandbox)
+{
+	for (size_t i = 0; i < OCI_NS_COUNT; i++)
+		if (sandbox->namespaces[i] >= 0)
+			close(steal_fd(&sandbox->namespaces[i]));
+}
+
 void sandbox_check(struct agent_server *server)
 {
 	const grpc_Empty response = { 0 };
 
+	/* Those of containers without a sandbox end with the last of them. */
+	if (!server->sandbox.id && !server->containers)
+		close_namespaces(&server->sandbox);
 	if (!server->is_ending || server->containers)
 		return;
 	while (server->destroyers)
@@ -355,9 +364,7 @@ void sandbox_done(struct agent_server *server)
 	struct sandbox *sandbox = &server->sandbox;
 
 	storage_remove(server, steal_ptr(&sandbox->mounts));
-	for (size_t i = 0; i < OCI_NS_COUNT; i++)
-		if (sandbox->namespaces[i] >= 0)
-			close(sandbox->namespaces[i]);
+	close_namespaces(sandbox);
 	free(sandbox->id);
 	free(sandbox->hostname);
 	free(sandbox->hook_path);

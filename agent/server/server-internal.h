@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/proto/fifo.h"
 #include "agent/proto/method.h"
 #include "agent/server/server.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/error.h"
+#include "lib/base/fifo.h"
 #include "lib/base/str.h"
 #include "oci/config.h"
 
@@ -38,11 +38,11 @@ struct rpc_call {
 	struct rpc_call *conn_next;  /* of those that wait, by connection */
 	struct rpc_call **wait_list; /* and by what they wait for, in order of arrival */
 	struct rpc_call *wait_next;
-	void *request;		     /* for rpc_take_request(), while its handler runs */
-	struct loop_source *timer;   /* timeout_nano of the request */
-	int timeout_ms;		     /* 0: none */
-	struct fifo data;	     /* WriteStdin: not written yet */
-	uint32_t size;		     /* WriteStdin: all of it; ReadStd…: at most */
+	void *request;		   /* for rpc_take_request(), while its handler runs */
+	struct loop_source *timer; /* timeout_nano of the request */
+	int timeout_ms;		   /* 0: none */
+	struct fifo data;	   /* WriteStdin: not written yet */
+	uint32_t size;		   /* WriteStdin: all of it; ReadStd…: at most */
 };
 
 /* A handler answers with 0 (*@response, zeroed before and released after), with a negative errno
@@ -58,6 +58,8 @@ struct rpc_call *rpc_wait(const struct rpc_call *call, struct rpc_call **list);
 void rpc_reply(struct rpc_call *call, const void *response);
 void rpc_fail(struct rpc_call *call, const struct error *err);
 void rpc_fail_all(struct rpc_call **list, const struct error *err);
+/* With a reason of ours. A constant struct error would be a KiB of every guest's memory. */
+void rpc_refuse_all(struct rpc_call **list, int code, const char *reason);
 /* All alike: with the error if there is one, else with @response. */
 void rpc_end_all(struct rpc_call **list, const struct error *err, const void *response);
 /* For answers that say nothing more than whether it is done. */
@@ -112,7 +114,7 @@ struct worker_task {
 
 struct worker {
 	struct agent_server *server;
-	struct worker *next; /* of those with one job each */
+	struct worker *next;	 /* of those with one job each */
 	struct worker_job *jobs; /* the first is under way */
 	bool is_busy;
 	pid_t pid;
@@ -254,6 +256,9 @@ int process_attach(struct process *process, pid_t pid, struct error *err);
 /* By its ids: an empty @exec_id is the container's init. Errors as Kata's agent answers. */
 struct process *process_find(struct agent_server *server, const char *container_id,
 			     const char *exec_id, struct error *err);
+/* Kills all but the init of a machine that was saved and goes on: who made them is not there any
+ * more, and CRIU does not save such processes either. */
+void processes_end_execs(struct container *container);
 /* Some output ended: waiters may be answered. The process may be gone afterwards. */
 void process_check(struct process *process);
 /* If it has exited: bounds how long others may keep its output open. */
@@ -284,14 +289,14 @@ struct container {
 	char *id;
 	struct oci_config *config;
 	struct cgroup *cgroup;
-	char *bundle;  /* where its configuration is for hooks to read; NULL: there are none */
+	char *bundle; /* where its configuration is for hooks to read; NULL: there are none */
 	enum stop_hooks stop_hooks;
 	int start_fd;  /* a byte in here starts the init; -1 once that was done */
 	char **mounts; /* storages to release, in order of mounting */
 	int mounts_fd; /* its mount namespace, or -1 */
 	struct process *init;
 	struct process *processes; /* init included */
-	struct cgroup_oom *oom; /* NULL: not watched */
+	struct cgroup_oom *oom;	   /* NULL: not watched */
 	struct loop_source *oom_source;
 	struct creation *creation; /* while it is being made: only its removal may be asked */
 	bool is_removing;
@@ -383,11 +388,14 @@ struct storage {
 struct storage_set {
 	const grpc_Storage *items;
 	size_t count;
-	bool *is_new; /* to be mounted, not in use yet */
+	bool *is_new;		  /* to be mounted, not in use yet */
 	const char *container_id; /* or "" for the sandbox */
 	const struct agent_server_options *options;
 };
-#define STORAGE_SET_INIT { NULL, 0, NULL, NULL, NULL }
+#define STORAGE_SET_INIT                                                                           \
+	{                                                                                          \
+		NULL, 0, NULL, NULL, NULL                                                          \
+	}
 
 /* In the agent: counts the users, and appends every mount point to *@mounts for storage_remove().
  * Nothing is left counted on error. */
@@ -554,7 +562,7 @@ struct agent_server {
 	struct forward *forwards;
 	struct sandbox sandbox;
 	uint64_t scrapes; /* of the metrics */
-	bool is_ending; /* DestroySandbox: over when the last container is */
+	bool is_ending;	  /* DestroySandbox: over when the last container is */
 	struct rpc_call *destroyers;
 	struct loop_source *goodbye;
 };

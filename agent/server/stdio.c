@@ -213,10 +213,8 @@ static void unwatch(struct stdio *io, int i)
 
 void stdio_done(struct stdio *io)
 {
-	const struct error gone = { -ENOENT, "the process is gone" };
-
 	for (int i = 0; i < STDIO_COUNT; i++) {
-		rpc_fail_all(&io->calls[i], &gone);
+		rpc_refuse_all(&io->calls[i], -ENOENT, "the process is gone");
 		unwatch(io, i);
 		relay_free(io->relays[i]);
 		close_at(&io->claimed[i]);
@@ -409,11 +407,9 @@ int stdio_read_stderr(struct rpc_call *call, const void *request, void *response
 
 static void close_stdin(struct stdio *io)
 {
-	const struct error closed = { -EPIPE, "stdin was closed" };
-
 	if (io->is_streamed || io->is_terminal) /* a terminal's end is a character, not a close */
 		return;
-	rpc_fail_all(&io->calls[STDIO_IN], &closed);
+	rpc_refuse_all(&io->calls[STDIO_IN], -EPIPE, "stdin was closed");
 	unwatch(io, STDIO_IN);
 	close_at(&io->own[STDIO_IN]);
 }
@@ -500,6 +496,8 @@ int stdio_attach_anew(struct rpc_call *call, const void *request, void *response
 		if (r < 0)
 			return r;
 	}
+	if (process->is_init)
+		processes_end_execs(process->container);
 	return 0;
 }
 

@@ -33,6 +33,8 @@ static const struct names rootless_choices = NAMES(rootless_words);
 static const struct option_spec global_specs[] = {
 	{ "root", 0, OPTION_PATH, AT(root), NULL, "DIR", "where the state of containers is kept" },
 	{ "isolation", 0, OPTION_WORD, AT(isolation), &isolation_names, "vm|native", "what a new container runs behind (default: vm)" },
+	{ "hypervisor", 0, OPTION_WORD, AT(hypervisor), &settings_hypervisor_names, "qemu|cloud-hypervisor|firecracker|builtin", "what runs a new virtual machine (default: qemu)" },
+	{ "guest-arch", 0, OPTION_WORD, AT(guest_arch), &settings_guest_arch_names, "auto|x86_64|aarch64|riscv64|ppc64le|s390x", "the processor of a new virtual machine (default: auto, which its program needs)" },
 	{ "log", 0, OPTION_TEXT, AT(log), NULL, "FILE", "write the error there too" },
 	{ "log-format", 0, OPTION_WORD, AT(log_format), &log_formats, "text|json", "how the log file is written (default: text)" },
 	{ "log-level", 0, OPTION_WORD, AT(log_level), &log_level_names, "error|warning|info|debug", "what is logged" },
@@ -51,6 +53,8 @@ const struct option_table global_options = OPTION_TABLE(global_specs);
 static const struct globals globals_default = {
 	.log_level = -1,
 	.isolation = -1,
+	.hypervisor = -1,
+	.guest_arch = -1,
 };
 
 const struct command *command_find(const char *name)
@@ -111,7 +115,15 @@ static int set_up_log(const struct globals *globals, struct error *err)
 /* By the environment, because the shim reads it again. */
 static int load_settings(struct globals *globals, struct error *err)
 {
+	const char *hypervisor = names_get(&settings_hypervisor_names, (size_t)globals->hypervisor);
+
+	const char *guest_arch = names_get(&settings_guest_arch_names, (size_t)globals->guest_arch);
+
 	settings_init(&globals->settings);
+	if (hypervisor && setenv("MOAT_HYPERVISOR", hypervisor, 1) < 0)
+		return error_sys(err, errno, "set MOAT_HYPERVISOR");
+	if (guest_arch && setenv("MOAT_GUEST_ARCH", guest_arch, 1) < 0)
+		return error_sys(err, errno, "set MOAT_GUEST_ARCH");
 	if (globals->config && setenv(SETTINGS_VARIABLE, globals->config, 1) < 0)
 		return error_sys(err, errno, "set " SETTINGS_VARIABLE);
 	(void)settings_load(&globals->settings, &globals->settings_error);

@@ -29,6 +29,8 @@ struct globals {
 	int cgroup_manager; /* enum cgroup_manager */
 	int rootless;	    /* enum rootless */
 	int isolation;	    /* enum isolation, -1: not given */
+	int hypervisor;	    /* index into settings_hypervisor_names, -1: not given */
+	int guest_arch;	    /* index into settings_guest_arch_names, -1: not given */
 	bool shows_version;
 	char *config;	  /* another moat.json, or NULL */
 	const char *criu; /* program, or NULL */

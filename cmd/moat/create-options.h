@@ -9,7 +9,7 @@
 struct error;
 struct globals;
 
-/* What `create`, `run` and, but for descriptors and keyring, `restore` have in common. */
+/* What `create`, `run` and, but for descriptors, `restore` have in common. */
 struct create_values {
 	char *bundle;
 	char *config;
@@ -30,11 +30,11 @@ struct create_values {
 	{ "console-socket", 0, OPTION_PATH, at(console_socket), NULL, "SOCKET", "send the terminal's master there" }, \
 	{ "pid-file", 0, OPTION_PATH, at(pid_file), NULL, "FILE", "write the process's pid there" }, \
 	{ "pidfd-socket", 0, OPTION_PATH, at(pidfd_socket), NULL, "SOCKET", "send a pidfd of the process there" }, \
-	{ "no-pivot", 0, OPTION_FLAG, at(no_pivot), NULL, NULL, "change root without pivot_root(2)" }
+	{ "no-pivot", 0, OPTION_FLAG, at(no_pivot), NULL, NULL, "change root without pivot_root(2)" }, \
+	{ "no-new-keyring", 0, OPTION_FLAG, at(no_new_keyring), NULL, NULL, "stay in the caller's session keyring" }
 #define CREATE_OPTION_SPECS(at) \
 	CONTAINER_OPTION_SPECS(at), \
-	{ "preserve-fds", 0, OPTION_U32, at(preserved_fds), NULL, "N", "keep descriptors 3 to 2+N open in the container" }, \
-	{ "no-new-keyring", 0, OPTION_FLAG, at(no_new_keyring), NULL, NULL, "stay in the caller's session keyring" }
+	{ "preserve-fds", 0, OPTION_U32, at(preserved_fds), NULL, "N", "keep descriptors 3 to 2+N open in the container" }
 /* clang-format on */
 
 /* Fills @ret from what was given; it borrows from @globals, @values and @id. */

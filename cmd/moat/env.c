@@ -92,6 +92,19 @@ static int apply_word(struct settings *settings, const char *variable, const cha
 	return 0;
 }
 
+/* A driver's name or a path, as in moat.json; which is right is found out when it is used. */
+static void apply_hypervisor(const struct globals *globals, struct settings *settings)
+{
+	const char *wish = getenv("MOAT_HYPERVISOR");
+
+	if (!wish || !*wish)
+		return;
+	free(settings->vm.hypervisor);
+	settings->vm.hypervisor = xstrdup(wish);
+	set_origin(settings, "vm.hypervisor",
+		   globals->hypervisor >= 0 ? "--hypervisor" : "$MOAT_HYPERVISOR");
+}
+
 /* What goes before the files. */
 static int apply_environment(const struct globals *globals, struct settings *settings,
 			     struct error *err)
@@ -104,11 +117,15 @@ static int apply_environment(const struct globals *globals, struct settings *set
 	settings->vm.image = image;
 	if (image_origin)
 		set_origin(settings, "vm.image", "$MOAT_GUEST");
+	apply_hypervisor(globals, settings);
 	r = apply_word(settings, "MOAT_ISOLATION", "isolation", &isolation_names,
 		       &settings->isolation, err);
 	if (r == 0)
 		r = apply_word(settings, "MOAT_ACCEL", "vm.accelerator",
 			       &settings_accelerator_names, &settings->vm.accelerator, err);
+	if (r == 0)
+		r = apply_word(settings, "MOAT_GUEST_ARCH", "vm.guest_arch",
+			       &settings_guest_arch_names, &settings->vm.guest_arch, err);
 	if (r == 0)
 		r = apply_word(settings, "MOAT_SHARE", "vm.share", &settings_share_names,
 			       &settings->vm.share, err);
@@ -155,21 +172,35 @@ static void fill_word(int *slot, const struct names *words, const char *word)
 		*slot = names_find(words, word);
 }
 
+/* Of the driver that @wish names, or the usual one; NULL: there is none. */
+static char *find_program(const char *wish)
+{
+	const struct hypervisor *driver;
+	const char *program;
+	char *found;
+
+	if (hypervisor_choose(wish, &driver, &program, NULL) < 0)
+		return NULL;
+	if (program)
+		return xstrdup(program);
+	return driver->find_program(hv_host_arch(), "", &found, NULL) == 0 ? found : NULL;
+}
+
 /* What nobody says. */
 static void complete(struct settings *settings, const struct globals *globals)
 {
 	struct settings_vm *vm = &settings->vm;
-	char *program = NULL;
 	struct guest_image image;
 
 	fill_word(&settings->log_level, &log_level_names, globals->log ? "error" : "warning");
 	fill_number(&vm->memory_mib, SETTINGS_DEFAULT_MEMORY_MIB);
 	fill_number(&vm->vcpus, SETTINGS_DEFAULT_VCPUS);
 	fill_number(&vm->boot_timeout_s, SETTINGS_DEFAULT_BOOT_TIMEOUT_S);
+	fill_word(&vm->guest_arch, &settings_guest_arch_names, "auto");
 	fill_word(&vm->accelerator, &settings_accelerator_names, "auto");
 	fill_text(&vm->template_dir, templates_default_dir());
-	if (hypervisor_qemu.find_program("", &program, NULL) == 0)
-		fill_text(&vm->hypervisor, program);
+	if (!vm->hypervisor)
+		vm->hypervisor = find_program(NULL);
 	if (guest_image_load(vm->image, &image, NULL) < 0)
 		return;
 	if (image.has_9p || image.has_virtiofs)
@@ -235,6 +266,7 @@ static char *describe_accelerator(const struct globals *globals, const struct se
 static void add_versions(struct answer *answer, const struct globals *globals)
 {
 	const struct settings_vm *vm = &answer->settings.vm;
+	cleanup_free char *hypervisor = find_program(vm->hypervisor);
 	struct utsname host;
 
 	add(answer, "versions", "moat", xstrdup(MOAT_VERSION), NULL);
@@ -245,7 +277,7 @@ static void add_versions(struct answer *answer, const struct globals *globals)
 		add(answer, "versions", "kernel", xasprintf("%s %s", host.release, host.machine),
 		    NULL);
 	add(answer, "versions", "guest kernel", guest_release(vm->image), NULL);
-	add(answer, "versions", "hypervisor", ask_version(vm->hypervisor), NULL);
+	add(answer, "versions", "hypervisor", ask_version(hypervisor), NULL);
 	add(answer, "versions", "accelerator", describe_accelerator(globals, &answer->settings),
 	    NULL);
 }

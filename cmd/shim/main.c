@@ -28,6 +28,7 @@ static const struct option long_options[] = {
 	{ "process-fd", required_argument, NULL, 'p' },
 	{ "image-fd", required_argument, NULL, 'm' },
 	{ "oom-dir", required_argument, NULL, 'o' },
+	{ "cgroup", required_argument, NULL, 'g' },
 	{ "run", no_argument, NULL, 'n' },
 	{ "memory-mib", required_argument, NULL, 'M' },
 	{ "vcpus", required_argument, NULL, 'V' },
@@ -82,6 +83,9 @@ static int parse_option(int letter, const char *value, struct shim_options *opti
 		return parse_fd(value, &options->image_fd);
 	case 'o':
 		strv_push(&options->oom_dirs, xstrdup(value));
+		return 0;
+	case 'g':
+		strv_push(&options->cgroups, xstrdup(value));
 		return 0;
 	case 'n':
 		options->runs_at_once = true;

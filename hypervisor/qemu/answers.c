@@ -57,6 +57,16 @@ static const struct field memory_table[] = {
 static const struct fields memory_object = PARTS(struct qmp_memory, value, memory_table);
 ANSWER(qmp_memory, &memory_object);
 
+static const struct field piece_data_table[] = {
+	PART(struct qmp_piece, data, "size", U64, size),
+};
+static const struct fields piece_data_object = PARTS(struct qmp_piece, data, piece_data_table);
+static const struct field piece_table[] = {
+	FIELD_OBJECT(struct qmp_piece, "data", OBJECT, data, &piece_data_object),
+};
+static const struct fields piece_object = FIELDS(struct qmp_piece, piece_table);
+LIST_ANSWER(qmp_pieces, &piece_object);
+
 static const struct field stats_table[] = {
 	PART(struct qmp_disk, stats, "rd_bytes", U64, read_bytes),
 	PART(struct qmp_disk, stats, "wr_bytes", U64, written_bytes),
@@ -95,7 +105,9 @@ ANSWER(qmp_fd_set, &fd_set_object);
 /* clang-format on */
 
 const struct fields *const qmp_answers[] = {
-	&qmp_status_answer,    &qmp_text_answer,   &qmp_slots_answer,
-	&qmp_cpus_answer,      &qmp_memory_answer, &qmp_disks_answer,
-	&qmp_migration_answer, &qmp_fd_set_answer, NULL,
+	&qmp_status_answer,    &qmp_text_answer,
+	&qmp_slots_answer,     &qmp_cpus_answer,
+	&qmp_memory_answer,    &qmp_disks_answer,
+	&qmp_migration_answer, &qmp_fd_set_answer,
+	&qmp_pieces_answer,    NULL,
 };

@@ -53,6 +53,17 @@ struct qmp_memory {
 };
 extern const struct fields qmp_memory_answer; /* query-memory-size-summary */
 
+struct qmp_piece {
+	struct {
+		uint64_t size;
+	} data;
+};
+struct qmp_pieces {
+	struct qmp_piece *items; /* in the order of their addresses */
+	size_t items_count;
+};
+extern const struct fields qmp_pieces_answer; /* query-memory-devices */
+
 struct qmp_disk {
 	char *node_name; /* of the whole disk, NULL for what lies beneath it */
 	char *qdev;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hypervisor/qemu/control.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,10 +183,7 @@ int qemu_power_down(const char *control, struct error *err)
 }
 
 /* clang-format off */
-static const struct {
-	const char *status;
-	enum hv_state state;
-} states[] = {
+static const struct hv_state_word states[] = {
 	{ "running", HV_STATE_RUNNING },
 	{ "paused", HV_STATE_PAUSED },
 	{ "prelaunch", HV_STATE_PAUSED },
@@ -201,10 +197,7 @@ static const struct {
 
 enum hv_state qemu_state(const char *status)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-		if (streq(states[i].status, status))
-			return states[i].state;
-	return HV_STATE_OTHER;
+	return hv_state_of(states, ARRAY_SIZE(states), status);
 }
 
 static int ask_state(struct session *s, enum hv_state *ret, struct error *err)
@@ -242,6 +235,24 @@ static int ask_memory(struct session *s, uint64_t *ret_bytes, struct error *err)
 	return r;
 }
 
+/* They never go, so that their order is that of their addresses. */
+static int ask_pieces(struct session *s, struct hv_status *status, struct error *err)
+{
+	struct qmp_pieces answer = { 0 };
+	int r = ask(s, "query-memory-devices", NULL, &qmp_pieces_answer, &answer, err);
+
+	for (size_t i = 0; r == 0 && i < answer.items_count; i++) {
+		uint64_t mib = answer.items[i].data.size >> 20;
+
+		if (i >= HV_PIECES_MAX || mib > UINT32_MAX)
+			r = error_set(err, -EPROTO, "qmp query-memory-devices: no such pieces");
+		else
+			status->pieces_mib[status->pieces_count++] = (uint32_t)mib;
+	}
+	fields_release(&qmp_pieces_answer, &answer);
+	return r;
+}
+
 int qemu_query(const char *control, struct hv_status *ret, struct error *err)
 {
 	cleanup_session struct session s = { 0 };
@@ -257,6 +268,8 @@ int qemu_query(const char *control, struct hv_status *ret, struct error *err)
 		r = ask_vcpus(&s, &status.vcpus, err);
 	if (r == 0)
 		r = ask_memory(&s, &status.memory_bytes, err);
+	if (r == 0)
+		r = ask_pieces(&s, &status, err);
 	if (r < 0)
 		return r;
 	status.features = qemu_machine_features(machine);
@@ -271,7 +284,7 @@ static void copy_disks(const struct qmp_disks *answer, struct hv_metrics *ret)
 		const struct qmp_disk *from = &answer->items[i];
 		struct hv_disk_metrics *to = &ret->disks[ret->disks_count];
 
-		if (!from->node_name || qemu_check_disk_id(from->node_name, NULL) < 0)
+		if (!from->node_name || hv_check_disk_id(from->node_name, NULL) < 0)
 			continue;
 		*to = (struct hv_disk_metrics){
 			.read_bytes = from->stats.read_bytes,
@@ -313,20 +326,6 @@ int qemu_metrics(const char *control, struct hv_metrics *ret, struct error *err)
 }
 
 /* --- disks -------------------------------------------------------------------------------- */
-
-/* Ids become names of QEMU's, parts of options and serial numbers: nothing in them may mean
- * something there. */
-int qemu_check_disk_id(const char *id, struct error *err)
-{
-	size_t len = strlen(id);
-	bool is_good = len > 0 && len <= HV_DISK_ID_MAX && isalpha((unsigned char)id[0]);
-
-	for (size_t i = 0; is_good && i < len; i++)
-		is_good = isalnum((unsigned char)id[i]) || id[i] == '-';
-	if (is_good)
-		return 0;
-	return error_set(err, -EINVAL, "disk '%.40s': not an id", id);
-}
 
 static int require_slots(struct session *s, struct error *err)
 {
@@ -391,7 +390,7 @@ static int attach(struct session *s, const struct hv_disk *disk, struct error *e
 int qemu_plug(const char *control, const struct hv_disk *disk, struct error *err)
 {
 	cleanup_session struct session s = { 0 };
-	int r = qemu_check_disk_id(disk->id, err);
+	int r = hv_check_disk_id(disk->id, err);
 
 	if (r == 0)
 		r = open_session(control, &s, err);
@@ -420,7 +419,7 @@ static int detach(struct session *s, const char *id, struct error *err)
 int qemu_unplug(const char *control, const char *id, struct error *err)
 {
 	cleanup_session struct session s = { 0 };
-	int r = qemu_check_disk_id(id, err);
+	int r = hv_check_disk_id(id, err);
 
 	if (r == 0)
 		r = open_session(control, &s, err);

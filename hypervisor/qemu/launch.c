@@ -5,14 +5,9 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
-static int plan(const struct hv_config *config, char ***ret_argv, struct error *err)
+static int find_program(enum hv_arch arch, const char *root, char **ret, struct error *err)
 {
-	return qemu_plan_for(hv_host_arch(), config, ret_argv, err);
-}
-
-static int find_program(const char *root, char **ret, struct error *err)
-{
-	return hv_find_program(root, qemu_program_names(hv_host_arch()), ret, err);
+	return hv_find_program(root, qemu_program_names(arch), ret, err);
 }
 
 static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
@@ -24,14 +19,14 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	int r;
 
 	if (!known.program) {
-		r = find_program("", &program, err);
+		r = find_program((enum hv_arch)known.guest->arch, "", &program, err);
 		if (r < 0)
 			return r;
 		known.program = program;
 	}
-	if (!known.tsc_khz && qemu_wants_tsc(hv_host_arch(), &known))
+	if (!known.tsc_khz && qemu_wants_tsc(&known))
 		known.tsc_khz = hv_host_tsc_khz();
-	r = plan(&known, &argv, err);
+	r = qemu_plan(&known, &argv, err);
 	if (r < 0)
 		return r;
 	r = hv_spawn(argv, fds, qemu_planned_fds(&known, fds), log_fd, ret, err);
@@ -40,13 +35,14 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 
 const struct hypervisor hypervisor_qemu = {
 	.name = "qemu",
+	.socket = "qmp.sock",
 	.features = HV_FEATURE_9P | HV_FEATURE_VIRTIOFS | HV_FEATURE_CHANNEL_SERIAL |
 		    HV_FEATURE_CHANNEL_VSOCK | HV_FEATURE_TCG | HV_FEATURE_DISKS |
 		    HV_FEATURE_PAUSE | HV_FEATURE_POWER_DOWN | HV_FEATURE_PLUG |
 		    HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_RESIZE_MEMORY | HV_FEATURE_SAVE |
 		    HV_FEATURE_METRICS | HV_FEATURE_NICS,
 	.find_program = find_program,
-	.plan = plan,
+	.plan = qemu_plan,
 	.launch = launch,
 	.watch = qemu_watch,
 	.unwatch = qemu_unwatch,

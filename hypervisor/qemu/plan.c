@@ -11,10 +11,6 @@
 #define STRINGIFY_(x) #x
 #define STRINGIFY(x) STRINGIFY_(x)
 
-#define MEMORY_MIN_MIB 64
-/* How many pieces of memory a machine can be given while it runs. */
-#define DIMM_SLOTS 16
-#define VCPUS_MAX 255
 /* A request of the guest's file system driver at most; QEMU's default for vhost-user-fs. */
 #define VIRTIOFS_QUEUE_SIZE 1024
 
@@ -228,48 +224,23 @@ static bool has_shared_memory(const struct hv_config *c)
 	return c->share == HV_SHARE_VIRTIOFS || c->has_hugepages || c->is_preallocated;
 }
 
-static int check_disks(const struct hv_config *config, struct error *err)
-{
-	if (config->disks_count > HV_DISKS_MAX)
-		return error_set(err, -ERANGE, "disks: %zu are more than %d", config->disks_count,
-				 HV_DISKS_MAX);
-	for (size_t i = 0; i < config->disks_count; i++) {
-		int r = qemu_check_disk_id(config->disks[i].id, err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* What cannot be meant or cannot work, before any machine is looked for. */
 static int check_config(enum hv_arch arch, const struct hv_config *config, struct error *err)
 {
 	const struct guest_image *guest = config->guest;
 
-	if (config->accel != HV_ACCEL_KVM && config->accel != HV_ACCEL_TCG)
-		return error_set(err, -EINVAL, "accelerator: not chosen yet");
-	if (config->memory_mib < MEMORY_MIN_MIB)
-		return error_set(err, -EINVAL, "guest memory: %u MiB is less than %d",
-				 config->memory_mib, MEMORY_MIN_MIB);
-	if (config->vcpus < 1 || config->vcpus > VCPUS_MAX)
-		return error_set(err, -EINVAL, "vcpus: %u is not between 1 and %d", config->vcpus,
-				 VCPUS_MAX);
-	if (config->share == HV_SHARE_9P && !guest->has_9p)
-		return error_set(err, -ENOTSUP, "guest kernel '%s': no 9p", guest->release);
+	int r = hv_check_config(&hypervisor_qemu, config, err);
+
+	if (r < 0)
+		return r;
 	if (config->share == HV_SHARE_VIRTIOFS &&
 	    !(guest->has_virtiofs && (guest->has_pci || arch == HV_ARCH_S390X)))
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no virtiofs over PCI",
 				 guest->release);
-	if (config->channel == HV_CHANNEL_VSOCK && !guest->has_vsock)
-		return error_set(err, -ENOTSUP, "guest kernel '%s': no vsock", guest->release);
-	if (config->nics_count > HV_NICS_MAX)
-		return error_set(err, -ERANGE, "network interfaces: %zu are more than %d",
-				 config->nics_count, HV_NICS_MAX);
 	if (config->memory && has_shared_memory(config))
 		return error_set(err, -ENOTSUP,
 				 "guest memory: a file is neither of huge pages nor virtiofsd's");
-	return check_disks(config, err);
+	return 0;
 }
 
 /* --- arguments, in this order -------------------------------------------------------------- */
@@ -299,7 +270,7 @@ static void add_memory(struct plan *p)
 	const struct hv_config *c = p->config;
 
 	if (c->memory_max_mib > c->memory_mib)
-		addf(p, "-m", "%uM,slots=%d,maxmem=%uM", c->memory_mib, DIMM_SLOTS,
+		addf(p, "-m", "%uM,slots=%d,maxmem=%uM", c->memory_mib, HV_PIECES_MAX,
 		     c->memory_max_mib);
 	else
 		addf(p, "-m", "%uM", c->memory_mib);
@@ -346,7 +317,7 @@ static void add_limits(struct plan *p)
 static void add_kernel(struct plan *p)
 {
 	const struct hv_config *c = p->config;
-	cleanup_free char *line = hv_kernel_command_line_for(p->arch, c);
+	cleanup_free char *line = hv_kernel_command_line(c);
 	cleanup_strbuf struct strbuf words = STRBUF_INIT;
 
 	strbuf_addstr(&words, p->machine->kernel_words);
@@ -436,6 +407,14 @@ static void add_disks(struct plan *p)
 		addf(p, "-device", "virtio-scsi-%s,id=" QEMU_SCSI_ID, p->machine->bus);
 }
 
+/* The guest tells which pages it has freed, in pieces of 2 or 4 MiB and some seconds later. To drop
+ * them QEMU punches holes into the file that they are of, which others may use: a template. */
+static void add_balloon(struct plan *p)
+{
+	if (p->config->gives_memory_back && !p->config->memory)
+		addf(p, "-device", "virtio-balloon-%s,free-page-reporting=on", p->machine->bus);
+}
+
 /* On PCI QEMU would look for a program to boot from the network with. */
 static void add_nic(struct plan *p, size_t i)
 {
@@ -481,9 +460,9 @@ static int refuse_machines(enum hv_arch arch, const struct hv_config *config, st
 			 release);
 }
 
-int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret_argv,
-		  struct error *err)
+int qemu_plan(const struct hv_config *config, char ***ret_argv, struct error *err)
 {
+	const enum hv_arch arch = (enum hv_arch)config->guest->arch;
 	struct plan p = { .config = config, .arch = arch };
 	int r = check_config(arch, config, err);
 
@@ -505,6 +484,7 @@ int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret
 	shares[config->share](&p);
 	add_disks(&p);
 	add_nics(&p);
+	add_balloon(&p);
 	strv_each(arg, config->program_args)
 		add(&p, arg, NULL);
 	*ret_argv = p.argv;
@@ -516,9 +496,10 @@ const char *const *qemu_program_names(enum hv_arch arch)
 	return archs[arch].programs;
 }
 
-bool qemu_wants_tsc(enum hv_arch arch, const struct hv_config *config)
+bool qemu_wants_tsc(const struct hv_config *config)
 {
-	return arch == HV_ARCH_X86_64 && config->accel == HV_ACCEL_TCG && serves_mmio(config);
+	return config->guest->arch == HV_ARCH_X86_64 && config->accel == HV_ACCEL_TCG &&
+	       serves_mmio(config);
 }
 
 size_t qemu_planned_fds(const struct hv_config *config, int *ret)

@@ -5,15 +5,13 @@
 
 /* For hypervisor/qemu/ and its tests. */
 
-/* hypervisor_qemu's plan slot for any architecture. */
-int qemu_plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret_argv,
-		  struct error *err);
+int qemu_plan(const struct hv_config *config, char ***ret_argv, struct error *err);
 
 /* The programs that may be QEMU for @arch, the usual one first; ends in NULL. */
 const char *const *qemu_program_names(enum hv_arch arch);
 
 /* Whether the plan wants config->tsc_khz, which takes a moment to measure. */
-bool qemu_wants_tsc(enum hv_arch arch, const struct hv_config *config);
+bool qemu_wants_tsc(const struct hv_config *config);
 
 /* The descriptors that the plan names; @ret has room for QEMU_MAX_FDS. */
 #define QEMU_MAX_FDS (6 + HV_DISKS_MAX + 2 * HV_NICS_MAX)
@@ -25,5 +23,3 @@ unsigned int qemu_machine_features(const char *type);
 
 /* The controller that more disks can be plugged into. */
 #define QEMU_SCSI_ID "scsi"
-
-int qemu_check_disk_id(const char *id, struct error *err);

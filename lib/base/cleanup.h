@@ -26,7 +26,7 @@
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
-void close_fdp(int *fd);     /* close(2); EBADF is a bug and asserts */
+void close_fdp(int *fd);	/* close(2); EBADF is a bug and asserts */
 void kill_reap_pid(pid_t *pid); /* SIGKILL and waitpid(2) of a child of ours */
 
 static inline void free_p(void *p)

@@ -16,7 +16,10 @@ struct error {
 	char msg[1020];
 };
 
-#define ERROR_INIT { 0, "" }
+#define ERROR_INIT                                                                                 \
+	{                                                                                          \
+		0, ""                                                                              \
+	}
 
 /* Records our own reason. @code: negative errno. Returns @code. */
 int error_set(struct error *err, int code, const char *fmt, ...)

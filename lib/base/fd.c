@@ -272,13 +272,23 @@ static int connect_socket(int type, const struct sockaddr_un *addr, size_t len)
 	return steal_fd(&fd);
 }
 
-int unix_connect(const char *path)
+static int connect_stream(const char *path, int flags)
 {
 	cleanup_fd int dirfd = -1;
 	struct sockaddr_un addr;
 	int r = fill_address(path, &addr, &dirfd);
 
-	return r < 0 ? r : connect_socket(SOCK_STREAM, &addr, sizeof(addr));
+	return r < 0 ? r : connect_socket(SOCK_STREAM | flags, &addr, sizeof(addr));
+}
+
+int unix_connect(const char *path)
+{
+	return connect_stream(path, 0);
+}
+
+int unix_connect_nonblock(const char *path)
+{
+	return connect_stream(path, SOCK_NONBLOCK);
 }
 
 int unix_connect_datagram(const char *path)

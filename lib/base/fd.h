@@ -49,6 +49,9 @@ int set_nonblock(int fd, bool on);
 /* A connected stream socket to the unix socket at @path; paths longer than sun_path are reached
  * through /proc/self/fd. */
 int unix_connect(const char *path);
+/* The same without waiting for a listener that has too many waiting already (-EAGAIN); the socket
+ * is non-blocking. */
+int unix_connect_nonblock(const char *path);
 /* A listening one made at @path with @mode less the umask, any length as above. */
 int unix_listen(const char *path, mode_t mode);
 /* The same for datagrams; "@NAME" is an abstract address for the first of them. */

@@ -25,10 +25,12 @@ struct error;
  */
 
 /* Numbers and truths that may be absent, where absent differs from 0. */
+/* clang-format off */
 struct opt_bool { bool value, is_set; };
 struct opt_u32 { uint32_t value; bool is_set; };
 struct opt_i64 { int64_t value; bool is_set; };
 struct opt_u64 { uint64_t value; bool is_set; };
+/* clang-format on */
 
 struct string_pair {
 	char *key;
@@ -40,47 +42,51 @@ struct string_map {
 };
 
 enum field_kind {
-	FIELD_KIND_BOOL,     /* bool */
-	FIELD_KIND_OPT_BOOL, /* struct opt_bool */
-	FIELD_KIND_U32,      /* uint32_t */
-	FIELD_KIND_OPT_U32,  /* struct opt_u32 */
-	FIELD_KIND_I64,      /* int64_t */
-	FIELD_KIND_OPT_I64,  /* struct opt_i64 */
-	FIELD_KIND_U64,      /* uint64_t */
-	FIELD_KIND_OPT_U64,  /* struct opt_u64 */
-	FIELD_KIND_STRING,   /* char * */
-	FIELD_KIND_ENUM,     /* int, an index into .names; unknown words are refused */
-	FIELD_KIND_STRINGS,  /* char **, NULL-terminated */
-	FIELD_KIND_U32S,     /* uint32_t * and a size_t count at count_offset */
-	FIELD_KIND_MAP,      /* struct string_map */
-	FIELD_KIND_OBJECT,   /* an embedded struct described by .object; omitted when empty */
+	FIELD_KIND_BOOL,       /* bool */
+	FIELD_KIND_OPT_BOOL,   /* struct opt_bool */
+	FIELD_KIND_U32,	       /* uint32_t */
+	FIELD_KIND_OPT_U32,    /* struct opt_u32 */
+	FIELD_KIND_I64,	       /* int64_t */
+	FIELD_KIND_OPT_I64,    /* struct opt_i64 */
+	FIELD_KIND_U64,	       /* uint64_t */
+	FIELD_KIND_OPT_U64,    /* struct opt_u64 */
+	FIELD_KIND_STRING,     /* char * */
+	FIELD_KIND_ENUM,       /* int, an index into .names; unknown words are refused */
+	FIELD_KIND_STRINGS,    /* char **, NULL-terminated */
+	FIELD_KIND_U32S,       /* uint32_t * and a size_t count at count_offset */
+	FIELD_KIND_MAP,	       /* struct string_map */
+	FIELD_KIND_OBJECT,     /* an embedded struct described by .object; omitted when empty */
 	FIELD_KIND_OPT_OBJECT, /* a pointer to one, NULL when absent */
-	FIELD_KIND_OBJECTS,  /* a pointer to an array of them and a size_t count at count_offset */
-	FIELD_KIND_KEYED,    /* the same for a JSON object whose values are objects: each one's key
+	FIELD_KIND_OBJECTS, /* a pointer to an array of them and a size_t count at count_offset */
+	FIELD_KIND_KEYED,   /* the same for a JSON object whose values are objects: each one's key
 				is the char * at key_offset, which the table itself does not name */
 	FIELD_KIND_COUNT,
 };
 
 struct fields;
 
+/* Packed, since every guest has hundreds of them in memory. */
 struct field {
 	const char *name; /* JSON key */
-	enum field_kind kind;
-	size_t offset;
-	size_t count_offset;
-	size_t key_offset; /* in .object's struct */
-	const struct fields *object;
-	const struct names *names;
+	union {
+		const struct fields *object;
+		const struct names *names; /* of FIELD_KIND_ENUM */
+	};
+	uint16_t offset;
+	uint16_t count_offset;
+	uint16_t key_offset;	/* in .object's struct */
+	uint8_t kind;		/* enum field_kind */
 	bool is_always_written; /* also when false, 0 or empty; default: omitted */
 };
 
 struct fields {
 	const struct field *fields;
 	size_t count;
-	size_t size;              /* of the struct */
-	void (*init)(void *obj);  /* sets defaults other than zero; NULL: none */
+	size_t size;		 /* of the struct */
+	void (*init)(void *obj); /* sets defaults other than zero; NULL: none */
 };
 
+/* clang-format off */
 #define FIELD(type, json, kind_, member)                                                           \
 	{ .name = json, .kind = FIELD_KIND_##kind_, .offset = offsetof(type, member) }
 #define FIELD_ALWAYS(type, json, kind_, member)                                                    \
@@ -107,6 +113,7 @@ struct fields {
 	{ .fields = array, .count = ARRAY_SIZE(array), .size = sizeof(type) }
 #define FIELDS_INIT(type, array, init_)                                                            \
 	{ .fields = array, .count = ARRAY_SIZE(array), .size = sizeof(type), .init = init_ }
+/* clang-format on */
 
 /* Parses a text whose top level is one object. @obj: zeroed by the caller or by fields_init().
  * Errors read `NAME:LINE: PATH: reason`, e.g. `config.json:41: process.cwd: not a string: 7`.

@@ -14,7 +14,10 @@ struct id_set {
 	unsigned long *words;
 	size_t count; /* of words */
 };
-#define ID_SET_INIT { NULL, 0 }
+#define ID_SET_INIT                                                                                \
+	{                                                                                          \
+		NULL, 0                                                                            \
+	}
 #define ID_SET_BITS (8 * sizeof(unsigned long))
 
 /* The largest number a set takes: a bound for what a configuration makes us allocate. */

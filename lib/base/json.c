@@ -23,7 +23,7 @@ struct parse {
 	size_t depth;
 	size_t values;
 	bool is_at_end; /* yajl_complete_parse() counts from 0 again */
-	int result; /* negative once the handler or a limit refused */
+	int result;	/* negative once the handler or a limit refused */
 	struct strbuf text;
 };
 
@@ -201,13 +201,13 @@ int json_parse(const char *name, const char *buf, size_t len, const struct json_
 }
 
 struct locate {
-	const char *rest;    /* what of the path is not matched yet */
-	size_t depth;        /* containers entered */
-	size_t matched;      /* how many of them are on the path */
+	const char *rest; /* what of the path is not matched yet */
+	size_t depth;	  /* containers entered */
+	size_t matched;	  /* how many of them are on the path */
 	size_t index[JSON_MAX_DEPTH + 1];
 	bool is_array[JSON_MAX_DEPTH + 1];
 	bool wants_value; /* the next value is the one that the last matched step names */
-	size_t offset;    /* of the deepest value on the path so far */
+	size_t offset;	  /* of the deepest value on the path so far */
 };
 
 /* Takes "NAME" or ".NAME" off the front of @rest when it is the next step of the path. */

@@ -37,8 +37,8 @@ struct json_event {
 
 struct json_limits {
 	size_t max_bytes;
-	size_t max_depth;   /* at most JSON_MAX_DEPTH */
-	size_t max_values;  /* scalars, keys and containers together */
+	size_t max_depth;    /* at most JSON_MAX_DEPTH */
+	size_t max_values;   /* scalars, keys and containers together */
 	bool allow_comments; /* C and C++ style, for our own configuration */
 };
 

@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/json.h"
+#include "lib/base/progress.h"
 #include "lib/base/rfc3339.h"
 #include "lib/base/str.h"
 
@@ -33,6 +34,14 @@ void log_set_keeper(void (*fn)(void *ctx, enum log_level level, const char *msg)
 {
 	keep = fn;
 	keep_ctx = ctx;
+}
+
+void log_start_anew(const char *program)
+{
+	options = (struct log_options){ program, LOG_LEVEL_WARNING, LOG_FORMAT_TEXT, -1 };
+	keep = NULL;
+	keep_ctx = NULL;
+	kept_stderr = -1;
 }
 
 int log_fd(void)
@@ -83,6 +92,7 @@ static void write_stderr(const char *kind, const char *msg)
 {
 	cleanup_free char *line = xasprintf("%s: %s%s\n", options.program, kind, msg);
 
+	progress_hide();
 	(void)write_all(kept_stderr >= 0 ? kept_stderr : STDERR_FILENO, line,
 			strlen(line)); /* as above */
 }

@@ -37,6 +37,9 @@ void log_set_keeper(void (*fn)(void *ctx, enum log_level level, const char *msg)
 /* Standard error is from now on what it is now: for who makes processes whose own standard error
  * the log is not to be found in. */
 void log_keep_stderr(void);
+/* For a child that has none of its parent's descriptors: what is wrong goes to its own standard
+ * error, and nowhere else. */
+void log_start_anew(const char *program);
 int log_fd(void); /* what the log has open: its file, or the standard error that was kept; or -1 */
 enum log_format log_file_format(void);
 bool log_wants(enum log_level level);

@@ -74,7 +74,11 @@ static struct loop_source *add_source(struct loop *loop, enum source_kind kind, 
 	struct loop_source *s = xcalloc(1, sizeof(*s));
 
 	*s = (struct loop_source){
-		.loop = loop, .next = loop->sources, .kind = kind, .fd = fd, .ctx = ctx,
+		.loop = loop,
+		.next = loop->sources,
+		.kind = kind,
+		.fd = fd,
+		.ctx = ctx,
 	};
 	loop->sources = s;
 	return s;

@@ -129,10 +129,15 @@ void progress_at(const char *what, uint64_t done, uint64_t total)
 		progress_percent(what, total ? (int)(share * 100) : PROGRESS_UNKNOWN);
 }
 
-void progress_clear(void)
+void progress_hide(void)
 {
 	if (state.has_bar)
 		(void)write_all(STDERR_FILENO, "\r\x1b[K", strlen("\r\x1b[K"));
 	state.has_bar = false;
+}
+
+void progress_clear(void)
+{
+	progress_hide();
 	state.what[0] = '\0';
 }

@@ -29,5 +29,7 @@ void progress_percent(const char *what, int percent); /* or PROGRESS_UNKNOWN */
  * PROGRESS_TICK_MS. */
 #define PROGRESS_TICK_MS 250
 void progress_tick(void);
-/* Takes the bar away, before anything else is said. The next piece of work brings it back. */
+/* Takes the bar away, before something else is said; it comes back by itself. */
+void progress_hide(void);
+/* And for good, as the work is done. */
 void progress_clear(void);

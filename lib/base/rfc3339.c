@@ -39,15 +39,29 @@ void rfc3339_format(time_t sec, long nsec, char ret[static RFC3339_SIZE])
 	snprintf(ret + len, (size_t)(RFC3339_SIZE - len), "Z");
 }
 
+/* The @digits at *@text, which are moved past, with the @end behind them. */
+static bool take_number(const char **text, int digits, char end, unsigned int *ret)
+{
+	*ret = 0;
+	for (int i = 0; i < digits; i++, (*text)++) {
+		if (**text < '0' || **text > '9')
+			return false;
+		*ret = *ret * 10 + (unsigned int)(**text - '0');
+	}
+	if (!end)
+		return true;
+	return *(*text)++ == end;
+}
+
 time_t rfc3339_parse(const char *text)
 {
 	unsigned int year, month, day, hour, minute, second;
 	long days = 0;
-	int len = 0;
 
-	if (sscanf(text, "%4u-%2u-%2uT%2u:%2u:%2u%n", &year, &month, &day, &hour, &minute, &second,
-		   &len) != 6 ||
-	    !str_ends_with(text + len, "Z"))
+	if (!take_number(&text, 4, '-', &year) || !take_number(&text, 2, '-', &month) ||
+	    !take_number(&text, 2, 'T', &day) || !take_number(&text, 2, ':', &hour) ||
+	    !take_number(&text, 2, ':', &minute) || !take_number(&text, 2, '\0', &second) ||
+	    !str_ends_with(text, "Z"))
 		return -1;
 	if (year < 1970 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 ||
 	    second > 60 || day > (unsigned int)month_days(year, (int)month - 1))

@@ -55,7 +55,10 @@ struct strbuf {
 	size_t len;
 	size_t cap;
 };
-#define STRBUF_INIT { NULL, 0, 0 }
+#define STRBUF_INIT                                                                                \
+	{                                                                                          \
+		NULL, 0, 0                                                                         \
+	}
 
 /* Makes room for @more bytes and the NUL behind them; the text stays. */
 void strbuf_reserve(struct strbuf *sb, size_t more);
@@ -70,7 +73,7 @@ void strbuf_done(struct strbuf *sb);
 /* Arrays of strings that end in NULL, the array and each string on the heap; NULL is an empty
  * one. */
 size_t strv_len(char *const *v);
-void strv_push(char ***v, char *owned);           /* takes @owned */
+void strv_push(char ***v, char *owned); /* takes @owned */
 void strv_pushf(char ***v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char **strv_copy(char *const *v);
 bool strv_has(char *const *v, const char *s);
@@ -87,8 +90,11 @@ struct names {
 	const char *const *names;
 	size_t count;
 };
-#define NAMES(array) { array, ARRAY_SIZE(array) }
-int names_find(const struct names *n, const char *name); /* index, or -ENOENT */
+#define NAMES(array)                                                                               \
+	{                                                                                          \
+		array, ARRAY_SIZE(array)                                                           \
+	}
+int names_find(const struct names *n, const char *name);    /* index, or -ENOENT */
 const char *names_get(const struct names *n, size_t index); /* NULL when out of range or unnamed */
 
 /* FNV-1a, 64 bits: against damage and chance, not against people. Of pieces, one after another. */

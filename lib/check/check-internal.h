@@ -47,6 +47,12 @@ bool check_host_can(const struct check *c, const char *path, int mode); /* acces
 char *check_host_read(const struct check *c,
 		      const char *path); /* without trailing newlines, or NULL */
 
+/* What runs virtual machines, as moat.json and the environment say; *ret_program as
+ * hypervisor_choose() has it. NULL: @err says why. */
+struct hypervisor;
+const struct hypervisor *check_hypervisor(const struct check *c, const char **ret_program,
+					  struct error *err);
+
 /* "apt-get install …" in the words of the host's distribution; free(3) it. */
 enum check_package {
 	PACKAGE_QEMU,

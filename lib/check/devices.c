@@ -8,13 +8,16 @@
 
 #define KVM "/dev/kvm"
 
-/* "kvm" where somebody insists on it: then a host without runs no virtual machine. */
+/* "kvm" where somebody insists on it, or on what emulates nothing: then a host without runs no
+ * virtual machine. */
 static bool insists_on_kvm(const struct check *c)
 {
+	const char *program;
+	const struct hypervisor *driver = check_hypervisor(c, &program, NULL);
 	const char *word = settings_word("MOAT_ACCEL", &settings_accelerator_names,
 					 c->host->settings->vm.accelerator);
 
-	return streq_null(word, "kvm");
+	return streq_null(word, "kvm") || (driver && !(driver->features & HV_FEATURE_TCG));
 }
 
 static char *cure_absence(const struct check *c)

@@ -14,6 +14,7 @@
 #include "lib/engine/cgroup.h"
 #include "lib/linux/cgroupfs.h"
 #include "lib/systemd/scope.h"
+#include "oci/annotations.h"
 #include "oci/config.h"
 
 int backend_open_cgroup(const struct container *c, struct cgroup **ret, struct error *err)
@@ -88,16 +89,22 @@ static int open_scope(struct container *c, const struct oci_resources *resources
 		      struct cgroup **ret, struct error *err)
 {
 	CLEANUP(scope_done) struct scope scope = SCOPE_INIT;
-	int r = scope_start(c->id, c->config, resources, host_has_v2_only(), state_is_rootless(),
-			    &scope, err);
+	cleanup_free char *subgroup = NULL;
+	cleanup_free char *path = NULL;
+	int r = oci_annotation_cgroup(c->config, "run.oci.systemd.subgroup", &subgroup, err);
 
 	if (r == 0)
-		r = cgroup_open(scope.path, ret, err);
+		r = scope_start(c->id, c->config, resources, host_has_v2_only(),
+				state_is_rootless(), &scope, err);
+	if (r < 0)
+		return r;
+	path = subgroup ? xasprintf("%s/%s", scope.path, subgroup) : steal_ptr(&scope.path);
+	r = cgroup_open(path, ret, err);
 	if (r < 0)
 		return r;
 	(*ret)->is_lenient = c->is_lenient;
-	(*ret)->is_scope = true;
-	c->record.cgroup = steal_ptr(&scope.path);
+	(*ret)->holder = scope.holder;
+	c->record.cgroup = steal_ptr(&path);
 	c->record.unit = steal_ptr(&scope.unit);
 	c->holder = steal_pid(&scope.holder);
 	return 0;

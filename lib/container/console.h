@@ -11,9 +11,12 @@ struct error;
  */
 struct console {
 	int container_end; /* a backend sends the master here; -1: no terminal */
-	int our_end;       /* foreground: the master arrives here; else -1 */
+	int our_end;	   /* foreground: the master arrives here; else -1 */
 };
-#define CONSOLE_INIT { -1, -1 }
+#define CONSOLE_INIT                                                                               \
+	{                                                                                          \
+		-1, -1                                                                             \
+	}
 void console_done(struct console *console);
 #define cleanup_console CLEANUP(console_done)
 
@@ -21,7 +24,7 @@ struct console_request {
 	bool has_terminal; /* of the process */
 	bool is_detached;
 	const char *socket_path; /* or NULL */
-	int socket_fd;           /* connected already; -1 */
+	int socket_fd;		 /* connected already; -1 */
 };
 
 /* Refuses what does not fit together, and connects. The socket must listen already: whoever

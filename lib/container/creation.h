@@ -8,14 +8,14 @@
 struct creation {
 	struct container_create_request request;
 	bool is_detached; /* nobody stays to relay its terminal */
-	bool has_place;   /* the state directory is ours to remove */
+	bool has_place;	  /* the state directory is ours to remove */
 	struct container *c;
 	char *config_text;
 	size_t config_len;
 	const struct container_backend *backend;
 	struct console console;
 	struct notify *notify; /* or NULL */
-	bool is_run;           /* the command starts it too */
+	bool is_run;	       /* the command starts it too */
 	pid_t pid;
 };
 

@@ -26,8 +26,7 @@ int foreground_begin(bool reaps_orphans, struct error *err);
  * the master, and the other one is closed, so that a master which never comes is an error, not a
  * wait for ever. From here to foreground_free() our own terminal is in raw mode. */
 struct foreground;
-int foreground_new(pid_t pid, struct console *console, struct foreground **ret,
-		   struct error *err);
+int foreground_new(pid_t pid, struct console *console, struct foreground **ret, struct error *err);
 /* What it waits in, for whatever else this process watches meanwhile. */
 struct loop *foreground_loop(struct foreground *foreground);
 /* *ret_status: 0–255, 128+N for signal N. */

@@ -68,7 +68,7 @@ void container_load_config(struct container *c)
 			     &len);
 
 	if (r == 0)
-		r = oci_config_parse("config.json", text, len, &c->config, &err);
+		r = oci_config_parse_known("config.json", text, len, &c->config, &err);
 	if (r == 0)
 		r = oci_annotations_apply(c->config, c->record.ignored_annotations, &err);
 	if (r < 0)

@@ -48,7 +48,8 @@ int isolation_choose(const struct oci_config *config, char *const *allowed, int 
 {
 	const char *wish = find_annotation(config, allowed);
 
-	if (wish)
+	/* What who composed the configuration says goes before what its annotations may quote. */
+	if (wish && !config->vm)
 		return parse("annotation " ISOLATION_ANNOTATION, wish, ret, err);
 	/* The stronger wall takes nobody's leave. */
 	if (config->vm || streq_null(oci_annotation(config, "run.oci.handler"), "krun"))

@@ -79,14 +79,6 @@ static int remove_traces(struct container *c, const struct cgroup *cg, struct er
 	return r < 0 ? r : native_rdt_remove(c, err);
 }
 
-/* Not in a virtual machine, where the guest's cgroups are the container's. */
-static int give_cgroup(const struct container *c, const struct cgroup *cg, struct error *err)
-{
-	uid_t uid;
-
-	return cg && cgroup_plan_owner(c->config, &uid) ? cgroup_give(cg, uid, err) : 0;
-}
-
 /* What there is before its first process; on failure the cgroup is left to be removed. */
 static int prepare(struct maker *maker, bool has_cgroup, struct error *err)
 {
@@ -95,8 +87,8 @@ static int prepare(struct maker *maker, bool has_cgroup, struct error *err)
 
 	if (r == 0 && has_cgroup)
 		r = backend_make_cgroup(c, &c->config->linux_.resources, &maker->cgroup, err);
-	if (r == 0)
-		r = give_cgroup(c, maker->cgroup, err);
+	if (r == 0 && maker->cgroup)
+		r = cgroup_give_to_owner(maker->cgroup, c->config, err);
 	return r < 0 ? r : native_rdt_create(c, &maker->rdt, err);
 }
 

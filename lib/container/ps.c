@@ -11,21 +11,11 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/base/system-program.h"
 #include "lib/linux/signals.h"
 
 #define OUTPUT_MAX (64u << 20) /* a host's whole process table, with long command lines */
 #define BLANKS " \t"
-
-static const char *const programs[] = { "/usr/bin/ps", "/bin/ps", "/usr/local/bin/ps",
-					"/run/current-system/sw/bin/ps" };
-
-static const char *find_program(void)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
-		if (access(programs[i], X_OK) == 0)
-			return programs[i];
-	return NULL;
-}
 
 static bool has_pid(const pid_t *pids, size_t count, const char *word)
 {
@@ -145,7 +135,7 @@ static int refuse(const char *program, int status, const char *output, struct er
 int ps_run(char *const *args, const pid_t *pids, size_t count, char **ret, struct error *err)
 {
 	static char *const everything[] = { (char *)"-ef", NULL };
-	const char *program = find_program();
+	cleanup_free char *program = system_program_find("", "ps");
 	cleanup_fd int output = memfd_create("ps-output", MFD_CLOEXEC);
 	cleanup_free char *table = NULL;
 	cleanup_strv char **argv = NULL;

@@ -8,9 +8,9 @@ struct error;
 /* What the caller of `create`, `run` and `exec` is told about the new process. NULL paths are
  * nothing to do. */
 struct report {
-	const char *pid_file;     /* absolute */
+	const char *pid_file;	  /* absolute */
 	const char *pidfd_socket; /* listening */
-	const char *kind;         /* payload beside the pidfd: "standard" or "setns" */
+	const char *kind;	  /* payload beside the pidfd: "standard" or "setns" */
 };
 
 /* The pid file is complete as soon as it exists, and holds digits only: containerd refuses a

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/container/usage.h"
 
+#include "hypervisor/hypervisor.h"
 #include "lib/base/str.h"
 #include "lib/container/container.h"
 #include "lib/linux/process-tree.h"
+#include "lib/sandbox/shim.h"
 
-/* "kvm" of "-accel kvm,…", which every VMM of ours has. */
+/* "kvm" of "-accel kvm,…", which every QEMU of ours has. */
 static char *find_accelerator(char *const *arguments)
 {
 	for (; *arguments && arguments[1]; arguments++)
@@ -14,19 +16,27 @@ static char *find_accelerator(char *const *arguments)
 	return NULL;
 }
 
-static char *describe_vmm(const pid_t *pids, size_t count)
+static char *describe_vmm(const char *root, const char *id, const pid_t *pids, size_t count)
 {
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, root, id);
+	cleanup_free char *control = NULL;
+	const struct hypervisor *driver;
+
+	if (hypervisor_running(dir, &driver, &control, NULL) < 0)
+		return NULL;
+	if (!(driver->features & HV_FEATURE_TCG))
+		return xasprintf("%s/kvm", driver->name);
 	for (size_t i = 0; i < count; i++) {
 		cleanup_strv char **arguments = process_arguments(pids[i]);
 		cleanup_free char *accelerator = arguments ? find_accelerator(arguments) : NULL;
 
 		if (accelerator)
-			return xasprintf("qemu/%s", accelerator);
+			return xasprintf("%s/%s", driver->name, accelerator);
 	}
 	return NULL;
 }
 
-static void use_of_vm(const struct record *record, struct container_usage *ret)
+static void use_of_vm(const char *root, const struct record *record, struct container_usage *ret)
 {
 	cleanup_free pid_t *pids = NULL;
 	size_t count;
@@ -36,7 +46,7 @@ static void use_of_vm(const struct record *record, struct container_usage *ret)
 	if (record->sandbox && !streq(record->sandbox, record->id))
 		ret->vmm = xasprintf("in %s", record->sandbox);
 	else
-		ret->vmm = describe_vmm(pids, count);
+		ret->vmm = describe_vmm(root, record->id, pids, count);
 }
 
 static void use_of_native(const char *root, const struct record *record,
@@ -58,7 +68,7 @@ void container_usage(const char *root, const struct container_info *info,
 	if (info->status == OCI_STATUS_STOPPED || !record->pid)
 		return;
 	if (record->isolation == ISOLATION_VM)
-		use_of_vm(record, ret);
+		use_of_vm(root, record, ret);
 	else
 		use_of_native(root, record, ret);
 }

@@ -13,10 +13,12 @@
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
 #include "lib/container/handle.h"
+#include "lib/container/vm-sandbox.h"
 #include "lib/criu/criu.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/image.h"
+#include "lib/sandbox/network.h"
 #include "lib/sandbox/shape.h"
 #include "lib/sandbox/shim.h"
 #include "lib/sandbox/vm.h"
@@ -38,6 +40,7 @@ struct saving {
 	const struct criu_options *options;
 	int (*freeze)(struct container *c, bool frozen, struct error *err);
 	char *vm_dir, *control;
+	const struct hypervisor *driver;
 	int image_fd, shim_fd;
 };
 
@@ -93,9 +96,15 @@ static int refuse_others(const struct container *c, struct error *err)
 
 static int check(void *ctx, struct error *err)
 {
-	const struct saving *s = ctx;
+	struct saving *s = ctx;
 	const struct container *c = s->c;
+	int r = hypervisor_running(s->vm_dir, &s->driver, &s->control, err);
 
+	if (r < 0)
+		return r;
+	if (!(s->driver->features & HV_FEATURE_SAVE))
+		return error_set(err, -EOPNOTSUPP, "a virtual machine of %s cannot be saved",
+				 s->driver->name);
 	if (!streq_null(c->record.sandbox, c->id))
 		return error_set(
 			err, -EOPNOTSUPP,
@@ -190,9 +199,9 @@ static int save_state(void *ctx, struct error *err)
 	int r = make_file(s, SHAPE_STATE_NAME, &fd, err);
 
 	if (r == 0)
-		r = hypervisor_qemu.save(s->control, HV_SAVED_ALL, fd, err);
+		r = s->driver->save(s->control, HV_SAVED_ALL, fd, err);
 	if (r < 0)
-		(void)hypervisor_qemu.resume(s->control, NULL); /* the first error counts */
+		(void)s->driver->resume(s->control, NULL); /* the first error counts */
 	return r;
 }
 
@@ -201,7 +210,7 @@ static void resume(void *ctx)
 	const struct saving *s = ctx;
 	struct error err = ERROR_INIT;
 
-	if (hypervisor_qemu.resume(s->control, &err) < 0)
+	if (s->driver->resume(s->control, &err) < 0)
 		log_warning("resume the virtual machine: %s", err.msg);
 }
 
@@ -234,6 +243,27 @@ static int save_config(const struct saving *s, struct error *err)
 	return r < 0 ? error_sys(err, r, "copy 'config.json'") : 0;
 }
 
+/* What it is by now: `start` may have given it a network, `update` a size. */
+static int note_changes(const struct saving *s, struct shape *shape, struct error *err)
+{
+	cleanup_fd int fd = vm_open_network(s->c);
+	struct hv_status status;
+	char **nics = NULL;
+	int r = s->driver->query(s->control, &status, err);
+
+	if (r == 0)
+		r = shape_note_size(shape, &status, err);
+	if (r == 0 && fd < 0)
+		r = error_sys(err, fd, "open its network namespace");
+	if (r == 0)
+		r = sandbox_network_addresses(fd, &nics, err);
+	if (r < 0)
+		return r;
+	strv_free(shape->nics);
+	shape->nics = nics;
+	return 0;
+}
+
 static int save_shape(void *ctx, struct error *err)
 {
 	struct saving *s = ctx;
@@ -246,6 +276,8 @@ static int save_shape(void *ctx, struct error *err)
 	if (vm_fd < 0)
 		return error_sys(err, errno, "open '%s'", s->vm_dir);
 	r = shape_read(vm_fd, &shape, err);
+	if (r == 0)
+		r = note_changes(s, &shape, err);
 	if (r == 0)
 		r = shape_write(s->image_fd, &shape, err);
 	if (r < 0)
@@ -280,7 +312,6 @@ int vm_checkpoint(struct container *c, const struct criu_options *options,
 	};
 	int r;
 
-	s.control = xasprintf("%s/" VM_CONTROL_SOCKET, s.vm_dir);
 	r = steps_run(steps, ARRAY_SIZE(steps), &s, err);
 	progress_clear();
 	if (r < 0 || !options->leave_running)

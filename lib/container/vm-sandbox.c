@@ -2,6 +2,7 @@
 #include "lib/container/vm-sandbox.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "lib/base/error.h"
@@ -9,7 +10,9 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/container/backend.h"
+#include "lib/linux/netlink.h"
 #include "lib/sandbox/member.h"
+#include "lib/sandbox/rights.h"
 #include "lib/sandbox/sandbox.h"
 #include "oci/config.h"
 
@@ -104,4 +107,12 @@ int vm_find_sandbox(struct container *c, struct error *err)
 	int r = find_by_annotation(c, err);
 
 	return r < 0 || c->record.sandbox ? r : find_by_namespace(c, err);
+}
+
+int vm_open_network(const struct container *c)
+{
+	const int flags = CLONE_NEWNET | (rights_are_missing() ? CLONE_NEWUSER : 0);
+	cleanup_fd int pidfd = record_pidfd(&c->record);
+
+	return pidfd < 0 ? pidfd : netlink_open_in(pidfd, flags);
 }

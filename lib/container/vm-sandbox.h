@@ -13,3 +13,7 @@ struct error;
 /* Sets the record's sandbox; leaves NULL where the container is to have a machine of its own.
  * "sandbox 'X' has stopped" (-ESRCH) where it cannot have either. */
 int vm_find_sandbox(struct container *c, struct error *err);
+
+/* A netlink socket of the network namespace of the container's shim; -errno, -ESRCH where that has
+ * ended. */
+int vm_open_network(const struct container *c);

@@ -128,8 +128,9 @@ static void say_that_it_stays(const struct hv_status *status, const struct error
 }
 
 /* The guest brings up what came, and is told how many processors that are. */
-static void grow(const struct container *owner, const char *control,
-		 const struct sandbox_size *needed, const struct hv_status *status)
+static void grow(const struct container *owner, const struct hypervisor *driver,
+		 const char *control, const struct sandbox_size *needed,
+		 const struct hv_status *status)
 {
 	bool wants_vcpus = needed->vcpus > status->vcpus;
 	bool wants_memory = needed->memory_mib > status->memory_bytes >> 20;
@@ -138,7 +139,10 @@ static void grow(const struct container *owner, const char *control,
 
 	if (!wants_vcpus && !wants_memory)
 		return;
-	r = hypervisor_qemu.resize(control, wants_vcpus ? needed->vcpus : 0,
+	if (!(driver->features & (HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_RESIZE_MEMORY)))
+		r = error_set(&err, -ENOTSUP, "hypervisor '%s' cannot be resized", driver->name);
+	if (r == 0)
+		r = driver->resize(control, wants_vcpus ? needed->vcpus : 0,
 				   wants_memory ? needed->memory_mib : 0, &err);
 	if (r == 0)
 		r = vm_agent_online(owner, wants_vcpus ? needed->vcpus - status->vcpus : 0,
@@ -150,8 +154,9 @@ static void grow(const struct container *owner, const char *control,
 int vm_size_fit(const struct container *c, struct error *err)
 {
 	cleanup_pod struct pod pod = { .asked = c };
-	cleanup_free char *control =
-		xasprintf("%s/%s/" SHIM_VM_DIR "/" VM_CONTROL_SOCKET, c->root, sandbox_id(c));
+	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, sandbox_id(c));
+	cleanup_free char *control = NULL;
+	const struct hypervisor *driver;
 	struct hv_status status = { 0 };
 	struct sandbox_size needed;
 	struct error reason = ERROR_INIT;
@@ -160,7 +165,10 @@ int vm_size_fit(const struct container *c, struct error *err)
 
 	open_pod(&pod);
 	needed = needed_by(&pod);
-	if (hypervisor_qemu.query(control, &status, &reason) < 0) {
+	r = hypervisor_running(dir, &driver, &control, &reason);
+	if (r == 0)
+		r = driver->query(control, &status, &reason);
+	if (r < 0) {
 		log_warning("the virtual machine is not resized: %s", reason.msg);
 		return 0;
 	}
@@ -169,6 +177,6 @@ int vm_size_fit(const struct container *c, struct error *err)
 		memory_mib = needed.memory_mib;
 	r = fit_host(owner_of(&pod), memory_mib, err);
 	if (r == 0)
-		grow(owner_of(&pod), control, &needed, &status);
+		grow(owner_of(&pod), driver, control, &needed, &status);
 	return r;
 }

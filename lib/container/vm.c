@@ -78,8 +78,8 @@ static int serve_hooks(const struct container *c, int sync_fd, struct error *err
 static int check_address(const struct container *c, struct error *err)
 {
 	const char *address = c->record.agent_address, *cid = str_after(address, "vsock://");
-	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/" CHANNEL_SOCKET, c->root,
-					   c->record.sandbox ? c->record.sandbox : c->id);
+	cleanup_free char *own = xasprintf("hvsock://%s/%s/" SHIM_VM_DIR "/" CHANNEL_SOCKET,
+					   c->root, c->record.sandbox ? c->record.sandbox : c->id);
 	uint32_t number;
 
 	if (streq(address, own) || (cid && parse_u32(cid, &number) == 0))
@@ -114,6 +114,7 @@ static int finish_creation(struct container *c, const struct container_create_re
 	struct oci_resources resources = sandbox_host_resources(c->config, 0, false);
 	int r = serve_hooks(c, sync_fd, err);
 
+	resources.memory = (struct oci_memory){ 0 }; /* it is in force */
 	if (r == 0)
 		r = await_created(c, sync_fd, err);
 	if (r == 0 && cg && resources.cpu.quota.is_set)
@@ -201,16 +202,29 @@ static int leave_sandbox(const struct container *c, struct error *err)
 	return 0;
 }
 
+/* The size of a saved machine, which it has whatever the configuration says; 0: of a new one. */
+static int read_memory(int image_fd, uint32_t *ret_mib, struct error *err)
+{
+	cleanup_shape struct shape shape = { 0 };
+	int r = image_fd < 0 ? 0 : shape_read(image_fd, &shape, err);
+
+	*ret_mib = shape_memory_mib(&shape);
+	return r < 0 ? error_wrap(err, r, "image") : 0;
+}
+
 static int make(struct container *c, const struct container_create_request *request, int console_fd,
 		int image_fd, pid_t *ret_pid, struct error *err)
 {
+	uint32_t memory_mib = 0;
 	struct oci_resources resources;
 	cleanup_cgroup struct cgroup *cg = NULL;
 	int r = is_member(c) ? note_membership(c, err) : 0;
 
+	if (r == 0)
+		r = read_memory(image_fd, &memory_mib, err);
 	if (r < 0)
 		return r;
-	resources = sandbox_host_resources(c->config, 0, true);
+	resources = sandbox_host_resources(c->config, memory_mib, true);
 	r = request->no_cgroup ? 0 : backend_make_cgroup(c, &resources, &cg, err);
 	if (r < 0)
 		return r;
@@ -280,9 +294,7 @@ static int update_network(const struct container *c, int fd, struct error *err)
  * its sandbox's container; and where the caller has no rights, nobody can have changed it. */
 static int rescan_network(const struct container *c, struct error *err)
 {
-	const int flags = CLONE_NEWNET | (rights_are_missing() ? CLONE_NEWUSER : 0);
-	cleanup_fd int pidfd = is_member(c) ? -ESRCH : record_pidfd(&c->record);
-	cleanup_fd int fd = pidfd < 0 ? pidfd : netlink_open_in(pidfd, flags);
+	cleanup_fd int fd = is_member(c) ? -ESRCH : vm_open_network(c);
 	int r;
 
 	if (fd < 0) {
@@ -356,10 +368,11 @@ static int write_process(const struct oci_process *process, int *ret_fd, struct 
 	return 0;
 }
 
-static int launch_exec(struct container *c, int process_fd, int console_fd, struct cgroup *cg,
-		       pid_t *ret_pid, struct error *err)
+static int launch_exec(struct container *c, char *const *cgroups, int process_fd, int console_fd,
+		       struct cgroup *cg, pid_t *ret_pid, struct error *err)
 {
-	const struct shim_launch launch = {
+	cleanup_strv char **more = NULL;
+	struct shim_launch launch = {
 		.command = "exec",
 		.root = c->root,
 		.id = c->id,
@@ -370,8 +383,13 @@ static int launch_exec(struct container *c, int process_fd, int console_fd, stru
 	};
 	cleanup_fd int sync_fd = -1;
 	cleanup_pid pid_t pid = 0;
-	int r = shim_launch(&launch, &pid, &sync_fd, err);
+	int r;
 
+	strv_each(cgroup, cgroups) {
+		strv_pushf(&more, "--cgroup=%s", cgroup);
+	}
+	launch.more = more;
+	r = shim_launch(&launch, &pid, &sync_fd, err);
 	if (r == 0)
 		r = rendezvous_wait(sync_fd, RENDEZVOUS_STARTED, SHIM_TIMEOUT_MS, "moat-shim", NULL,
 				    err);
@@ -393,14 +411,11 @@ static int exec(struct container *c, const struct container_exec_request *reques
 
 	if (request->preserved_fds)
 		return error_set(err, -ENOTSUP, "a virtual machine cannot be given descriptors");
-	if (request->cgroups)
-		return error_set(
-			err, -ENOTSUP,
-			"option '--cgroup': a virtual machine has its container's cgroups inside");
 	r = backend_open_cgroup(c, &cg, err);
 	if (r == 0)
 		r = write_process(request->process, &process_fd, err);
-	return r < 0 ? r : launch_exec(c, process_fd, console_fd, cg, ret_pid, err);
+	return r < 0 ? r
+		     : launch_exec(c, request->cgroups, process_fd, console_fd, cg, ret_pid, err);
 }
 
 /* The guest cannot be asked whether it is paused, so the record says so: before it may be true, and
@@ -417,10 +432,17 @@ static void wake_machine(const struct container *c)
 {
 	cleanup_free char *dir = xasprintf("%s/%s/" SHIM_VM_DIR, c->root, c->record.sandbox);
 	cleanup_free char *shape = xasprintf("%s/" SHAPE_NAME, dir);
-	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, dir);
+	cleanup_free char *control = NULL;
+	const struct hypervisor *driver;
 	struct error err = ERROR_INIT;
+	int r;
 
-	if (access(shape, F_OK) == 0 && hypervisor_qemu.resume(control, &err) < 0)
+	if (access(shape, F_OK) < 0)
+		return;
+	r = hypervisor_running(dir, &driver, &control, &err);
+	if (r == 0)
+		r = driver->resume(control, &err);
+	if (r < 0)
 		log_debug("resume the virtual machine: %s", err.msg);
 }
 

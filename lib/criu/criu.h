@@ -74,6 +74,9 @@ struct criu_request {
 	struct criu_cgroup_root *cgroup_roots;
 	size_t cgroup_roots_count;
 	bool is_sibling; /* restore: the first process becomes a child of ours */
+	/* restore, with the option shell_job: a terminal whose other end was outside is the one
+	 * that is our descriptor 0 by now, instead of a new one, told at "orphan-pts-master". */
+	bool inherits_terminal;
 
 	/* In the child that becomes CRIU, with the descriptors 0 to 2 of the caller's, or NULL. */
 	int (*prepare)(void *ctx, struct error *err);

@@ -158,11 +158,12 @@ static void add_places(struct strbuf *sb, const struct criu_places *places)
 	add_text(sb, OPTION_LOG_FILE, places->log);
 }
 
-/* A terminal's other end is the caller's, and devices of the host's are not within the root. */
+/* A terminal's other end is somebody else's, and devices of the host's are not within the root. */
 static void add_circumstances(struct strbuf *sb, const struct criu_request *request)
 {
 	wire_add_varint(sb, OPTION_EVASIVE_DEVICES, 1);
-	wire_add_varint(sb, OPTION_ORPHAN_TERMINAL, 1);
+	if (!request->inherits_terminal)
+		wire_add_varint(sb, OPTION_ORPHAN_TERMINAL, 1);
 	wire_add_varint(sb, OPTION_NOTIFY, 1);
 	add_text(sb, OPTION_ROOT, request->root);
 	add_text(sb, OPTION_FREEZER, request->freezer);

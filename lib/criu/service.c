@@ -271,13 +271,21 @@ static int acknowledge(const struct service *s, const struct criu_answer *answer
 	return r;
 }
 
-/* CRIU undoes what it has done when a stage is refused, and ends. */
+/* CRIU undoes what it has done when a stage is refused, and ends. Not at once with
+ * "orphan-pts-master", which its child only logs: then a later stage has to be refused, too. */
 static void await_end(const struct service *s)
 {
-	struct pollfd p = { .fd = s->fd }; /* no events: a hang-up is always told */
+	struct error ignored = ERROR_INIT; /* what is to be said is known already */
 
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
+	for (;;) {
+		cleanup_criu_answer struct criu_answer answer = { 0 };
+		cleanup_strbuf struct strbuf text = STRBUF_INIT;
+		cleanup_fd int fd = -1;
+
+		criu_message_heard(false, &text);
+		if (receive(s, &answer, &fd, &ignored) < 0 || send_text(s, &text, &ignored) < 0)
+			return;
+	}
 }
 
 /* *ret_is_done: there is nothing more to hear. */

@@ -88,18 +88,49 @@ static int filter_lines(const struct cgroup *cg, const struct device_rule *rules
 	return r < 0 ? r : cgroup_write_plan(cg, &plan, err);
 }
 
+/* One that was loaded before. */
+static struct {
+	struct bpf_insn *insns;
+	size_t count;
+	int fd;
+} kept = { .fd = -1 };
+
+static int load_filter(const struct bpf_insn *insns, size_t count)
+{
+	int fd;
+
+	if (kept.fd < 0 || kept.count != count ||
+	    memcmp(kept.insns, insns, count * sizeof(*insns)) != 0)
+		return cgroup_bpf_load(insns, count);
+	fd = fcntl(kept.fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+void cgroup_keep_filter(const struct cgroup *cg, const struct oci_resources *resources)
+{
+	cleanup_free struct device_rule *rules = NULL;
+	size_t count;
+
+	if (kept.fd >= 0 || cg->v2_fd < 0 || cgroup_v1(cg, "devices") ||
+	    cgroup_devices_rules(resources, &rules, &count, NULL) < 0)
+		return;
+	kept.fd = cgroup_bpf_open(cg->v2_fd);
+	if (kept.fd >= 0)
+		kept.count = cgroup_devices_program(rules, count, &kept.insns);
+}
+
 static int filter_program(const struct cgroup *cg, const struct device_rule *rules, size_t count,
 			  struct error *err)
 {
 	cleanup_free struct bpf_insn *insns = NULL;
 	size_t insns_count = cgroup_devices_program(rules, count, &insns);
-	cleanup_fd int fd = cgroup_bpf_load(insns, insns_count);
+	cleanup_fd int fd = load_filter(insns, insns_count);
 	int r;
 
 	if (fd < 0)
 		return error_sys(err, fd, "cgroup: load the device filter (CONFIG_CGROUP_BPF)");
 	/* A scope's has systemd's own program, which is there to stay. */
-	r = cgroup_bpf_attach(cg->v2_fd, fd, !cgroup_v2(cg)->is_made && !cg->is_scope);
+	r = cgroup_bpf_attach(cg->v2_fd, fd, !cgroup_v2(cg)->is_made && !cg->holder);
 	return r < 0 ? error_sys(err, r, "cgroup: attach the device filter") : 0;
 }
 

@@ -52,8 +52,7 @@ struct cgroup_hierarchy *cgroup_find(const struct cgroup *cg, const char *contro
 
 /* Make our directory in a hierarchy; h->is_made says whether it is new. -errno. */
 int cgroup_v1_make(struct cgroup_hierarchy *h, const char *path);
-int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers,
-		   bool is_frugal);
+int cgroup_v2_make(struct cgroup_hierarchy *h, const struct cgroup *cg);
 /* mkdir -p; 1 when the last directory is new, else 0 or -errno. */
 int cgroup_make_path(int root_fd, const char *path);
 
@@ -69,6 +68,9 @@ bool cgroup_is_about_rights(int code);
 
 /* Asks for @controller in every cgroup from the root down to ours, and reads h->controllers. */
 void cgroup_v2_enable(struct cgroup_hierarchy *h, const char *path, const char *controller);
+
+/* Controllers that @from has are those of @path below it, too; no process may be in between. */
+void cgroup_v2_share(const struct cgroup_hierarchy *h, const char *from, const char *path);
 
 /* Reads h->controllers. */
 void cgroup_v2_read_controllers(struct cgroup_hierarchy *h, const char *path);

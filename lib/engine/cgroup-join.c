@@ -20,12 +20,9 @@ static const char *joined_path(const struct cgroup *cg, const struct cgroup_hier
 
 static int join(const struct cgroup *cg, const struct cgroup_hierarchy *h, pid_t pid)
 {
-	bool is_self_on_v1 = pid == 0 && !h->mount.is_v2;
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	return cgroupfs_write(h->root_fd, joined_path(cg, h),
-			      is_self_on_v1 ? "tasks" : "cgroup.procs", text);
+	if (pid == 0 && !h->mount.is_v2)
+		return cgroupfs_write(h->root_fd, joined_path(cg, h), "tasks", "0");
+	return cgroupfs_join(h->root_fd, joined_path(cg, h), pid);
 }
 
 int cgroup_attach(const struct cgroup *cg, pid_t pid, bool is_in_v2, struct error *err)

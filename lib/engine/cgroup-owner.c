@@ -52,23 +52,60 @@ static char **list_files(void)
 	return files;
 }
 
-int cgroup_give(const struct cgroup *cg, uid_t uid, struct error *err)
+static int give(int dir_fd, const char *path, uid_t uid, bool is_lenient, struct error *err)
 {
 	cleanup_strv char **files = NULL;
 
-	/* cgroup-v2.rst, "Delegation"; on v1 it would not be safe. */
-	if (cg->layout != CGROUP_LAYOUT_V2 || cg->v2_fd < 0)
-		return 0;
-	if (fchown(cg->v2_fd, uid, (gid_t)-1) < 0 && !(errno == EPERM && cg->is_lenient))
-		return error_sys(err, errno, "cgroup: give '%s' to user %u", cg->path,
+	if (fchown(dir_fd, uid, (gid_t)-1) < 0 && !(errno == EPERM && is_lenient))
+		return error_sys(err, errno, "cgroup: give '%s' to user %u", path,
 				 (unsigned int)uid);
 	files = list_files();
 	strv_each(file, files) {
-		if (!*file || fchownat(cg->v2_fd, file, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) == 0 ||
-		    errno == ENOENT || (errno == EPERM && cg->is_lenient))
+		if (!*file || fchownat(dir_fd, file, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) == 0 ||
+		    errno == ENOENT || (errno == EPERM && is_lenient))
 			continue;
-		return error_sys(err, errno, "cgroup: give '%s' of '%s' to user %u", file, cg->path,
+		return error_sys(err, errno, "cgroup: give '%s' of '%s' to user %u", file, path,
 				 (unsigned int)uid);
 	}
 	return 0;
+}
+
+int cgroup_give(const struct cgroup *cg, uid_t uid, struct error *err)
+{
+	/* cgroup-v2.rst, "Delegation"; on v1 it would not be safe. */
+	if (cg->layout != CGROUP_LAYOUT_V2 || cg->v2_fd < 0)
+		return 0;
+	return give(cg->v2_fd, cg->path, uid, cg->is_lenient, err);
+}
+
+int cgroup_give_to_owner(const struct cgroup *cg, const struct oci_config *config,
+			 struct error *err)
+{
+	uid_t uid;
+
+	return cgroup_plan_owner(config, &uid) ? cgroup_give(cg, uid, err) : 0;
+}
+
+int cgroup_delegate(const struct cgroup *cg, const char *name, uid_t uid, pid_t pid,
+		    struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", cgroup_relative(cg), name);
+	struct cgroup_hierarchy *h = cgroup_v2(cg);
+	cleanup_fd int fd = -1;
+	int r;
+
+	if (!h)
+		return error_set(err, -ENOENT, "cgroup: '%s' does not exist", cg->path);
+	r = cgroup_make_path(h->root_fd, path);
+	if (r >= 0)
+		r = cgroupfs_join(h->root_fd, path, pid);
+	if (r == 0 && cg->holder)
+		r = cgroupfs_join(h->root_fd, path, cg->holder);
+	if (r < 0)
+		return error_sys(err, r, "cgroup: move process %d to '/%s'", (int)pid, path);
+	cgroup_v2_share(h, cgroup_relative(cg), path);
+	fd = openat(h->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_sys(err, errno, "cgroup: open '/%s'", path);
+	return give(fd, path, uid, cg->is_lenient, err);
 }

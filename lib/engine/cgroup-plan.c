@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 
 #include "lib/base/error.h"
 #include "lib/base/path.h"
@@ -89,18 +88,52 @@ int planner_refuse(struct planner *p, const char *config, const char *reason)
 	return error_set(p->err, -EINVAL, "cgroup: " RESOURCES "%s: %s", config, reason);
 }
 
+/* The C library's logarithm and power bring 12 KiB of tables along, for 18 bits of argument. */
+static double natural_log(double x)
+{
+	const double ln2 = 0.69314718055994530942;
+	double result = 0, z, term;
+
+	for (; x > 1.5; x /= 2)
+		result += ln2;
+	z = (x - 1) / (x + 1);
+	term = 2 * z;
+	for (int n = 1; n < 32; n += 2, term *= z * z)
+		result += term / n;
+	return result;
+}
+
+static double exponential(double x)
+{
+	double result = 1, term = 1;
+	int halved = 0;
+
+	for (; x > 0.5; x /= 2)
+		halved++;
+	for (int n = 1; n < 16; n++)
+		result += term *= x / n;
+	for (; halved > 0; halved--)
+		result *= result;
+	return result;
+}
+
 unsigned int cgroup_plan_weight(unsigned long long shares)
 {
-	double l, exponent;
+	const double ln10 = 2.30258509299404568402;
+	double l, exponent, weight;
+	unsigned int whole;
 
 	if (shares <= 2)
 		return 1;
 	if (shares >= 262144)
 		return 10000;
 	/* Through the three points where both have a meaning: least, default, most. */
-	l = log2((double)shares);
+	l = natural_log((double)shares) / natural_log(2);
 	exponent = (l * l + 125 * l) / 612.0 - 7.0 / 34.0;
-	return (unsigned int)ceil(pow(10, exponent));
+	weight = exponential(exponent * ln10);
+	/* Rounded up, but for what is whole and came out a little over it: 1024 shares are 100. */
+	whole = (unsigned int)weight;
+	return weight - whole > 1e-9 ? whole + 1 : whole;
 }
 
 static void plan_shares(struct planner *p, const struct oci_cpu *cpu)

@@ -76,6 +76,13 @@ static void enable_along(int root_fd, const char *path, char *const *controllers
 	}
 }
 
+void cgroup_v2_share(const struct cgroup_hierarchy *h, const char *from, const char *path)
+{
+	cleanup_strv char **controllers = read_controllers(h->root_fd, from);
+
+	enable_along(h->root_fd, path, controllers);
+}
+
 /* Below a threaded cgroup, or one with processes whose threaded controllers are enabled for its
  * children, a new one can have no process before it is threaded too. Then it has only controllers
  * for threads; who needs others is told by their absence. */
@@ -98,24 +105,28 @@ void cgroup_v2_enable(struct cgroup_hierarchy *h, const char *path, const char *
 	cgroup_v2_read_controllers(h, path);
 }
 
-int cgroup_v2_make(struct cgroup_hierarchy *h, const char *path, bool has_controllers,
-		   bool is_frugal)
+int cgroup_v2_make(struct cgroup_hierarchy *h, const struct cgroup *cg)
 {
-	cleanup_strv char **needed = list_wanted(is_frugal);
+	const char *path = cgroup_relative(cg);
+	cleanup_strv char **needed = list_wanted(cg->is_frugal);
 	cleanup_strv char **available = NULL;
 	int r = cgroup_make_path(h->root_fd, path);
 
 	if (r < 0)
 		return r;
 	h->is_made = r;
-	if (!has_controllers)
+	if (cg->layout != CGROUP_LAYOUT_V2)
 		return 0;
+	/* Its parent, which is the scope then, can have no process any more. */
+	r = h->is_made && cg->holder ? cgroupfs_join(h->root_fd, path, cg->holder) : 0;
+	if (r < 0)
+		return r;
 	cgroup_v2_read_controllers(h, path);
 	if (has_all(h->controllers, needed))
 		return 0;
-	if (!is_frugal)
+	if (!cg->is_frugal)
 		available = read_controllers(h->root_fd, "");
-	enable_along(h->root_fd, path, is_frugal ? needed : available);
+	enable_along(h->root_fd, path, cg->is_frugal ? needed : available);
 	r = make_valid(h->root_fd, path);
 	cgroup_v2_read_controllers(h, path);
 	return r;

@@ -195,8 +195,7 @@ bool cgroup_exists(const struct cgroup *cg)
 static int make_in(const struct cgroup *cg, struct cgroup_hierarchy *h)
 {
 	if (h->mount.is_v2)
-		return cgroup_v2_make(h, cgroup_relative(cg), cg->layout == CGROUP_LAYOUT_V2,
-				      cg->is_frugal);
+		return cgroup_v2_make(h, cg);
 	return cgroup_v1_make(h, cgroup_relative(cg));
 }
 
@@ -277,7 +276,7 @@ int cgroup_create(struct cgroup *cg, struct error *err)
 	bool is_used;
 	int r = make_all(cg, &is_used, err);
 
-	if (r == 0 && is_used && !cg->is_scope)
+	if (r == 0 && is_used && !cg->holder)
 		r = refuse_used(cg, err);
 	if (r < 0) {
 		unmake(cg);

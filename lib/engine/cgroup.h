@@ -28,8 +28,9 @@ struct cgroup {
 	size_t hierarchies_count;
 	int v2_fd;   /* directory of the v2 cgroup once it exists, for CLONE_INTO_CGROUP, or -1 */
 	bool is_new; /* made by cgroup_create() of this very object */
-	/* Set by the caller: systemd has made it for us, and a process of ours is in it already. */
-	bool is_scope;
+	/* Set by the caller: systemd has made it, or the one that it is in, for us, and this
+	 * process of ours is there already. */
+	pid_t holder;
 	/* Leave access to devices as it is. Set by the caller, if what runs in here is a VMM, which
 	 * needs /dev/kvm and its peers; and by cgroup_apply(), once it has seen to them. */
 	bool keeps_devices;
@@ -69,6 +70,11 @@ int cgroup_create(struct cgroup *cg, struct error *err);
  * is_new, keeps_devices) access to devices too, also without any rule: all is denied, then come
  * the rules in their order, then what every container may use. */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *resources, struct error *err);
+/* The filter for devices that cgroup_apply() has given @cg for @resources is this process's and its
+ * children's from here on, for others with the same rules: the kernel verifies and compiles it
+ * once. That is for agents alone, in whose guests most containers have the same. Nothing of the
+ * container's may have run yet. */
+void cgroup_keep_filter(const struct cgroup *cg, const struct oci_resources *resources);
 /* Whether the container finds cgroups mounted that it may write to. Pure. */
 bool cgroup_plan_is_writable(const struct oci_config *config);
 /* Whether the container's processes are to manage the cgroups below theirs (a cgroup namespace of
@@ -76,6 +82,14 @@ bool cgroup_plan_is_writable(const struct oci_config *config);
 bool cgroup_plan_owner(const struct oci_config *config, uid_t *ret_uid);
 /* Delegates it: on v2 its directory and what the kernel lists become @uid's, limits do not. */
 int cgroup_give(const struct cgroup *cg, uid_t uid, struct error *err);
+/* To whom cgroup_plan_owner() says, if to anybody. */
+int cgroup_give_to_owner(const struct cgroup *cg, const struct oci_config *config,
+			 struct error *err);
+
+/* On v2 only: makes @name below, which is @uid's then and has the same controllers, and moves @pid
+ * and the holder there. No other process may be in @cg. */
+int cgroup_delegate(const struct cgroup *cg, const char *name, uid_t uid, pid_t pid,
+		    struct error *err);
 
 /*
  * Changes limits of a running container's cgroup: what @resources sets and nothing else, devices

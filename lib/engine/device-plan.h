@@ -16,7 +16,7 @@ struct error;
  */
 struct device_plan {
 	const char *path; /* borrowed */
-	mode_t mode;      /* type and permissions */
+	mode_t mode;	  /* type and permissions */
 	dev_t rdev;
 	uid_t uid;
 	gid_t gid;

@@ -27,21 +27,21 @@ struct cgroup;
 struct engine_container {
 	const char *id;
 	const struct oci_config *config;
-	const char *bundle;     /* absolute path; relative paths of the config start here */
+	const char *bundle;	     /* absolute path; relative paths of the config start here */
 	const struct cgroup *cgroup; /* made already, see cgroup.h; NULL: stay in the caller's */
-	const char *cache_dir;  /* a directory of the runtime's own, made when it is missing, for
+	const char *cache_dir; /* a directory of the runtime's own, made when it is missing, for
 				 * what is worth keeping: filter-cache.h. NULL: none */
-	int stdio[3];           /* for the process when it has no terminal; borrowed */
-	int console_socket;     /* connected AF_UNIX stream that takes the terminal, or -1 */
-	int start_fd;           /* read one byte from here before exec; -1: exec at once. A pipe's
+	int stdio[3];	       /* for the process when it has no terminal; borrowed */
+	int console_socket;    /* connected AF_UNIX stream that takes the terminal, or -1 */
+	int start_fd;	       /* read one byte from here before exec; -1: exec at once. A pipe's
 				 * end, an eventfd, or a FIFO opened O_RDWR, into which init writes
 				 * why the program could not be executed after all; borrowed */
 	unsigned int preserved_fds; /* descriptors 3 … 2+N stay open in the process */
 	unsigned int listen_fds;    /* the first of them are passed sockets: $LISTEN_FDS … */
 	const char *listen_names;   /* $LISTEN_FDNAMES, or NULL */
-	bool no_pivot;          /* MS_MOVE instead of pivot_root(2) */
-	bool no_new_keyring;    /* the caller's session keyring stays, instead of one "_ses.ID" */
-	bool is_guest;          /* inside the VM: the kernel and /dev are ours */
+	bool no_pivot;		    /* MS_MOVE instead of pivot_root(2) */
+	bool no_new_keyring; /* the caller's session keyring stays, instead of one "_ses.ID" */
+	bool is_guest;	     /* inside the VM: the kernel and /dev are ours */
 
 	/* Called when the init exists and waits: record its pid. A negative return ends it. */
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err);
@@ -54,18 +54,18 @@ struct engine_container {
 int engine_create(const struct engine_container *c, pid_t *ret_pid, struct error *err);
 
 struct engine_exec {
-	const char *id;         /* of the container */
-	const char *bundle;     /* as above */
-	pid_t init_pid;         /* of the running container, in the caller's pid namespace */
-	int init_pidfd;         /* of the same process; what is joined is taken from here */
+	const char *id;	    /* of the container */
+	const char *bundle; /* as above */
+	pid_t init_pid;	    /* of the running container, in the caller's pid namespace */
+	int init_pidfd;	    /* of the same process; what is joined is taken from here */
 	const struct oci_config *config; /* the container's own: seccomp, rootfs decisions */
 	const struct oci_process *process;
 	const struct cgroup *cgroup; /* to join, or NULL */
-	const char *cache_dir;  /* as above */
+	const char *cache_dir;	     /* as above */
 	int stdio[3];
-	int console_socket;     /* or -1 */
+	int console_socket; /* or -1 */
 	unsigned int preserved_fds;
-	bool no_new_keyring;    /* as above */
+	bool no_new_keyring; /* as above */
 	bool is_guest;
 	/* Called before the program runs; may be NULL. */
 	int (*on_pid)(void *ctx, pid_t pid, struct error *err);
@@ -78,8 +78,8 @@ int engine_exec(const struct engine_exec *e, pid_t *ret_pid, struct error *err);
 
 /* Mounts that come to a container which is there already, or go. */
 struct engine_mounts {
-	const char *bundle;     /* as above */
-	pid_t init_pid;         /* as above */
+	const char *bundle; /* as above */
+	pid_t init_pid;	    /* as above */
 	int init_pidfd;
 	const struct oci_config *config; /* the container's own */
 	const struct oci_mount *mounts;

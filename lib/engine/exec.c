@@ -109,6 +109,7 @@ static int plan(void *ctx, struct error *err)
 		.process = &entry->document,
 		.linux_ = &e->config->linux_,
 		.available = has_user(entry) ? ~0ull : caps.permitted,
+		.is_guest = e->is_guest,
 		.is_entering = true,
 		.is_in_user_ns = has_user(entry),
 		.keeps_groups = process_keeps_groups(e->config, e->is_guest),

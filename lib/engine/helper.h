@@ -15,9 +15,9 @@ struct error;
  * parent of what it asked for, and no process is left between them.
  */
 struct helper {
-	struct sync *sync;                            /* the child's end */
-	int (*enter)(void *ctx, struct error *err);   /* joins what has to be joined before */
-	unsigned long long clone_flags;               /* CLONE_NEW… of the real process */
+	struct sync *sync;				  /* the child's end */
+	int (*enter)(void *ctx, struct error *err);	  /* joins what has to be joined before */
+	unsigned long long clone_flags;			  /* CLONE_NEW… of the real process */
 	__attribute__((noreturn)) void (*run)(void *ctx); /* in the real process */
 	void *ctx;
 };

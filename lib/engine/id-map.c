@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/base/system-program.h"
 #include "lib/linux/clone.h"
 #include "lib/linux/signals.h"
 #include "oci/config.h"
@@ -113,27 +114,10 @@ char **id_map_args(const char *program, pid_t pid, const struct id_map *map)
 	return args;
 }
 
-/* It gets more rights than we have, so neither the container's nor the caller's environment says
- * where it is. */
-static char *find_program(const char *name)
-{
-	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin",
-					    "/sbin" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		char *path = xasprintf("%s/%s", dirs[i], name);
-
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-	}
-	return NULL;
-}
-
 bool id_map_has_programs(void)
 {
-	cleanup_free char *uids = find_program("newuidmap");
-	cleanup_free char *gids = find_program("newgidmap");
+	cleanup_free char *uids = system_program_find("", "newuidmap");
+	cleanup_free char *gids = system_program_find("", "newgidmap");
 
 	return uids && gids;
 }
@@ -172,7 +156,8 @@ static int judge(const char *program, int status, int output, struct error *err)
 static int run_program(const char *name, pid_t pid, const struct id_map *map, struct error *err)
 {
 	struct clone_request clone = { .cgroup_fd = -1 };
-	cleanup_free char *path = find_program(name);
+	/* It gets more rights than we have, so nobody's environment says where it is. */
+	cleanup_free char *path = system_program_find("", name);
 	cleanup_fd int output = memfd_create(name, MFD_CLOEXEC);
 	cleanup_strv char **args = NULL;
 	int status = 0;

@@ -86,6 +86,19 @@ static int await_record(void *ctx, struct error *err)
 	return w->pid ? 0 : sync_wait_number(&w->sync, SYNC_RECORDED, &w->pid, err);
 }
 
+static int leave_cgroup(void *ctx, struct error *err)
+{
+	struct work *w = ctx;
+	int r;
+
+	if (!w->plan->delegate)
+		return 0;
+	r = await_record(w, err);
+	if (r == 0)
+		r = sync_send(&w->sync, SYNC_CGROUP_DUE, err);
+	return r < 0 ? r : sync_wait(&w->sync, SYNC_CGROUP_LEFT, err);
+}
+
 static int attach_rootfs(void *ctx, struct error *err)
 {
 	return rootfs_attach(&((struct work *)ctx)->rootfs, err);
@@ -251,6 +264,7 @@ static int report_ready(void *ctx, struct error *err)
 static const struct step init_steps[] = {
 	{ NULL, begin, NULL, "init begins" },
 	{ "namespaces", join, NULL, "namespaces entered" },
+	{ NULL, leave_cgroup, NULL },
 	{ "rootfs", attach_rootfs, NULL, "root attached" },
 	{ NULL, become_root, NULL },
 	{ NULL, mount_all, NULL, "mounts made" },

@@ -28,7 +28,10 @@ struct labels {
 	int selinux_fd;
 	int key_fd;
 };
-#define LABELS_INIT { -1, -1, -1 }
+#define LABELS_INIT                                                                                \
+	{                                                                                          \
+		-1, -1, -1                                                                         \
+	}
 
 int labels_open(const struct labels_plan *plan, int procfs_fd, struct labels *ret,
 		struct error *err);

@@ -10,6 +10,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/steps.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
 #include "lib/engine/child.h"
 #include "lib/engine/entrance.h"
 #include "lib/engine/helper.h"
@@ -186,6 +187,33 @@ static int record(void *ctx, struct error *err)
 	return child_record(&((struct launch *)ctx)->child, err);
 }
 
+/* The program's user, as which it is to manage the cgroup. */
+static uid_t find_user(const struct launch *l)
+{
+	const struct oci_config *config = l->c->config;
+	const struct oci_linux *linux_ = &config->linux_;
+	uid_t uid = config->process ? config->process->user.uid : 0;
+
+	if (namespaces_have_user(&l->plan.namespaces) &&
+	    !oci_id_on_host(linux_->uid_mappings, linux_->uid_mappings_count, uid, &uid))
+		return geteuid();
+	return uid;
+}
+
+static int delegate(void *ctx, struct error *err)
+{
+	struct launch *l = ctx;
+	int r;
+
+	if (!l->plan.delegate)
+		return 0;
+	r = sync_wait(&l->child.sync, SYNC_CGROUP_DUE, err);
+	if (r == 0)
+		r = cgroup_delegate(l->c->cgroup, l->plan.delegate, find_user(l), l->child.pid,
+				    err);
+	return r < 0 ? r : sync_send(&l->child.sync, SYNC_CGROUP_LEFT, err);
+}
+
 static int find_filter(void *ctx, struct error *err)
 {
 	struct launch *l = ctx;
@@ -269,6 +297,7 @@ static const struct step create_steps[] = {
 	{ "start init", start, NULL, "init cloned" },
 	{ NULL, move_devices, bring_devices_back },
 	{ NULL, record, NULL },
+	{ NULL, delegate, NULL },
 	{ NULL, make_filter, NULL, "seccomp filter made" },
 	{ NULL, run_hooks, NULL, "hooks of the host done" },
 	{ NULL, send_filter, NULL },

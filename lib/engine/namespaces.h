@@ -30,26 +30,26 @@ struct error;
  * that is joined and is the caller's own changes nothing.
  */
 struct namespace_join {
-	int type;         /* enum oci_namespace_type */
-	int flag;         /* CLONE_NEW… */
+	int type;	  /* enum oci_namespace_type */
+	int flag;	  /* CLONE_NEW… */
 	const char *path; /* borrowed from the configuration */
-	int fd;           /* -1 until opened */
-	bool is_own;      /* result: the same namespace the caller is in */
+	int fd;		  /* -1 until opened */
+	bool is_own;	  /* result: the same namespace the caller is in */
 };
 
 struct namespace_plan {
-	int clone_flags;      /* new ones that the clone(2) of init makes */
-	bool unshares_user;   /* a new user namespace: the helper's, before all others */
-	bool unshares_time;   /* a new time namespace: the helper's, since only children get in */
+	int clone_flags;    /* new ones that the clone(2) of init makes */
+	bool unshares_user; /* a new user namespace: the helper's, before all others */
+	bool unshares_time; /* a new time namespace: the helper's, since only children get in */
 	const struct oci_time_offsets *time_offsets; /* of that one, or NULL */
-	int late_flags;       /* new ones that root of a user namespace makes: what is made with
+	int late_flags;	      /* new ones that root of a user namespace makes: what is made with
 			       * them, message queues, belongs to the user who does */
 	bool unshares_cgroup; /* a new cgroup namespace: only once init is in its cgroup */
 	bool needs_helper;    /* one more fork */
 	struct namespace_join joins[OCI_NS_COUNT]; /* in the order of joining */
 	size_t joins_count;
-	int private_flags;    /* CLONE_NEW… of those that are not the caller's own */
-	int outer_flags;      /* CLONE_NEW… of joins before the user namespace is entered */
+	int private_flags; /* CLONE_NEW… of those that are not the caller's own */
+	int outer_flags;   /* CLONE_NEW… of joins before the user namespace is entered */
 };
 
 /* CLONE_NEW… of a type, and its name under /proc/PID/ns. */
@@ -60,8 +60,7 @@ const char *namespace_file(int type);
 bool namespaces_have_user(const struct namespace_plan *plan);
 
 /* Pure. Refuses types given twice, and settings of a namespace that is not a new one. */
-int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret,
-		    struct error *err);
+int namespaces_plan(const struct oci_config *config, struct namespace_plan *ret, struct error *err);
 
 /* Opens what is to be joined, checks that it is of the type it stands for, takes what is the
  * caller's own out of private_flags, and finds out on which side of a user namespace to join. */

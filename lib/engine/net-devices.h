@@ -9,6 +9,12 @@ struct error;
 struct namespace_plan;
 struct oci_linux;
 
+struct net_device_moved {
+	const char *host_name;
+	char *name; /* in the container */
+	bool was_up;
+};
+
 /*
  * linux.netDevices: links of the caller's network namespace that move into the container's, by the
  * caller, which alone has rights over both. They are there and up before anything of the container
@@ -17,16 +23,15 @@ struct oci_linux;
  */
 struct net_devices {
 	const struct oci_linux *linux_;
-	struct net_device_moved {
-		const char *host_name;
-		char *name; /* in the container */
-		bool was_up;
-	} *moved;
+	struct net_device_moved *moved;
 	size_t moved_count;
 	int ns_fd; /* the container's, or -1 */
 };
 
-#define NET_DEVICES_INIT { .ns_fd = -1 }
+#define NET_DEVICES_INIT                                                                           \
+	{                                                                                          \
+		.ns_fd = -1                                                                        \
+	}
 
 /* Refuses names that no link can have, and a container without a network of its own. */
 int net_devices_check(const struct oci_linux *linux_, const struct namespace_plan *namespaces,

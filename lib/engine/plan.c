@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup.h"
 #include "lib/engine/engine.h"
 #include "lib/engine/net-devices.h"
 #include "lib/engine/sysctl.h"
@@ -95,6 +96,22 @@ static int plan_process(const struct engine_container *c, uint64_t available,
 	return process_plan(&request, &plan->process, err);
 }
 
+static int plan_delegate(const struct engine_container *c, struct container_plan *plan,
+			 struct error *err)
+{
+	static const char key[] = "run.oci.delegate-cgroup";
+	int r = oci_annotation_cgroup(c->config, key, &plan->delegate, err);
+
+	if (r < 0 || !plan->delegate)
+		return r;
+	if (!c->cgroup)
+		return error_set(err, -EINVAL, "annotation %s: the container has no cgroup", key);
+	if (c->cgroup->layout != CGROUP_LAYOUT_V2)
+		return error_set(err, -EOPNOTSUPP,
+				 "annotation %s: delegation is not safe on cgroup v1", key);
+	return 0;
+}
+
 int container_plan(const struct engine_container *c, uint64_t available, struct container_plan *ret,
 		   struct error *err)
 {
@@ -108,6 +125,8 @@ int container_plan(const struct engine_container *c, uint64_t available, struct 
 	r = plan_rootfs(c, ret, err);
 	if (r == 0)
 		r = namespaces_plan(config, &ret->namespaces, err);
+	if (r == 0)
+		r = plan_delegate(c, ret, err);
 	if (r == 0)
 		r = propagation_plan(l->rootfs_propagation, &ret->propagation, err);
 	if (r == 0)
@@ -127,6 +146,7 @@ void container_plan_done(struct container_plan *plan)
 		mount_plan_done(&plan->mounts[i]);
 	free(plan->mounts);
 	free(plan->rootfs);
+	free(plan->delegate);
 	devices_plan_done(&plan->devices);
 	process_plan_done(&plan->process);
 	*plan = (struct container_plan){ 0 };

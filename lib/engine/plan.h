@@ -19,6 +19,7 @@ struct error;
 struct container_plan {
 	char *rootfs; /* absolute host path */
 	struct namespace_plan namespaces;
+	char *delegate; /* of cgroups: the one below the container's that it manages, or NULL */
 	struct propagation_plan propagation;
 	struct mount_plan *mounts;
 	size_t mounts_count;
@@ -27,8 +28,8 @@ struct container_plan {
 };
 
 /* @available: capabilities that may be given away. container_plan_done() it in any case. */
-int container_plan(const struct engine_container *c, uint64_t available,
-		   struct container_plan *ret, struct error *err);
+int container_plan(const struct engine_container *c, uint64_t available, struct container_plan *ret,
+		   struct error *err);
 void container_plan_done(struct container_plan *plan);
 
 /* The label of its mounts, and how they get it. *@ret has linux_ set. */

@@ -100,6 +100,7 @@ static int plan_scheduling(const struct process_request *request, struct process
 {
 	int r = scheduling_plan(request->process, request->linux_, &plan->scheduling, err);
 
+	plan->scheduling.is_guest = request->is_guest;
 	if (r == 0 && !request->is_entering) {
 		id_set_done(&plan->scheduling.cpus_initial);
 		id_set_done(&plan->scheduling.cpus_final);

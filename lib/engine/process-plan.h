@@ -33,6 +33,7 @@ struct process_request {
 	/* Bit mask of what the runtime may give away. Capabilities that are unknown or not
 	 * available are warned of and left out (config.md#linux-process). */
 	uint64_t available;
+	bool is_guest;
 	bool is_entering;   /* a running container, so that execCPUAffinity counts */
 	bool is_in_user_ns; /* one that is not the caller's */
 	bool keeps_groups;  /* the annotation run.oci.keep_original_groups */

@@ -26,13 +26,16 @@ struct process {
 	int gate_fd;  /* what it waits at to be started, or -1 */
 
 	struct labels labels;
-	bool is_cwd_denied; /* root was not let in, its user may be */
+	bool is_cwd_denied;	  /* root was not let in, its user may be */
 	struct sock_fprog filter; /* what was there before the clone, or what the caller sends */
 	char **env;
 	char *program;
 };
 
-#define PROCESS_INIT { .terminal = -1, .gate_fd = -1, .labels = LABELS_INIT }
+#define PROCESS_INIT                                                                               \
+	{                                                                                          \
+		.terminal = -1, .gate_fd = -1, .labels = LABELS_INIT                               \
+	}
 
 /* First of all, by the first process that is cloned: what takes rights of the caller's that are
  * gone in a user namespace, or the host's /proc, and is inherited. */

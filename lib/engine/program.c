@@ -8,8 +8,6 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
-#define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* access(2) asks for the real ids, which are the effective ones too by now. */
 static int check(const char *path)
 {
@@ -50,7 +48,7 @@ int program_find(const char *name, const char *path_list, char **ret, struct err
 		*ret = xstrdup(name);
 		return 0;
 	}
-	dirs = strv_split(path_list ? path_list : USUAL_PATH, ':');
+	dirs = strv_split(path_list ? path_list : PROGRAM_USUAL_PATH, ':');
 	strv_each(dir, dirs) {
 		cleanup_free char *path = xasprintf("%s/%s", dir, name);
 		int r;

@@ -3,6 +3,8 @@
 
 struct error;
 
+#define PROGRAM_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /*
  * Finds what execve(2) is to be given for args[0], as a shell would, in the root and with the
  * rights this process has: @name with a '/' is a path, else it is looked for in @path_list (the

@@ -223,21 +223,32 @@ int scheduling_apply(const struct scheduling_plan *plan, struct error *err)
 	return r < 0 ? r : set_memory_policy(plan, err);
 }
 
+/* 1: done. */
+static int bind_to(const struct scheduling_plan *plan, const struct id_set *cpus, const char *where,
+		   struct error *err)
+{
+	int r = cpus->count ? sched_set_cpus(cpus) : -ENODATA;
+
+	if (r == 0)
+		return 1;
+	if (r == -ENODATA || (r == -EINVAL && plan->is_guest))
+		return 0;
+	return error_sys(err, r, "process.execCPUAffinity.%s", where);
+}
+
 int scheduling_bind_initial(const struct scheduling_plan *plan, struct error *err)
 {
-	int r = plan->cpus_initial.count ? sched_set_cpus(&plan->cpus_initial) : 0;
+	int r = bind_to(plan, &plan->cpus_initial, "initial", err);
 
-	return r < 0 ? error_sys(err, r, "process.execCPUAffinity.initial") : 0;
+	return r < 0 ? r : 0;
 }
 
 int scheduling_bind_final(const struct scheduling_plan *plan, struct error *err)
 {
-	int r;
+	int r = bind_to(plan, &plan->cpus_final, "final", err);
 
-	if (plan->cpus_final.count) {
-		r = sched_set_cpus(&plan->cpus_final);
-		return r < 0 ? error_sys(err, r, "process.execCPUAffinity.final") : 0;
-	}
+	if (r)
+		return r < 0 ? r : 0;
 	/* Else it keeps those it has. */
 	r = sched_set_all_cpus();
 	if (r < 0)

@@ -29,6 +29,9 @@ struct scheduling_plan {
 	/* For a process that enters; empty: not given. */
 	struct id_set cpus_initial;
 	struct id_set cpus_final;
+	/* Engines know the host's processors only: a set of which a guest has none is as if it were
+	 * not given. */
+	bool is_guest;
 };
 
 /* Pure. scheduling_plan_done() what it made. */

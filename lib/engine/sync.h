@@ -21,10 +21,13 @@ enum sync_message {
 	SYNC_IDS_MAPPED, /* caller → helper: they are written */
 	SYNC_CHILD,	 /* helper → caller: the pid of what it cloned, as the caller sees it */
 	SYNC_RECORDED,	 /* caller → init: this is your pid there, and it is recorded */
-	SYNC_HOOKS_DUE,	 /* init → caller: everything is mounted, the root not changed yet */
-	SYNC_HOOKS_RUN,	 /* caller → init: go on */
-	SYNC_FILTER,	 /* caller → init: your seccomp program, one descriptor */
-	SYNC_LISTENER,	 /* init → caller: the filter is in force, and this descriptor of mine its
+	SYNC_CGROUP_DUE, /* init → caller: my cgroup namespace, if any, begins where I am: move me
+			  * to the delegated cgroup below */
+	SYNC_CGROUP_LEFT, /* caller → init: you are there */
+	SYNC_HOOKS_DUE,	  /* init → caller: everything is mounted, the root not changed yet */
+	SYNC_HOOKS_RUN,	  /* caller → init: go on */
+	SYNC_FILTER,	  /* caller → init: your seccomp program, one descriptor */
+	SYNC_LISTENER, /* init → caller: the filter is in force, and this descriptor of mine its
 			 * listener */
 	SYNC_LISTENER_TAKEN, /* caller → init: 1: the agent has it; 0: I may not take it, send it */
 	SYNC_LISTENER_SENT, /* init → caller: that descriptor */

@@ -71,6 +71,23 @@ int caps_drop_bounding(uint64_t keep)
 	return 0;
 }
 
+int caps_give_up(uint64_t keep)
+{
+	struct caps caps;
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = caps_get(&caps);
+	/* The bounding set first: dropping from it takes CAP_SETPCAP. */
+	if (r == 0 && caps.effective >> CAP_SETPCAP & 1)
+		r = caps_drop_bounding(keep);
+	if (r < 0)
+		return r;
+	caps = (struct caps){ caps.effective & keep, caps.permitted & keep, 0 };
+	return caps_set(&caps);
+}
+
 int caps_set_ambient(uint64_t caps)
 {
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)

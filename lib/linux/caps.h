@@ -22,5 +22,8 @@ int caps_get(struct caps *ret);
 int caps_set(const struct caps *caps);
 /* Drops from the bounding set all that are not in @keep. Needs CAP_SETPCAP. */
 int caps_drop_bounding(uint64_t keep);
+/* Gives up for good all that are not in @keep, for this process and all it will start; and sets
+ * no_new_privs. */
+int caps_give_up(uint64_t keep);
 /* The ambient set becomes @caps, which must be permitted and inheritable. */
 int caps_set_ambient(uint64_t caps);

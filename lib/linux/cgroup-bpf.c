@@ -65,14 +65,31 @@ static int query(int cgroup_fd, uint32_t *ids, size_t *count)
 	return r;
 }
 
-static int detach(int cgroup_fd, uint32_t id)
+static int open_program(uint32_t id)
 {
-	cleanup_fd int fd = -1;
 	union bpf_attr attr;
 
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_id = id;
-	fd = bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+	return bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
+int cgroup_bpf_open(int cgroup_fd)
+{
+	uint32_t ids[PROGRAMS_MAX];
+	size_t count;
+	int r = query(cgroup_fd, ids, &count);
+
+	if (r < 0)
+		return r;
+	return count == 1 ? open_program(ids[0]) : -ENOENT;
+}
+
+static int detach(int cgroup_fd, uint32_t id)
+{
+	cleanup_fd int fd = open_program(id);
+	union bpf_attr attr;
+
 	if (fd < 0)
 		return fd;
 	memset(&attr, 0, sizeof(attr));

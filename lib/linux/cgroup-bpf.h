@@ -13,6 +13,9 @@ struct bpf_insn;
  */
 int cgroup_bpf_load(const struct bpf_insn *insns, size_t count);
 
+/* The only program at this very cgroup; -ENOENT: there is none, or not only one. */
+int cgroup_bpf_open(int cgroup_fd);
+
 /* Attaches the program to the cgroup; other programs, above and below, keep their say. With
  * @is_alone those at this very cgroup are detached, after the new one is in force. */
 int cgroup_bpf_attach(int cgroup_fd, int prog_fd, bool is_alone);

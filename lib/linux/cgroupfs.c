@@ -259,6 +259,14 @@ int cgroupfs_write(int dirfd, const char *path, const char *file, const char *va
 	return write_file_at(dirfd, name, value);
 }
 
+int cgroupfs_join(int dirfd, const char *path, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return cgroupfs_write(dirfd, path, "cgroup.procs", text);
+}
+
 static bool has_event(const char *text, const char *key)
 {
 	cleanup_strv char **lines = strv_split(text, '\n');

@@ -52,6 +52,8 @@ int cgroupfs_open(int dirfd, const char *path, const char *file);
 int cgroupfs_read(int dirfd, const char *path, const char *file, char **ret);
 /* One write(2) to it. */
 int cgroupfs_write(int dirfd, const char *path, const char *file, const char *value);
+/* Moves process @pid there; 0: the caller. */
+int cgroupfs_join(int dirfd, const char *path, pid_t pid);
 /* Whether a flat keyed file (cgroup.events) has a line "KEY 1". False on errors. */
 bool cgroupfs_has_event(int dirfd, const char *path, const char *file, const char *key);
 /* Waits until that is @wanted. -ETIMEDOUT at @deadline_ms (now_ms()), -ENODEV once removed. */

@@ -11,9 +11,9 @@
  */
 struct clone_request {
 	unsigned long long flags; /* CLONE_NEW…, CLONE_PARENT */
-	int cgroup_fd;            /* directory of the v2 cgroup the child starts in, or -1 */
-	int *ret_pidfd;           /* or NULL */
-	bool is_in_cgroup;        /* result: @cgroup_fd was honoured */
+	int cgroup_fd;		  /* directory of the v2 cgroup the child starts in, or -1 */
+	int *ret_pidfd;		  /* or NULL */
+	bool is_in_cgroup;	  /* result: @cgroup_fd was honoured */
 };
 
 /* The child's pid in the parent, 0 in the child, or -errno. */

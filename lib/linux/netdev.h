@@ -24,7 +24,7 @@ struct netdev_move {
 	const struct netdev_home *to;
 	const char *name;
 	const char *new_name; /* with "%d": the first free number there */
-	bool is_up; /* once it is there */
+	bool is_up;	      /* once it is there */
 
 	/* Results, the name when it has moved: */
 	bool was_up;

@@ -12,7 +12,10 @@ struct pty {
 	int slave;
 	unsigned int number; /* N of its name, /dev/pts/N */
 };
-#define PTY_INIT { -1, -1, 0 }
+#define PTY_INIT                                                                                   \
+	{                                                                                          \
+		-1, -1, 0                                                                          \
+	}
 
 /* A new one from /dev/pts/ptmx beneath @rootfd. The other side is opened from the master, not by
  * name. -ENOENT: no such file; -ENOTTY: it is something else than the ptmx of a devpts. */

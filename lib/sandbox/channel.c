@@ -33,10 +33,12 @@ struct channel {
 	struct loop_source *resting; /* out of descriptors */
 };
 
-enum hv_channel channel_choose(const struct guest_image *guest)
+enum hv_channel channel_choose(unsigned int features, const struct guest_image *guest)
 {
 	cleanup_fd int fd = -1;
 
+	if (!(features & HV_FEATURE_CHANNEL_SERIAL))
+		return HV_CHANNEL_HYBRID;
 	if (!guest->has_vsock)
 		return HV_CHANNEL_SERIAL;
 	fd = open(VSOCK_DEVICE, O_RDWR | O_CLOEXEC);
@@ -135,7 +137,8 @@ static int take_cid(int fd, uint32_t *ret)
 	return -EADDRINUSE;
 }
 
-static int open_vsock(struct channel *c, struct channel_ends *ret, struct error *err)
+static int open_vsock(struct channel *c, const char *path, struct channel_ends *ret,
+		      struct error *err)
 {
 	cleanup_fd int fd = open(VSOCK_DEVICE, O_RDWR | O_CLOEXEC);
 	int r;
@@ -150,6 +153,22 @@ static int open_vsock(struct channel *c, struct channel_ends *ret, struct error 
 	return 0;
 }
 
+/* Nothing of it is here. */
+static int open_hybrid(struct channel *c, const char *path, struct channel_ends *ret,
+		       struct error *err)
+{
+	c->address = xasprintf("hvsock://%s", path);
+	ret->path = strstr(c->address, "://") + strlen("://");
+	return 0;
+}
+
+static int (*const openers[HV_CHANNEL_COUNT])(struct channel *c, const char *path,
+					      struct channel_ends *ret, struct error *err) = {
+	[HV_CHANNEL_SERIAL] = open_serial,
+	[HV_CHANNEL_VSOCK] = open_vsock,
+	[HV_CHANNEL_HYBRID] = open_hybrid,
+};
+
 int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
 		void (*on_end)(void *ctx, const struct error *err), void *ctx, struct channel **ret,
 		struct channel_ends *ret_ends, struct error *err)
@@ -159,8 +178,7 @@ int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
 
 	*c = (struct channel){ .loop = loop, .on_end = on_end, .ctx = ctx, .listen_fd = -1 };
 	*ret_ends = (struct channel_ends){ .vmm_fd = -1 };
-	r = kind == HV_CHANNEL_VSOCK ? open_vsock(c, ret_ends, err)
-				     : open_serial(c, path, ret_ends, err);
+	r = openers[kind](c, path, ret_ends, err);
 	if (r < 0) {
 		channel_free(c);
 		return r;

@@ -13,22 +13,25 @@ struct loop;
  * How connections reach the agent of a VM: AF_VSOCK where the host and the guest have it, else one
  * virtio-serial port whose yamux session lives here, in the shim. There, every connection to a
  * socket in the file system becomes a stream, byte for byte; the `CONNECT port` line that starts
- * it is answered by the guest. Either way a client needs the address alone (agent_dial()).
+ * it is answered by the guest. Or the VMM makes such a socket itself and carries its connections to
+ * the guest's vsock. Either way a client needs the address alone (agent_dial()).
  */
 struct channel;
 
 struct channel_ends {
-	int vmm_fd;   /* for struct hv_config's channel_fd; the caller's to close */
-	uint32_t cid; /* VSOCK */
+	int vmm_fd;	  /* for struct hv_config's channel_fd; the caller's to close */
+	uint32_t cid;	  /* VSOCK */
+	const char *path; /* HYBRID: where the VMM is to make the socket; the channel's */
 };
 
-#define CHANNEL_SOCKET "agent.sock" /* the usual name of a SERIAL one's socket */
+#define CHANNEL_SOCKET "agent.sock" /* the usual name of such a socket */
 
-/* VSOCK when /dev/vhost-vsock opens and the guest has a driver for it. */
-enum hv_channel channel_choose(const struct guest_image *guest);
+/* What @features of a driver leave: VSOCK when /dev/vhost-vsock opens and the guest has a driver
+ * for it. */
+enum hv_channel channel_choose(unsigned int features, const struct guest_image *guest);
 
-/* @path: of the socket, for SERIAL. @on_end is called once when the guest's side ends or breaks
- * the protocol. */
+/* @path: of the socket, for SERIAL and HYBRID. @on_end is called once when the guest's side ends or
+ * breaks the protocol. */
 int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
 		void (*on_end)(void *ctx, const struct error *err), void *ctx, struct channel **ret,
 		struct channel_ends *ret_ends, struct error *err);

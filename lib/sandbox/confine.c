@@ -36,18 +36,7 @@ int confine_children(uint64_t keep, struct error *err)
 
 int confine_self(uint64_t keep, struct error *err)
 {
-	struct caps caps;
-	int r;
+	int r = caps_give_up(keep);
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_sys(err, errno, "set no_new_privs");
-	r = caps_get(&caps);
-	/* The bounding set first: dropping from it takes CAP_SETPCAP. */
-	if (r == 0 && (caps.effective & CAP(SETPCAP)))
-		r = caps_drop_bounding(keep);
-	if (r == 0) {
-		caps = (struct caps){ caps.effective & keep, caps.permitted & keep, 0 };
-		r = caps_set(&caps);
-	}
 	return r < 0 ? error_sys(err, r, "drop capabilities") : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/sandbox/disk.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -8,7 +9,6 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 #include "lib/sandbox/sandbox.h"
-#include "lib/sandbox/vm.h"
 
 int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error *err)
 {
@@ -26,22 +26,38 @@ int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error
 	return 0;
 }
 
+static int find_driver(const char *vm_dir, const struct hypervisor **ret, char **ret_control,
+		       struct error *err)
+{
+	int r = hypervisor_running(vm_dir, ret, ret_control, err);
+
+	if (r == 0 && !((*ret)->features & HV_FEATURE_PLUG))
+		r = error_set(err, -ENOTSUP, "hypervisor '%s' takes no disks while it runs",
+			      (*ret)->name);
+	return r;
+}
+
 int disk_plug(const struct sandbox_disk *disk, const char *vm_dir, struct error *err)
 {
-	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, vm_dir);
+	const struct hypervisor *driver;
+	cleanup_free char *control = NULL;
 	struct hv_disk opened;
-	int r = disk_open(disk, &opened, err);
+	int r = find_driver(vm_dir, &driver, &control, err);
 
+	if (r == 0)
+		r = disk_open(disk, &opened, err);
 	if (r < 0)
 		return r;
-	r = hypervisor_qemu.plug(control, &opened, err);
+	r = driver->plug(control, &opened, err);
 	close(opened.fd);
 	return r;
 }
 
 int disk_unplug(const char *id, const char *vm_dir, struct error *err)
 {
-	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, vm_dir);
+	const struct hypervisor *driver;
+	cleanup_free char *control = NULL;
+	int r = find_driver(vm_dir, &driver, &control, err);
 
-	return hypervisor_qemu.unplug(control, id, err);
+	return r < 0 ? r : driver->unplug(control, id, err);
 }

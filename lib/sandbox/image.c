@@ -15,27 +15,12 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
-
-/* $PATH is the caller's. */
-static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/bin", "/bin" };
+#include "lib/base/system-program.h"
 
 #define LINK_MAX_BYTES 4096
 #define SAID_MAX_BYTES (64u << 10)
 #define COPY_BYTES (1u << 20)
 #define SIZE_MAX_BYTES (1ull << 50)
-
-static int find_program(const char *name, char **ret, struct error *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		cleanup_free char *path = xasprintf("%s/%s", directories[i], name);
-
-		if (access(path, X_OK) == 0) {
-			*ret = steal_ptr(&path);
-			return 0;
-		}
-	}
-	return error_sys(err, ENOENT, "find '%s' (of e2fsprogs)", name);
-}
 
 /* What it said last, which is the reason. */
 static int explain(const char *name, int said_fd, struct error *err)
@@ -61,11 +46,11 @@ static int run(const char *name, char *const *args, struct error *err)
 	cleanup_strv char **argv = NULL;
 	struct hv_vm child = { 0 };
 	siginfo_t info = { 0 };
-	char *program = NULL;
-	int r = find_program(name, &program, err);
+	char *program = system_program_find("", name);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!program)
+		return error_sys(err, ENOENT, "find '%s' (of e2fsprogs)", name);
 	strv_push(&argv, program);
 	strv_each(arg, args)
 		strv_push(&argv, xstrdup(arg));

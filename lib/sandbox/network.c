@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 
 #include "agent/client/client.h"
 #include "lib/base/error.h"
@@ -154,6 +155,100 @@ int sandbox_network_make(struct sandbox_network *network, size_t spares, bool ha
 	if (fd < 0)
 		return error_sys(err, fd, "open a netlink socket");
 	r = make(network, fd, spares, has_vhost, err);
+	if (r < 0)
+		sandbox_network_done(network);
+	return r;
+}
+
+static const struct net_endpoint *find_unassigned(const struct net_plan *plan, const char *address,
+						  const bool *is_assigned)
+{
+	for (size_t i = 0; i < plan->endpoints_count; i++) {
+		char text[NETWORK_HW_TEXT];
+
+		network_hw_text(&plan->endpoints[i].hw, text);
+		if (!is_assigned[i] && streq(text, address))
+			return &plan->endpoints[i];
+	}
+	return NULL;
+}
+
+static int refuse_unassigned(const struct net_plan *plan, const bool *is_assigned,
+			     struct error *err)
+{
+	char text[NETWORK_HW_TEXT];
+
+	for (size_t i = 0; i < plan->endpoints_count; i++) {
+		if (is_assigned[i])
+			continue;
+		network_hw_text(&plan->endpoints[i].hw, text);
+		return error_set(err, -EINVAL,
+				 "link '%s': no interface of the saved machine has its address "
+				 "'%s'",
+				 plan->endpoints[i].name, text);
+	}
+	return 0;
+}
+
+int sandbox_network_assign(const struct net_plan *plan, char *const *addresses,
+			   const struct net_endpoint *ret[static HV_NICS_MAX], struct error *err)
+{
+	bool is_assigned[NET_ENDPOINTS_MAX] = { false };
+	size_t count = strv_len(addresses);
+
+	if (count > HV_NICS_MAX)
+		return error_set(err, -ERANGE, "%zu interfaces of the saved machine: too many",
+				 count);
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = NULL;
+		if (!*addresses[i])
+			continue;
+		ret[i] = find_unassigned(plan, addresses[i], is_assigned);
+		if (!ret[i])
+			return error_set(err, -EINVAL,
+					 "interface %zu of the saved machine has the address '%s', "
+					 "which no link has here",
+					 i + 1, addresses[i]);
+		is_assigned[ret[i] - plan->endpoints] = true;
+	}
+	return refuse_unassigned(plan, is_assigned, err);
+}
+
+/* Taps are made in the order of the machine's interfaces, so that their order tells it later. */
+static int remake(struct sandbox_network *n, int fd, char *const *addresses, bool has_vhost,
+		  struct error *err)
+{
+	const struct net_endpoint *endpoints[HV_NICS_MAX];
+	cleanup_network struct network found = { 0 };
+	int r = read_plan(fd, &found, &n->plan, err);
+
+	if (r == 0)
+		r = sandbox_network_assign(&n->plan, addresses, endpoints, err);
+	for (size_t i = 0; i < strv_len(addresses) && r == 0; i++) {
+		struct sandbox_nic *nic = &n->nics[i];
+
+		if (endpoints[i])
+			r = refuse_taken(&found, endpoints[i], err);
+		if (r == 0)
+			r = add_nic(n, fd, endpoints[i], has_vhost, err);
+		if (!endpoints[i])
+			nic->state = NIC_IS_SETTLED;
+		else if (nic->state == NIC_IS_NEW)
+			nic->state = NIC_HAS_NAME;
+	}
+	return r < 0 ? r : sandbox_network_settle(fd, n, err);
+}
+
+int sandbox_network_remake(struct sandbox_network *network, char *const *addresses, bool has_vhost,
+			   struct error *err)
+{
+	cleanup_fd int fd = netlink_open();
+	int r;
+
+	*network = (struct sandbox_network){ 0 };
+	if (fd < 0)
+		return error_sys(err, fd, "open a netlink socket");
+	r = remake(network, fd, addresses, has_vhost, err);
 	if (r < 0)
 		sandbox_network_done(network);
 	return r;
@@ -391,7 +486,8 @@ int sandbox_network_tell(const struct sandbox_network *network, struct agent_cli
 	int r = 0;
 
 	for (size_t i = 0; i < network->nics_count && r == 0; i++)
-		r = tell_nic(client, &network->nics[i], err);
+		if (network->nics[i].state != NIC_IS_SETTLED)
+			r = tell_nic(client, &network->nics[i], err);
 	if (r == 0)
 		r = tell_routes(client, network, err);
 	for (size_t i = 0; i < network->nics_count && r == 0; i++)
@@ -506,4 +602,47 @@ int sandbox_network_rescan(int fd, struct sandbox_network *ret, struct error *er
 	if (r < 0)
 		sandbox_network_done(ret);
 	return r;
+}
+
+/* --- to be saved --------------------------------------------------------------------------- */
+
+/* Those of the host, which the guest's interfaces were given. */
+static char *address_of(const struct network *found, const struct net_mark *mark)
+{
+	char text[NETWORK_HW_TEXT] = "";
+
+	for (size_t i = 0; i < found->links_count; i++)
+		if (*mark->link && streq(found->links[i].name, mark->link))
+			network_hw_text(&found->links[i].hw, text);
+	return xstrdup(text);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct network_link *const *x = a, *const *y = b;
+
+	return (*x)->index < (*y)->index ? -1 : (*x)->index > (*y)->index;
+}
+
+int sandbox_network_addresses(int fd, char ***ret, struct error *err)
+{
+	cleanup_network struct network found = { 0 };
+	cleanup_free const struct network_link **taps = NULL;
+	int r = network_read(fd, NETWORK_ALL, &found);
+	struct net_mark mark;
+	size_t count = 0;
+
+	if (r < 0)
+		return error_sys(err, r, "read the network");
+	taps = xcalloc(found.links_count + 1, sizeof(*taps));
+	for (size_t i = 0; i < found.links_count; i++)
+		if (net_mark_read(&found.links[i], &mark))
+			taps[count++] = &found.links[i];
+	qsort(taps, count, sizeof(*taps), by_index);
+	*ret = NULL;
+	for (size_t i = 0; i < count; i++) {
+		(void)net_mark_read(taps[i], &mark);
+		strv_push(ret, address_of(&found, &mark));
+	}
+	return 0;
 }

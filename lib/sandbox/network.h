@@ -26,6 +26,7 @@ struct sandbox_nic {
 		NIC_HAS_ADDRESS, /* the endpoint's: the guest's kernel knows it by that */
 		NIC_HAS_NAME,	 /* the endpoint's, since it was told once */
 		NIC_IS_NEW,	 /* it has the tap's address */
+		NIC_IS_SETTLED,	 /* a spare one of a saved machine: nothing is to be done */
 	} state;
 };
 
@@ -53,6 +54,10 @@ bool sandbox_network_may_grow(const struct oci_config *config);
  * joins them. @has_vhost: where the host can, its kernel carries the packets. */
 int sandbox_network_make(struct sandbox_network *network, size_t spares, bool has_vhost,
 			 struct error *err);
+/* The same for a saved machine, whose interfaces had these addresses, "" for those that were spare;
+ * -EINVAL: links here have others. */
+int sandbox_network_remake(struct sandbox_network *network, char *const *addresses, bool has_vhost,
+			   struct error *err);
 /* Before that: gives the guest's interfaces the addresses that every template of so many has. The
  * agent is told the links' own with the rest, by sandbox_network_tell(). */
 int sandbox_network_use_template(struct sandbox_network *network, struct error *err);
@@ -69,7 +74,14 @@ int sandbox_network_tell(const struct sandbox_network *network, struct agent_cli
 int sandbox_network_rescan(int fd, struct sandbox_network *ret, struct error *err);
 int sandbox_network_settle(int fd, const struct sandbox_network *network, struct error *err);
 
-/* Pure part of the above: who sits on which tap. Those without one are new; -ENOSPC: there are more
- * than spare taps. */
+/* Over such a socket, too: the address of each interface, as for sandbox_network_remake(). */
+int sandbox_network_addresses(int fd, char ***ret, struct error *err);
+
+/* Pure part of sandbox_network_remake(): the link of each interface, NULL for a spare one. */
+int sandbox_network_assign(const struct net_plan *plan, char *const *addresses,
+			   const struct net_endpoint *ret[static HV_NICS_MAX], struct error *err);
+
+/* Pure part of sandbox_network_rescan(): who sits on which tap. Those without one are new; -ENOSPC:
+ * there are more than spare taps. */
 int sandbox_network_seat(const struct network *found, struct sandbox_network *network,
 			 struct error *err);

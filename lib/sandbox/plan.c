@@ -174,7 +174,7 @@ static int plan_hooks(struct planning *p, struct error *err)
 }
 
 /* Labels and profiles are names in the host kernel's policy, for which the host's own confinement
- * of the VMM stands in; processors are the host's, too. */
+ * of the VMM stands in. */
 void sandbox_guest_process(struct oci_process *process)
 {
 	/* Released as a whole, by the field table. */
@@ -182,9 +182,6 @@ void sandbox_guest_process(struct oci_process *process)
 
 	dropped->apparmor_profile = steal_ptr(&process->apparmor_profile);
 	dropped->selinux_label = steal_ptr(&process->selinux_label);
-	if (process->exec_cpu_affinity)
-		log_warning("process.execCPUAffinity: left out, the guest's processors are others");
-	dropped->exec_cpu_affinity = steal_ptr(&process->exec_cpu_affinity);
 }
 
 /* The listener's path and metadata are nothing without SCMP_ACT_NOTIFY (config-linux.md#seccomp);
@@ -235,7 +232,7 @@ static int copy_config(const struct oci_config *config, struct oci_config **ret,
 {
 	cleanup_free char *text = oci_config_text(config, false);
 
-	return oci_config_parse("config.json", text, strlen(text), ret, err);
+	return oci_config_parse_known("config.json", text, strlen(text), ret, err);
 }
 
 /* The guest does not know which of them are switched off. */

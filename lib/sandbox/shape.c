@@ -17,13 +17,21 @@ static const struct field table[] = {
 	FIELD(struct shape, "kernel", STRING, kernel),
 	FIELD(struct shape, "accelerator", STRING, accelerator),
 	FIELD(struct shape, "memoryMiB", U32, memory_mib),
+	FIELD_ENUM(struct shape, "arch", arch, &hv_arch_names),
 	FIELD(struct shape, "memoryMaxMiB", U32, memory_max_mib),
 	FIELD(struct shape, "vcpus", U32, vcpus),
 	FIELD(struct shape, "vcpusMax", U32, vcpus_max),
+	FIELD_U32S(struct shape, "piecesMiB", pieces_mib),
+	FIELD(struct shape, "moreVcpus", U32, more_vcpus),
 	FIELD(struct shape, "nics", STRINGS, nics),
 };
 /* clang-format on */
-static const struct fields shape_fields = FIELDS(struct shape, table);
+
+static void init_shape(void *obj)
+{
+	((struct shape *)obj)->arch = (int)hv_host_arch();
+}
+static const struct fields shape_fields = FIELDS_INIT(struct shape, table, init_shape);
 
 static const struct json_limits limits = {
 	.max_bytes = SHAPE_MAX_BYTES,
@@ -36,15 +44,13 @@ void shape_done(struct shape *shape)
 	fields_release(&shape_fields, shape);
 }
 
-static char *mac_text(const unsigned char mac[6])
+static char *nic_text(const struct net_endpoint *endpoint)
 {
-	return xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-			 mac[5]);
-}
+	char text[NETWORK_HW_TEXT] = "";
 
-static char *nic_text(const struct sandbox_network *network, size_t i)
-{
-	return network->nics[i].endpoint ? mac_text(network->hv_nics[i].mac) : xstrdup("");
+	if (endpoint)
+		network_hw_text(&endpoint->hw, text);
+	return xstrdup(text);
 }
 
 void shape_of(const char *container, const struct hv_config *config,
@@ -55,13 +61,14 @@ void shape_of(const char *container, const struct hv_config *config,
 		.container = xstrdup(container),
 		.kernel = xstrdup(config->guest->release),
 		.accelerator = xstrdup(names_get(&hv_accel_names, config->accel)),
+		.arch = config->guest->arch,
 		.memory_mib = config->memory_mib,
 		.memory_max_mib = config->memory_max_mib,
 		.vcpus = config->vcpus,
 		.vcpus_max = config->vcpus_max,
 	};
 	for (size_t i = 0; i < network->nics_count; i++)
-		strv_push(&ret->nics, nic_text(network, i));
+		strv_push(&ret->nics, nic_text(network->nics[i].endpoint));
 }
 
 char *shape_text(const struct shape *shape)
@@ -79,7 +86,7 @@ static int check(const struct shape *shape, struct error *err)
 				 SHAPE_NAME ": version %u is not one that this moat knows (%u)",
 				 shape->version, SHAPE_VERSION);
 	if (!shape->container || !shape->kernel || !shape->accelerator || !shape->memory_mib ||
-	    !shape->vcpus)
+	    !shape->vcpus || shape->pieces_mib_count > HV_PIECES_MAX)
 		return error_set(err, -EINVAL, SHAPE_NAME ": does not say what the machine was");
 	return 0;
 }
@@ -118,23 +125,23 @@ int shape_write(int dirfd, const struct shape *shape, struct error *err)
 	return r < 0 ? error_sys(err, r, "write '" SHAPE_NAME "'") : 0;
 }
 
-int shape_check_network(const struct shape *shape, const struct sandbox_network *network,
-			struct error *err)
+uint32_t shape_memory_mib(const struct shape *shape)
 {
-	size_t count = strv_len(shape->nics);
+	uint64_t sum = shape->memory_mib;
 
-	for (size_t i = 0; i < network->nics_count; i++) {
-		cleanup_free char *now = nic_text(network, i);
+	for (size_t i = 0; i < shape->pieces_mib_count; i++)
+		sum += shape->pieces_mib[i];
+	return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
 
-		if (i >= count || !streq(now, shape->nics[i]))
-			return error_set(err, -EINVAL,
-					 "interface %zu has address '%s', the saved machine's "
-					 "has '%s'",
-					 i + 1, now, i < count ? shape->nics[i] : "");
-	}
-	if (network->nics_count < count)
-		return error_set(err, -EINVAL,
-				 "there are %zu interfaces, the saved machine has %zu",
-				 network->nics_count, count);
+int shape_note_size(struct shape *shape, const struct hv_status *status, struct error *err)
+{
+	free(shape->pieces_mib);
+	shape->pieces_mib =
+		xmemdup(status->pieces_mib, status->pieces_count * sizeof(*status->pieces_mib));
+	shape->pieces_mib_count = status->pieces_count;
+	if (status->vcpus < shape->vcpus || shape_memory_mib(shape) != status->memory_bytes >> 20)
+		return error_set(err, -EPROTO, "the virtual machine is not as it was made");
+	shape->more_vcpus = status->vcpus - shape->vcpus;
 	return 0;
 }

@@ -7,11 +7,13 @@
 
 struct error;
 struct hv_config;
+struct hv_status;
 struct sandbox_network;
 
 /*
  * What a virtual machine is made of, as far as a saved state fits no other. Its shim writes it
- * down when the VM starts, and `checkpoint` puts it beside the state. Nothing in it is a path.
+ * down when the VM starts, and `checkpoint` puts it beside the state, with what has become of it by
+ * then. Nothing in it is a path.
  */
 #define SHAPE_VERSION 1
 #define SHAPE_NAME "vm.json"
@@ -26,8 +28,13 @@ struct shape {
 	char *container;   /* its id, by which the guest knows it */
 	char *kernel;	   /* release */
 	char *accelerator; /* hv_accel_names */
+	int arch;	   /* enum hv_arch; not said: the host's */
 	uint32_t memory_mib, memory_max_mib;
 	uint32_t vcpus, vcpus_max;
+	/* What it was given later: pieces of memory in their order, and so many vcpus. */
+	uint32_t *pieces_mib;
+	size_t pieces_mib_count;
+	uint32_t more_vcpus;
 	char **nics; /* address of each interface; "": a spare one */
 };
 void shape_done(struct shape *shape);
@@ -42,6 +49,7 @@ int shape_parse(const char *text, size_t len, struct shape *ret, struct error *e
 int shape_read(int dirfd, struct shape *ret, struct error *err);
 int shape_write(int dirfd, const struct shape *shape, struct error *err);
 
-/* Whether the interfaces of a new VM are those that the saved one had. */
-int shape_check_network(const struct shape *shape, const struct sandbox_network *network,
-			struct error *err);
+/* How it has grown since. */
+int shape_note_size(struct shape *shape, const struct hv_status *status, struct error *err);
+/* Memory with what came later. */
+uint32_t shape_memory_mib(const struct shape *shape);

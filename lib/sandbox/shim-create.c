@@ -20,6 +20,7 @@
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/creation.h"
+#include "lib/sandbox/entry.h"
 #include "lib/sandbox/files.h"
 #include "lib/sandbox/guest-points.h"
 #include "lib/sandbox/member.h"
@@ -102,7 +103,7 @@ static int load(void *ctx, struct error *err)
 	r = read_file_at(state_dir_fd(c->dir), "config.json", OCI_CONFIG_MAX_BYTES, &text, &len);
 	if (r < 0)
 		return error_sys(err, r, "read '%s/config.json'", state_dir_path(c->dir));
-	r = oci_config_parse("config.json", text, len, &c->config, err);
+	r = oci_config_parse_known("config.json", text, len, &c->config, err);
 	return r < 0 ? r : oci_annotations_apply(c->config, c->record.ignored_annotations, err);
 }
 
@@ -144,6 +145,8 @@ static int choose_vm(void *ctx, struct error *err)
 	c->vm.journal_fd = state_dir_fd(c->dir);
 	if (is_restored(c))
 		c->vm.shape = &c->shape;
+	c->plan->machine.arch =
+		is_restored(c) ? c->shape.arch : (int)entry_arch(c->config, c->record.bundle);
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
 }
 
@@ -365,6 +368,15 @@ static const char *agent_address(const struct creation *c)
 				     : channel_address(c->vm.channel);
 }
 
+/* A socket of the VMM's own refuses until the guest is up, all others wait. */
+static int dial(const struct creation *c, int timeout_ms, int *ret_fd, struct error *err)
+{
+	if (!creation_is_member(c) && c->vm.channel_kind == HV_CHANNEL_HYBRID)
+		return agent_await(c->loop, c->address, AGENT_PORT_RPC, timeout_ms, ret_fd, NULL,
+				   err);
+	return agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_ms, ret_fd, NULL, err);
+}
+
 /* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
  * came up. */
 static int meet_agent(void *ctx, struct error *err)
@@ -377,8 +389,7 @@ static int meet_agent(void *ctx, struct error *err)
 
 	c->address = channel_local_address(agent_address(c));
 	if (fd < 0)
-		r = agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_s * 1000, &fd, NULL,
-			       err);
+		r = dial(c, timeout_s * 1000, &fd, err);
 	if (r < 0)
 		return r;
 	c->ready_ns = timing_now_ns();

@@ -194,6 +194,8 @@ static int run_process(void *ctx, struct error *err)
 		.stdin_port = e->process.ports[0],
 		.stdout_port = e->process.ports[1],
 		.stderr_port = e->process.ports[2],
+		.cgroups = e->options->cgroups,
+		.cgroups_count = (pb_size_t)strv_len(e->options->cgroups),
 	};
 	grpc_Empty response;
 	int tty = e->process.has_terminal ? STDIN_FILENO : -1;

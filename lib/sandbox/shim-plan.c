@@ -33,11 +33,13 @@ int creation_plan(struct creation *c, enum sandbox_role role, enum sandbox_files
 int creation_plan_sandbox(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
+	const struct oci_vm *vm = c->config->vm;
+	const char *program = vm && vm->hypervisor ? vm->hypervisor->path : NULL;
 	bool shares_nothing = false;
 	int r = wishes_apply(c->config, &c->settings, err);
 
 	if (r == 0)
-		r = vm_shares_nothing(&c->settings.vm, &shares_nothing, err);
+		r = vm_shares_nothing(&c->settings.vm, program, &shares_nothing, err);
 	if (r == 0)
 		r = creation_plan(c, SANDBOX_OWNER,
 				  shares_nothing ? SANDBOX_COPIED : SANDBOX_SHARED, err);

@@ -65,22 +65,39 @@ int creation_unpack_disk(void *ctx, struct error *err)
 int creation_make_old_network(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	int r = sandbox_network_make(&c->network, strv_len(c->shape.nics),
-				     c->vm.accel == HV_ACCEL_KVM, err);
 
-	return r < 0 ? r : shape_check_network(&c->shape, &c->network, err);
+	return sandbox_network_remake(&c->network, c->shape.nics, c->vm.accel == HV_ACCEL_KVM, err);
+}
+
+/* A machine begins as the saved one began. */
+static int grow(const struct creation *c, const char *control, struct error *err)
+{
+	const struct shape *shape = &c->shape;
+	const struct hypervisor *driver = c->vm.driver;
+	uint32_t memory_mib = shape->memory_mib;
+	int r = 0;
+
+	if (shape->more_vcpus)
+		r = driver->resize(control, shape->vcpus + shape->more_vcpus, 0, err);
+	for (size_t i = 0; i < shape->pieces_mib_count && r == 0; i++) {
+		memory_mib += shape->pieces_mib[i];
+		r = driver->resize(control, 0, memory_mib, err);
+	}
+	return r;
 }
 
 int creation_load_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
-	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, c->vm_dir);
+	cleanup_free char *control = xasprintf("%s/%s", c->vm_dir, c->vm.driver->socket);
 	cleanup_fd int fd = openat(c->options->image_fd, SHAPE_STATE_NAME, O_RDONLY | O_CLOEXEC);
 	int r;
 
 	if (fd < 0)
 		return error_sys(err, errno, "open '" SHAPE_STATE_NAME "'");
 	r = channel_restart(c->vm.channel, err);
+	if (r == 0)
+		r = grow(c, control, err);
 	return r < 0 ? r : c->vm.driver->restore(control, HV_SAVED_ALL, fd, err);
 }
 

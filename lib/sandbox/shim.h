@@ -18,12 +18,13 @@
 struct shim_options {
 	const char *root;
 	const char *id;
-	int sync_fd;			  /* the rendezvous */
-	int console_fd;			  /* a connected console socket, or -1 */
-	bool runs_at_once;		  /* create: start too */
-	int process_fd;			  /* exec: a file that holds the process document */
-	char **oom_dirs;		  /* create: see oom-notice.h */
-	int image_fd; /* create: directory of a saved VM that is to go on, or -1 */
+	int sync_fd;	   /* the rendezvous */
+	int console_fd;	   /* a connected console socket, or -1 */
+	bool runs_at_once; /* create: start too */
+	int process_fd;	   /* exec: a file that holds the process document */
+	char **cgroups;	   /* exec: of the guest, see cgroup_aim_exec() */
+	char **oom_dirs;   /* create: see oom-notice.h */
+	int image_fd;	   /* create: directory of a saved VM that is to go on, or -1 */
 	struct template_request template; /* template: what is wanted */
 };
 

@@ -60,10 +60,14 @@ void sandbox_storages_done(struct sandbox_storages *s)
 	free(s->mount_point);
 }
 
+/* Of 125 pages. Of more, which virtio's descriptors have no room for, the guest's kernel says so on
+ * the console, and every guest would translate the code for that. */
+#define MSIZE "512000"
+
 grpc_Storage sandbox_share_storage(enum hv_share share)
 {
 	static char trans[] = "trans=virtio", version[] = "version=9p2000.L",
-		    msize[] = "msize=524288", cache[] = "cache=mmap";
+		    msize[] = "msize=" MSIZE, cache[] = "cache=mmap";
 	static char *options_9p[] = { trans, version, msize, cache };
 	const bool is_9p = share == HV_SHARE_9P;
 

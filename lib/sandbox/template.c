@@ -27,6 +27,7 @@
 #include "lib/sandbox/sandbox.h"
 #include "lib/sandbox/shim.h"
 #include "lib/sandbox/template-store.h"
+#include "lib/sandbox/template-warm.h"
 #include "lib/sandbox/vm.h"
 #include "lib/settings/settings.h"
 #include "lib/state/record.h"
@@ -115,18 +116,38 @@ static void on_hang_up(void *ctx, int fd, uint32_t events)
 		((struct goodbye *)ctx)->is_done = true;
 }
 
-/* It answers, so it is up; and it hangs up before it is saved: no connection is left that later
- * ones could be mistaken for. */
-static int await_agent(struct making *m, struct error *err)
+static int dial(const struct making *m, int *ret_fd, struct error *err)
 {
 	const struct opt_u32 *timeout = &m->vm->settings->boot_timeout_s;
+
+	return agent_dial(
+		m->vm->loop, channel_address(m->vm->channel), AGENT_PORT_RPC,
+		(int)(timeout->is_set ? timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S) * 1000,
+		ret_fd, NULL, err);
+}
+
+static int use_agent(struct making *m, struct error *err)
+{
+	struct agent_client *client;
+	int fd = -1, r = dial(m, &fd, err);
+
+	if (r < 0)
+		return r;
+	r = agent_client_new(m->vm->loop, fd, &client);
+	if (r < 0)
+		return error_sys(err, r, "use the connection");
+	r = template_warm_up(client, m->vm->share, m->shared_dir, err);
+	agent_client_free(client);
+	return r;
+}
+
+/* It hangs up before it is saved: no connection is left that later ones could be mistaken for. */
+static int leave_agent(struct making *m, struct error *err)
+{
 	struct loop_source *source = NULL;
 	struct goodbye goodbye = { false };
 	cleanup_fd int fd = -1;
-	int r = agent_dial(
-		m->vm->loop, channel_address(m->vm->channel), AGENT_PORT_RPC,
-		(int)(timeout->is_set ? timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S) * 1000,
-		&fd, NULL, err);
+	int r = dial(m, &fd, err);
 
 	if (r < 0)
 		return r;
@@ -153,7 +174,9 @@ static int boot_and_save(struct making *m, struct error *err)
 		return r;
 	sandbox_network_close_taps(&m->network);
 	progress_at("booting a virtual machine", 0, 0);
-	r = await_agent(m, err);
+	r = use_agent(m, err);
+	if (r == 0)
+		r = leave_agent(m, err);
 	if (r < 0)
 		vm_explain(m->vm, err);
 	progress_at("saving it", 0, 0);
@@ -300,7 +323,7 @@ void template_find(struct vm *vm, const struct sandbox_plan *plan, struct sandbo
 int shim_template(const struct shim_options *options)
 {
 	cleanup_free char *cache_dir = state_cache_dir(options->root);
-	const struct sandbox_machine machine = { 0 };
+	const struct sandbox_machine machine = { .arch = HV_ARCH_COUNT };
 	struct moat_link moat = { .fd = options->sync_fd };
 	struct vm vm = { .journal_fd = -1, .template = TEMPLATE_INIT };
 	cleanup_settings struct settings settings;

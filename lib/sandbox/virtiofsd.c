@@ -46,19 +46,12 @@ static int plan(const char *shared_dir, int listen_fd, char ***ret, struct error
 }
 
 /* It wants a listening socket and takes one connection. Ours waits in the backlog until it does. */
-static int meet(const char *path, int *ret_listen, int *ret_connected, struct error *err)
+static int meet(const char *path, int *ret_connected, struct error *err)
 {
-	cleanup_fd int listening = -1;
-	int fd;
-
-	listening = unix_listen(path, 0600);
-	if (listening < 0)
-		return error_sys(err, listening, "listen on '%s'", path);
-	fd = unix_connect(path);
+	int fd = unix_connect(path);
 	(void)unlink(path);
 	if (fd < 0)
 		return error_sys(err, fd, "connect to '%s'", path);
-	*ret_listen = steal_fd(&listening);
 	*ret_connected = fd;
 	return 0;
 }
@@ -68,18 +61,23 @@ int virtiofsd_start(const char *shared_dir, const char *socket_path, int log_fd,
 {
 	cleanup_fd int listening = -1, connected = -1;
 	cleanup_strv char **argv = NULL;
-	int r;
+	int r = 0;
 
 	/* It ends an option of "-o". Ids have none, but the state's root may. */
 	if (strchr(shared_dir, ','))
 		return error_set(err, -EINVAL, "share '%s': a comma in its path", shared_dir);
-	r = meet(socket_path, &listening, &connected, err);
+	listening = unix_listen(socket_path, 0600);
+	if (listening < 0)
+		return error_sys(err, listening, "listen on '%s'", socket_path);
+	if (ret_fd)
+		r = meet(socket_path, &connected, err);
 	if (r == 0)
 		r = plan(shared_dir, listening, &argv, err);
 	if (r == 0)
 		r = hv_spawn(argv, &listening, 1, log_fd, ret, err);
 	if (r < 0)
 		return r;
-	*ret_fd = steal_fd(&connected);
+	if (ret_fd)
+		*ret_fd = steal_fd(&connected);
 	return 0;
 }

@@ -10,7 +10,8 @@ struct hv_vm;
  */
 
 /* Starts one for @shared_dir; it dies with the calling thread, and hv_stop() ends it. @socket_path:
- * a name to meet at, gone again when the call returns. *ret_fd is connected to it, for the VMM.
+ * a name to meet at, gone again when the call returns. *ret_fd is connected to it, for the VMM;
+ * NULL: the VMM is to connect by that name, which stays.
  * What the daemon prints goes to @log_fd. */
 int virtiofsd_start(const char *shared_dir, const char *socket_path, int log_fd, struct hv_vm *ret,
 		    int *ret_fd, struct error *err);

@@ -17,6 +17,7 @@
 #include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
+#include "lib/base/timing.h"
 #include "lib/sandbox/channel.h"
 #include "lib/sandbox/console.h"
 #include "lib/sandbox/disk.h"
@@ -36,161 +37,6 @@
 /* Memory that is plugged in is used as it comes: nobody can tell how many pieces will. And 64 MiB
  * are not put aside for devices that reach the first 4 GiB only, of which there are none. */
 #define GROWING_PARAMS "memhp_default_state=online swiotlb=noforce"
-
-/* A choice by the environment or moat.json (@text, or NULL). */
-static int forced_choice(const char *variable, const char *text, const struct names *names,
-			 int otherwise, int *ret, struct error *err)
-{
-	int r;
-
-	*ret = otherwise;
-	if (!text)
-		return 0;
-	r = names_find(names, text);
-	if (r < 0)
-		return error_set(err, -EINVAL, "%s: no such choice: '%s'", variable, text);
-	*ret = r;
-	return 0;
-}
-
-static int wanted_share(const struct settings_vm *settings, int otherwise, int *ret,
-			struct error *err)
-{
-	const char *word = settings_word("MOAT_SHARE", &settings_share_names, settings->share);
-
-	return forced_choice("MOAT_SHARE", word, &hv_share_names, otherwise, ret, err);
-}
-
-int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err)
-{
-	int share, r = wanted_share(settings, HV_SHARE_COUNT, &share, err);
-
-	if (r == 0)
-		*ret = share == HV_SHARE_NONE;
-	return r;
-}
-
-/* 9p needs neither PCI nor a daemon, so the smallest and quickest machine can have it. */
-static int choose_share(struct vm *vm, const struct settings_vm *settings, struct error *err)
-{
-	const struct guest_image *guest = &vm->guest;
-	int best = guest->has_9p	 ? HV_SHARE_9P
-		   : guest->has_virtiofs ? HV_SHARE_VIRTIOFS
-					 : HV_SHARE_COUNT;
-	int share = HV_SHARE_NONE, r = 0;
-
-	if (!vm->shape)
-		r = wanted_share(settings, best, &share, err);
-	if (r < 0)
-		return r;
-	if (share == HV_SHARE_COUNT)
-		return error_set(err, -ENOTSUP,
-				 "guest kernel '%s' has neither 9p nor virtiofs\n"
-				 "hint: with vm.share 'none' it gets its files as disks",
-				 guest->release);
-	vm->share = (enum hv_share)share;
-	return 0;
-}
-
-/* Another kernel is of one of two formats, which its first bytes tell. */
-static int replace_kernel(struct guest_image *guest, const char *path, struct error *err)
-{
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char magic[4] = "";
-
-	if (fd < 0)
-		return error_sys(err, errno, "open guest kernel '%s'", path);
-	if (read(fd, magic, sizeof(magic)) < 0)
-		return error_sys(err, errno, "read guest kernel '%s'", path);
-	guest->is_elf = memcmp(magic, "\177ELF", sizeof(magic)) == 0;
-	free(guest->kernel);
-	guest->kernel = xstrdup(path);
-	return 0;
-}
-
-static int choose_guest(struct vm *vm, const struct settings_vm *settings, struct error *err)
-{
-	const char *wish = getenv("MOAT_GUEST");
-	bool is_configured = !(wish && *wish) && settings->image;
-	int r = guest_image_load(is_configured ? settings->image : NULL, &vm->guest, err);
-
-	if (r == 0 && settings->initrd) {
-		free(vm->guest.initrd);
-		vm->guest.initrd = xstrdup(settings->initrd);
-	}
-	return r == 0 && settings->kernel ? replace_kernel(&vm->guest, settings->kernel, err) : r;
-}
-
-/* The container's own wishes (config-vm.md). */
-static int customize_guest(struct vm *vm, const struct sandbox_machine *machine, struct error *err)
-{
-	if (machine->initrd || machine->has_own_root) {
-		free(vm->guest.initrd);
-		vm->guest.initrd = machine->initrd ? xstrdup(machine->initrd) : NULL;
-	}
-	if (machine->program)
-		vm->program = machine->program;
-	return machine->kernel ? replace_kernel(&vm->guest, machine->kernel, err) : 0;
-}
-
-/* Code of one kernel goes on in the memory of the saved machine, whatever is loaded here; but
- * another one may not serve the same machine. */
-static int check_shape(const struct vm *vm, struct error *err)
-{
-	if (!vm->shape || streq(vm->guest.release, vm->shape->kernel))
-		return 0;
-	return error_set(err, -EINVAL,
-			 "it was saved with guest kernel '%s', the guest image has '%s'",
-			 vm->shape->kernel, vm->guest.release);
-}
-
-static int choose_accel(struct vm *vm, const char *cache_dir, struct error *err)
-{
-	const char *word =
-		settings_word("MOAT_ACCEL", &settings_accelerator_names, vm->settings->accelerator);
-	int wanted = HV_ACCEL_AUTO, r = 0;
-
-	if (vm->shape)
-		wanted = names_find(&hv_accel_names, vm->shape->accelerator);
-	else
-		r = forced_choice("MOAT_ACCEL", word, &hv_accel_names, HV_ACCEL_AUTO, &wanted, err);
-	if (wanted < 0)
-		return error_set(err, -EINVAL, SHAPE_NAME ": accelerator: no such choice: '%s'",
-				 vm->shape->accelerator);
-	if (r < 0)
-		return r;
-	(void)mkdir(cache_dir, 0700); /* else the verdict is not cached */
-	return hv_choose_accel((enum hv_accel)wanted, cache_dir, &vm->accel, err);
-}
-
-int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
-	      const struct sandbox_machine *machine, struct error *err)
-{
-	int r;
-
-	vm->template = TEMPLATE_INIT;
-	vm->agent_fd = -1;
-	vm->driver = &hypervisor_qemu;
-	vm->settings = settings;
-	vm->program = settings->hypervisor;
-	r = choose_guest(vm, settings, err);
-	if (r == 0)
-		r = customize_guest(vm, machine, err);
-	if (r == 0)
-		r = check_shape(vm, err);
-	if (r == 0)
-		r = choose_share(vm, settings, err);
-	if (r == 0)
-		r = choose_accel(vm, cache_dir, err);
-	if (r < 0)
-		return r;
-	/* A machine without a share can be saved, and vsock's connections end by that. */
-	vm->channel_kind =
-		vm->share == HV_SHARE_NONE ? HV_CHANNEL_SERIAL : channel_choose(&vm->guest);
-	if (vm->accel == HV_ACCEL_TCG)
-		vm->tsc_khz = hv_cached_tsc_khz(cache_dir);
-	return 0;
-}
 
 static void end(struct vm *vm)
 {
@@ -264,6 +110,7 @@ static void on_watch_end(void *ctx, const struct error *err)
 /* Everything that is handed to the VMM, closed when it has been. */
 struct vmm_ends {
 	int channel, watch, control, console, log, virtiofs;
+	char *control_path, *virtiofs_path;
 	struct hv_disk disks[SANDBOX_DISKS_MAX];
 	size_t disks_count;
 };
@@ -276,6 +123,8 @@ static void close_ends(struct vmm_ends *ends)
 	close_fdp(&ends->console);
 	close_fdp(&ends->log);
 	close_fdp(&ends->virtiofs);
+	free(ends->control_path);
+	free(ends->virtiofs_path);
 	for (size_t i = 0; i < ends->disks_count; i++)
 		close_fdp(&ends->disks[i].fd);
 }
@@ -326,6 +175,7 @@ static int open_channel(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 		return r;
 	ends->channel = made.vmm_fd;
 	config->channel = vm->channel_kind;
+	config->channel_path = made.path;
 	config->channel_fd = made.vmm_fd;
 	config->guest_cid = made.cid;
 	return 0;
@@ -334,31 +184,37 @@ static int open_channel(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
 		      struct error *err)
 {
-	cleanup_free char *socket = xasprintf("%s/virtiofsd.sock", vm->dir);
 	int r;
 
 	config->share = vm->share;
 	config->share_tag = SANDBOX_SHARE_TAG;
 	if (vm->share != HV_SHARE_VIRTIOFS)
 		return 0;
-	r = virtiofsd_start(config->share_path, socket, ends->log, &vm->virtiofsd, &ends->virtiofs,
-			    err);
+	ends->virtiofs_path = xasprintf("%s/virtiofsd.sock", vm->dir);
+	config->virtiofs_path = ends->virtiofs_path;
+	r = virtiofsd_start(config->share_path, ends->virtiofs_path, ends->log, &vm->virtiofsd,
+			    vm->driver->features & HV_FEATURE_PATHS ? NULL : &ends->virtiofs, err);
 	if (r < 0)
 		return r;
 	config->virtiofs_fd = ends->virtiofs;
 	return 0;
 }
 
+static char *control_path(const struct vm *vm)
+{
+	return xasprintf("%s/%s", vm->dir, vm->driver->socket);
+}
+
 /* Other processes reach the VMM itself, not us: it listens for as long as it lives. */
 static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
 			struct error *err)
 {
-	cleanup_free char *path = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
-
-	ends->control = unix_listen(path, 0600);
+	ends->control_path = control_path(vm);
+	ends->control = unix_listen(ends->control_path, 0600);
 	if (ends->control < 0)
-		return error_sys(err, ends->control, "listen on '%s'", path);
+		return error_sys(err, ends->control, "listen on '%s'", ends->control_path);
 	config->control_fd = ends->control;
+	config->control_path = ends->control_path;
 	return 0;
 }
 
@@ -439,6 +295,7 @@ static int launch_with(struct vm *vm, const struct sandbox_plan *plan, struct hv
 	if (r < 0)
 		return r;
 	config->console_fd = ends->console;
+	timing_point("VMM to be started");
 	r = vm->driver->launch(config, ends->log, &vm->vmm, err);
 	if (r == 0)
 		log_info("virtual machine: %s, process %d, accelerator %s, %u MiB, %u vcpus",
@@ -493,7 +350,14 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
 		  struct error *err)
 {
-	struct vmm_ends ends = { -1, -1, -1, -1, -1, -1, { { 0 } }, 0 };
+	struct vmm_ends ends = {
+		.channel = -1,
+		.watch = -1,
+		.control = -1,
+		.console = -1,
+		.log = -1,
+		.virtiofs = -1,
+	};
 	int r = launch_with(vm, plan, config, &ends, err);
 
 	close_ends(&ends);
@@ -510,7 +374,7 @@ static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_conf
 static int launch_restored(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
 			   struct error *err)
 {
-	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
+	cleanup_free char *control = control_path(vm);
 	int r;
 
 	config->memory = &vm->template.memory;
@@ -522,6 +386,8 @@ static int launch_restored(struct vm *vm, const struct sandbox_plan *plan, struc
 	if (r == 0)
 		r = agent_dial(vm->loop, channel_address(vm->channel), AGENT_PORT_RPC,
 			       RESTORED_TIMEOUT_MS, &vm->agent_fd, NULL, err);
+	if (r == 0)
+		timing_point("saved agent connected");
 	if (r == 0 && vm->has_ended)
 		r = error_set(err, -EPIPE, "the virtual machine ended");
 	config->memory = NULL;
@@ -549,7 +415,7 @@ static void end_machine(struct vm *vm)
 /* As if there had been none. */
 static void forget_machine(struct vm *vm, struct error *why)
 {
-	static const char *const sockets[] = { CHANNEL_SOCKET, VM_CONTROL_SOCKET };
+	const char *const sockets[] = { CHANNEL_SOCKET, vm->driver->socket };
 
 	vm_explain(vm, why);
 	log_warning("template '%s': %s; the virtual machine boots instead", vm->template.name,
@@ -573,6 +439,7 @@ static int refuse_own(const struct vm *vm, const struct sandbox_plan *plan, stru
 		const char *what;
 		bool is_there;
 	} things[] = {
+		{ vm->driver->name, !(vm->driver->features & HV_FEATURE_SAVE) },
 		{ "virtiofs", vm->share == HV_SHARE_VIRTIOFS },
 		{ "disks", plan->disks_count > 0 },
 		{ "room to grow", settings->memory_max_mib.is_set || settings->vcpus_max.is_set },
@@ -612,10 +479,6 @@ static int plan_alike(const struct vm *vm, struct hv_config *config, size_t nics
 int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nics_count,
 		struct template_info *ret, struct error *err)
 {
-	static const char *const channels[HV_CHANNEL_COUNT] = {
-		[HV_CHANNEL_SERIAL] = "serial",
-		[HV_CHANNEL_VSOCK] = "vsock",
-	};
 	char *params = kernel_parameters(vm->settings, &plan->machine);
 	struct hv_config config = make_config(vm, params, plan);
 	cleanup_template_info struct template_info info = {
@@ -625,7 +488,7 @@ int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nic
 		.has_disk_slots = plan->has_disk_slots,
 		.has_low_ports = plan->machine.has_low_ports,
 		.accelerator = xstrdup(names_get(&hv_accel_names, vm->accel)),
-		.channel = xstrdup(channels[vm->channel_kind]),
+		.channel = xstrdup(names_get(&hv_channel_names, vm->channel_kind)),
 		.share = xstrdup(names_get(&hv_share_names, vm->share)),
 		.kernel = xstrdup(vm->guest.kernel),
 		.initrd = vm->guest.initrd ? xstrdup(vm->guest.initrd) : NULL,
@@ -636,7 +499,8 @@ int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nic
 	if (r == 0 && vm->program)
 		info.hypervisor = xstrdup(vm->program);
 	else if (r == 0)
-		r = vm->driver->find_program("", &info.hypervisor, err);
+		r = vm->driver->find_program((enum hv_arch)vm->guest.arch, "", &info.hypervisor,
+					     err);
 	if (r == 0)
 		r = plan_alike(vm, &config, nics_count, &info, err);
 	if (r == 0)
@@ -650,7 +514,7 @@ int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nic
 
 int vm_save(struct vm *vm, struct error *err)
 {
-	cleanup_free char *control = xasprintf("%s/" VM_CONTROL_SOCKET, vm->dir);
+	cleanup_free char *control = control_path(vm);
 	int r = vm->driver->save(control, HV_SAVED_DEVICES, vm->draft->state_fd, err);
 
 	end_machine(vm);
@@ -666,12 +530,23 @@ static int write_shape(const struct vm *vm, const struct hv_config *config,
 	cleanup_fd int dir = open(vm->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_shape struct shape shape = { 0 };
 
-	if (config->share != HV_SHARE_NONE)
+	if (config->share != HV_SHARE_NONE || !(vm->driver->features & HV_FEATURE_SAVE))
 		return 0;
 	if (dir < 0)
 		return error_sys(err, errno, "open '%s'", vm->dir);
 	shape_of(config->name, config, network, &shape);
 	return shape_write(dir, &shape, err);
+}
+
+/* Not of one that is saved later, or was: it would have to find the device again whatever is
+ * configured by then; nor of a template's, whose file the memory is of. */
+static bool gives_memory_back(const struct vm *vm)
+{
+	if (vm->share == HV_SHARE_NONE || vm->draft)
+		return false;
+	if (vm->settings->page_reporting == PAGE_REPORTING_AUTO)
+		return vm->accel == HV_ACCEL_KVM;
+	return vm->settings->page_reporting == PAGE_REPORTING_ON;
 }
 
 int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
@@ -703,6 +578,7 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	if (vm->draft)
 		config.memory = &vm->draft->memory;
 	config.is_restored = vm->shape != NULL;
+	config.gives_memory_back = gives_memory_back(vm);
 	if (!vm->is_restored)
 		r = launch(vm, plan, &config, err);
 	if (r == 0)

@@ -60,13 +60,15 @@ struct vm {
 };
 
 /* Decides what this host and the guest image allow. @cache_dir: for the verdict on KVM. @settings,
- * which has to stay as @machine has, forces a choice, and before it $MOAT_GUEST, $MOAT_ACCEL (auto,
- * kvm, tcg) and $MOAT_SHARE (9p, virtiofs, none). */
+ * which has to stay as @machine has, forces a choice, and before it $MOAT_HYPERVISOR (a driver's
+ * name or a program's path), $MOAT_GUEST, $MOAT_ACCEL (auto, kvm, tcg) and $MOAT_SHARE (9p,
+ * virtiofs, none). */
 int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 	      const struct sandbox_machine *machine, struct error *err);
 
-/* Whether the same choice is to share no files. */
-int vm_shares_nothing(const struct settings_vm *settings, bool *ret, struct error *err);
+/* Whether the same choice is to share no files. @program: config.json's VMM, or NULL. */
+int vm_shares_nothing(const struct settings_vm *settings, const char *program, bool *ret,
+		      struct error *err);
 
 /* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template,
  * by the time that this returns; if it cannot, that is a warning, and it boots. @shared_dir
@@ -79,9 +81,6 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
  * something that is this container's alone. */
 int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nics_count,
 		struct template_info *ret, struct error *err);
-
-/* In a sandbox's directory of SHIM_VM_DIR: where the VMM is reached by hypervisor.h's functions. */
-#define VM_CONTROL_SOCKET "qmp.sock"
 
 /* Makes the guest's memory and devices the draft's, and ends it. */
 int vm_save(struct vm *vm, struct error *err);

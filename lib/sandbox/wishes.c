@@ -51,6 +51,7 @@ static const struct {
 	{ "io.moat.vm.kernel", KATA "kernel", "kernel", false },
 	{ "io.moat.vm.initrd", NULL, "initrd", false },
 	{ "io.moat.vm.hypervisor", KATA "path", "hypervisor", false },
+	{ "io.moat.vm.guest_arch", NULL, "guest_arch", false },
 	{ "io.moat.vm.accelerator", NULL, "accelerator", false },
 	{ "io.moat.vm.share", KATA "shared_fs", "share", false },
 	{ "io.moat.vm.disk_mib", NULL, "disk_mib", true },

@@ -70,13 +70,18 @@ static void end_pending(struct walk *w, bool is_said)
 	string_map_set(w->origins, path, place);
 }
 
+static const struct fields *object_of(const struct field *f)
+{
+	return f->kind == FIELD_KIND_ENUM ? NULL : f->object;
+}
+
 static void open_level(struct walk *w, bool is_map)
 {
 	const struct level *outer = w->depth ? &w->levels[w->depth - 1] : NULL;
 	const struct fields *fields = w->root;
 
 	if (outer)
-		fields = outer->current && outer->current->object ? outer->current->object : NULL;
+		fields = outer->current ? object_of(outer->current) : NULL;
 	w->levels[w->depth++] = (struct level){ .fields = is_map ? fields : NULL };
 }
 
@@ -98,7 +103,7 @@ static void take_key(struct walk *w, const struct json_event *event)
 		add_unknown(w, event->offset);
 		return;
 	}
-	if (level->current->object)
+	if (object_of(level->current))
 		return;
 	w->pending = path_of(w);
 	w->pending_line = line_at(w->buf, event->offset);

@@ -16,13 +16,26 @@
 
 static const char *const accelerator_words[] = { "auto", "kvm", "tcg" };
 const struct names settings_accelerator_names = NAMES(accelerator_words);
+static const char *const guest_arch_words[] = { "auto",	   "x86_64",  "aarch64",
+						"riscv64", "ppc64le", "s390x" };
+const struct names settings_guest_arch_names = NAMES(guest_arch_words);
 static const char *const share_words[] = { "9p", "virtiofs", "none" };
 const struct names settings_share_names = NAMES(share_words);
+static const char *const hypervisor_words[] = { "qemu", "cloud-hypervisor", "firecracker",
+						"builtin" };
+const struct names settings_hypervisor_names = NAMES(hypervisor_words);
 static const char *const template_words[] = {
 	[TEMPLATE_AUTO] = "auto",
 	[TEMPLATE_ON] = "on",
 	[TEMPLATE_OFF] = "off",
 };
+static const char *const page_reporting_words[] = {
+	[PAGE_REPORTING_AUTO] = "auto",
+	[PAGE_REPORTING_ON] = "on",
+	[PAGE_REPORTING_OFF] = "off",
+};
+_Static_assert(ARRAY_SIZE(page_reporting_words) == PAGE_REPORTING_COUNT, "a word for each");
+const struct names settings_page_reporting_names = NAMES(page_reporting_words);
 _Static_assert(ARRAY_SIZE(template_words) == TEMPLATE_COUNT, "a word for each use of templates");
 const struct names settings_template_names = NAMES(template_words);
 
@@ -33,12 +46,15 @@ static const struct field vm_table[] = {
 	FIELD(struct settings_vm, "boot_timeout", OPT_U32, boot_timeout_s),
 	FIELD(struct settings_vm, "memory_max_mib", OPT_U32, memory_max_mib),
 	FIELD(struct settings_vm, "vcpus_max", OPT_U32, vcpus_max),
+	FIELD_ENUM(struct settings_vm, "page_reporting", page_reporting,
+		   &settings_page_reporting_names),
 	FIELD(struct settings_vm, "image", STRING, image),
 	FIELD(struct settings_vm, "kernel", STRING, kernel),
 	FIELD(struct settings_vm, "initrd", STRING, initrd),
 	FIELD(struct settings_vm, "kernel_parameters", STRINGS, kernel_parameters),
 	FIELD(struct settings_vm, "hypervisor", STRING, hypervisor),
 	FIELD(struct settings_vm, "hypervisor_parameters", STRINGS, hypervisor_parameters),
+	FIELD_ENUM(struct settings_vm, "guest_arch", guest_arch, &settings_guest_arch_names),
 	FIELD_ENUM(struct settings_vm, "accelerator", accelerator, &settings_accelerator_names),
 	FIELD_ENUM(struct settings_vm, "share", share, &settings_share_names),
 	FIELD_ENUM(struct settings_vm, "template", template_use, &settings_template_names),
@@ -52,6 +68,7 @@ static void init_vm(void *obj)
 {
 	struct settings_vm *vm = obj;
 
+	vm->guest_arch = -1;
 	vm->accelerator = -1;
 	vm->share = -1;
 }
@@ -105,6 +122,13 @@ static int check_path(const char *name, const char *key, const char *path, struc
 						 name, key, path);
 }
 
+static int check_hypervisor(const char *name, const char *wish, struct error *err)
+{
+	if (wish && names_find(&settings_hypervisor_names, wish) >= 0)
+		return 0;
+	return check_path(name, "vm.hypervisor", wish, err);
+}
+
 static int check_sizes(const char *name, const struct settings_vm *vm, struct error *err)
 {
 	const struct {
@@ -132,7 +156,7 @@ static int check(const char *name, const struct settings *settings, struct error
 	if (r == 0)
 		r = check_path(name, "vm.initrd", vm->initrd, err);
 	if (r == 0)
-		r = check_path(name, "vm.hypervisor", vm->hypervisor, err);
+		r = check_hypervisor(name, vm->hypervisor, err);
 	if (r == 0)
 		r = check_path(name, "vm.template_dir", vm->template_dir, err);
 	if (r == 0)

@@ -24,10 +24,24 @@ struct error;
 /* "auto" "kvm" "tcg", and "9p" "virtiofs" "none": words of the hypervisor's, which maps them by name. */
 extern const struct names settings_accelerator_names;
 extern const struct names settings_share_names;
+/* "auto" and those of the hypervisor's architectures. */
+extern const struct names settings_guest_arch_names;
+/* Drivers: what vm.hypervisor can be beside a program's path. */
+extern const struct names settings_hypervisor_names;
 /* Whether machines start from templates, see lib/sandbox/template.h. AUTO: from those that exist;
  * ON: the first that finds none makes one. */
 enum settings_template { TEMPLATE_AUTO, TEMPLATE_ON, TEMPLATE_OFF, TEMPLATE_COUNT };
 extern const struct names settings_template_names;
+
+/* Whether a guest says which memory it has freed. AUTO: with KVM, where the device for it is found
+ * in no time. */
+enum settings_page_reporting {
+	PAGE_REPORTING_AUTO,
+	PAGE_REPORTING_ON,
+	PAGE_REPORTING_OFF,
+	PAGE_REPORTING_COUNT,
+};
+extern const struct names settings_page_reporting_names;
 
 #define SETTINGS_BOOT_TIMEOUT_MAX_S 86400
 
@@ -46,12 +60,14 @@ struct settings_vm {
 	char *kernel;		       /* another kernel for it */
 	char *initrd;		       /* another initramfs for it */
 	char **kernel_parameters;      /* after ours */
-	char *hypervisor;	       /* program */
+	char *hypervisor;	       /* driver or program */
 	char **hypervisor_parameters;  /* after ours */
+	int guest_arch;		       /* index into the names */
 	int accelerator;	       /* index into the names, -1: not said */
 	int share;
-	int template_use;   /* enum settings_template */
-	char *template_dir; /* where templates are; NULL: the usual place */
+	int page_reporting;	 /* enum settings_page_reporting */
+	int template_use;	 /* enum settings_template */
+	char *template_dir;	 /* where templates are; NULL: the usual place */
 	struct opt_u32 disk_mib; /* of a disk that is made of a root file system */
 	char *disk_dir;		 /* where; not said: with the container's state */
 };

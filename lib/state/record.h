@@ -51,17 +51,17 @@ struct record {
 	char *rootfs;  /* absolute */
 	/* Native, without a mount namespace: the mount that rootfs was in (statx(2)), else 0. */
 	uint64_t rootfs_mount;
-	char *created; /* RFC 3339 with nanoseconds, UTC */
-	char *cgroup;  /* path in each hierarchy */
-	char *unit;    /* systemd's scope whose cgroup that is, or NULL */
-	char *intel_rdt; /* what is to be removed of resctrl, beneath its root */
-	uint32_t owner; /* uid */
-	uint32_t pid;  /* native: init; vm: the shim; 0: not there yet */
+	char *created;	    /* RFC 3339 with nanoseconds, UTC */
+	char *cgroup;	    /* path in each hierarchy */
+	char *unit;	    /* systemd's scope whose cgroup that is, or NULL */
+	char *intel_rdt;    /* what is to be removed of resctrl, beneath its root */
+	uint32_t owner;	    /* uid */
+	uint32_t pid;	    /* native: init; vm: the shim; 0: not there yet */
 	uint64_t pid_start; /* clock ticks since boot */
 	bool has_terminal;
 	bool has_no_keyring; /* native: its processes stay in their caller's session keyring */
 	char **ignored_annotations; /* as moat.json had it at create */
-	char *sandbox;       /* vm: id of the container whose shim owns the VM */
+	char *sandbox;		    /* vm: id of the container whose shim owns the VM */
 	char *disk;	     /* vm: what a member's root is called in the VM, if it is a disk */
 	bool is_paused;	     /* vm: pause was asked for */
 	char *agent_address; /* vm: "hvsock:///…/vm/agent.sock" or "vsock://CID"; see client.h */
@@ -110,7 +110,7 @@ DEFINE_CLEANUP(state_dir_close_p, struct state_dir *, state_dir_close)
 int state_dir_lock(struct state_dir *dir, int timeout_ms, struct error *err);
 /* Whether somebody (else) holds the lock at this moment. */
 bool state_dir_is_locked(const struct state_dir *dir);
-int state_dir_fd(const struct state_dir *dir);          /* O_DIRECTORY, borrowed */
+int state_dir_fd(const struct state_dir *dir);		 /* O_DIRECTORY, borrowed */
 const char *state_dir_path(const struct state_dir *dir); /* absolute, borrowed */
 
 int record_read(const struct state_dir *dir, struct record *ret, struct error *err);

@@ -104,6 +104,35 @@ PYTHON
   moat delete --force "$ID"
 }
 
+# moat on a host with cgroup v2 alone, which a mount namespace has; a guest always has.
+on_v2() {
+  if is_vm; then
+    moat "$@"
+  else
+    # shellcheck disable=SC2016 # the shell inside expands it
+    unshare --mount --propagation private sh -c \
+      'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"' sh \
+      "$MOAT" --root "$ROOT" "$@" 3>&-
+  fi
+}
+
+@test "the program is in the cgroup that an annotation delegates, and manages it" {
+  annotate run.oci.delegate-cgroup /payload
+  config '(.mounts[] | select(.type == "cgroup").options) -= ["ro"]'
+  script 'grep ^0:: /proc/self/cgroup; mkdir /sys/fs/cgroup/payload/below && echo managed'
+  run -0 on_v2 run --bundle "$BUNDLE" "$ID" </dev/null
+  expect "$output" = "0::/payload
+managed"
+  only_native "the rest is the same code"
+  annotate run.oci.delegate-cgroup ../payload
+  run -1 foreground
+  expect_match "$output" "annotation run.oci.delegate-cgroup: '../payload' leads out of the cgroup"
+  [ ! -e /sys/fs/cgroup/cgroup.controllers ] || return 0
+  annotate run.oci.delegate-cgroup payload
+  run -1 foreground
+  expect_match "$output" "annotation run.oci.delegate-cgroup: delegation is not safe on cgroup v1"
+}
+
 @test "a system call that nobody knows is an error where an annotation says so" {
   config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
     syscalls: [{names: ["no_such_call"], action: "SCMP_ACT_ERRNO"}]}'
@@ -167,6 +196,7 @@ PYTHON
   annotate run.oci.pidfd_receiver /nowhere/socket
   annotate run.oci.hooks.stdout /nowhere/file
   annotate run.oci.handler krun
+  annotate run.oci.delegate-cgroup ..
   annotate run.oci.mount_context_type nothing
   annotate org.systemd.property.NoSuch nothing
   annotate org.criu.config /nowhere/criu.conf

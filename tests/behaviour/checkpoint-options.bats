@@ -83,6 +83,36 @@ end_network() {
   moat delete --force "$ID"
 }
 
+# on_terminal SHOWN COMMAND…: in the background, on a terminal that is there until $SHOWN.end is. What is typed is $TYPED.
+on_terminal() {
+  local shown=$1
+  shift
+  # shellcheck disable=SC2016 # the shell inside expands it
+  "$BATS_TEST_DIRNAME/../lib/tty" "send=$TYPED\n" -- sh -c \
+    '"$@"; while [ ! -e "$0" ]; do sleep 0.1; done' "$shown.end" "$@" >"$shown" 2>&1 </dev/null 3>&- &
+}
+
+end_terminal() {
+  touch "$1.end"
+  wait "$2" || true
+}
+
+@test "a program on its caller's terminal goes on on the next one with --shell-job, and is refused without" {
+  script 'while read line; do echo "got $line"; done'
+  TYPED=one on_terminal "$OUT.1" "$MOAT" --root "$ROOT" run --detach --bundle "$BUNDLE" "$ID"
+  local first=$! second
+  eventually 30 file_contains "$OUT.1" "got one"
+  refused
+  save --shell-job
+  end_terminal "$OUT.1" "$first"
+  TYPED=two on_terminal "$OUT.2" "$MOAT" --root "$ROOT" --criu "$CRIU" restore --detach --shell-job \
+    --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID"
+  second=$!
+  eventually 30 file_contains "$OUT.2" "got two"
+  moat delete --force "$ID"
+  end_terminal "$OUT.2" "$second"
+}
+
 # Who is spoken to by a socket of the host's. CRIU looks for it by the name to which it is bound.
 start_listener() {
   mkdir -p "$BATS_TEST_TMPDIR/listener/dev"

@@ -250,6 +250,33 @@ terminal() {
   moat delete --force "$ID"
 }
 
+@test "a hook that fails at restore ends that, with its name, and nothing is left" {
+  config --arg image "$BATS_TEST_TMPDIR/image" \
+    '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "[ ! -e \($image) ]"]}]'
+  counter
+  save
+  run -1 load_saved
+  expect_match "$(tail -n 1 "$ERR")" "hooks.createRuntime[0]"
+  run -1 moat state "$ID"
+  expect_match "$output" "does not exist"
+}
+
+@test "a process of exec goes on where it was, and is not in what is restored" {
+  counter
+  moat exec "$ID" sh -c 'echo up; exec sleep 1234' </dev/null >"$OUT.exec" 2>&1 3>&- &
+  local exec=$!
+  eventually 30 file_contains "$OUT.exec" up
+  save --leave-running
+  expect_match "$(moat exec "$ID" ps)" "sleep 1234"
+  kill -0 "$exec"
+  moat delete --force "$ID"
+  wait "$exec" || true
+  load_saved
+  run -0 moat exec "$ID" ps
+  [[ "$output" != *"sleep 1234"* ]]
+  moat delete --force "$ID"
+}
+
 @test "less than a whole virtual machine cannot be saved" {
   only_vm "native containers can be saved in parts"
   detached_sleep

@@ -52,18 +52,25 @@ use_distribution_kernel() {
 }
 
 # Under emulation newer kernels take no processors.
-@test "the distribution's kernel takes memory and a processor while it runs" {
+@test "the distribution's kernel takes memory and a processor while it runs, and is saved with them" {
   use_distribution_kernel
   (($(nproc) > 1)) || skip "this host has one processor"
   export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
-  echo '{"vm": {"memory_max_mib": 1024, "vcpus_max": 2}}' >"$MOAT_CONFIG"
+  echo '{"vm": {"memory_max_mib": 1024, "vcpus_max": 2, "share": "none"}}' >"$MOAT_CONFIG"
+  config '.linux.resources.memory = {limit: 67108864}'
   detached_sleep
   expect "$(moat exec "$ID" nproc)" = 1
+  moat update --memory 200m "$ID"
   moat update --cpu-quota 200000 --memory 400m "$ID"
   expect "$(moat exec "$ID" nproc)" = 2
   has_grown() {
     moat exec "$ID" awk '/^MemTotal/ { exit $2 < 400 * 1024 }' /proc/meminfo
   }
   eventually 20 has_grown
+  moat checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
+  expect "$(jq -c '[(.piecesMiB | length), .moreVcpus]' "$BATS_TEST_TMPDIR/image/vm.json")" = "[2,1]"
+  moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" </dev/null >>"$OUT" 2>>"$ERR"
+  has_grown
+  expect "$(moat exec "$ID" nproc)" = 2
   moat delete --force "$ID"
 }

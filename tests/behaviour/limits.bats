@@ -127,20 +127,33 @@ knob() {
   remove_cgroups "*-$ID"
 }
 
-@test "exec joins a cgroup below the container's" {
-  only_native "the guest's cgroups are the guest's"
-  local memory=/sys/fs/cgroup/memory
-  [ -d "$memory" ] || memory=/sys/fs/cgroup
-  detached_sleep
-  mkdir "$memory/$ID/below"
-  if [ "$memory" = /sys/fs/cgroup ]; then
-    run -0 moat exec --cgroup below "$ID" cat /proc/self/cgroup </dev/null
-  else
-    run -0 moat exec --cgroup memory:below "$ID" cat /proc/self/cgroup </dev/null
+# How `exec --cgroup` names one below the container's, which is made first.
+make_below() {
+  local dir=/sys/fs/cgroup/memory
+  if is_vm; then
+    moat exec "$ID" mkdir /sys/fs/cgroup/below </dev/null
+    echo below
+    return
   fi
+  local prefix=memory:
+  if [ ! -d "$dir" ]; then
+    dir=/sys/fs/cgroup prefix=
+  fi
+  mkdir "$dir/$ID/below"
+  echo "${prefix}below"
+}
+
+@test "exec joins a cgroup below the container's" {
+  config '(.mounts[] | select(.type == "cgroup").options) -= ["ro"]'
+  detached_sleep
+  local below
+  below=$(make_below)
+  run -0 moat exec --cgroup "$below" "$ID" cat /proc/self/cgroup </dev/null
   expect_match "$output" /below
-  run ! moat exec --cgroup memory:../below "$ID" true </dev/null
+  run ! moat exec --cgroup "${below/below/../below}" "$ID" true </dev/null
   expect_match "$output" "bad sub cgroup path"
+  run ! moat exec --cgroup "${below/below/missing}" "$ID" true </dev/null
+  expect_match "$output" "/missing' in '"
   moat delete --force "$ID"
 }
 

@@ -69,6 +69,16 @@ kernel_of_guest() {
   run ! moat state "$ID"
 }
 
+@test "an annotation does not choose what the configuration says itself" {
+  only_machines
+  [ -e "${MOAT_GUEST-}/guest.json" ] || skip "no guest image is named"
+  moat_json '{"allow_annotations": ["io.moat.vm.kernel"]}'
+  config --arg k "$(kernel_of_guest)" '.annotations["io.moat.vm.kernel"] = $k | .vm = {kernel: {path: "/none/kernel"}}'
+  args true
+  run -1 foreground
+  expect_match "$output" "open guest kernel '/none/kernel'"
+}
+
 # --- growing --------------------------------------------------------------------------------------
 
 # The limit of the VMM's cgroup on the host, in MiB.
@@ -105,5 +115,28 @@ guest_has() {
   run -0 --separate-stderr moat update --memory 1g "$ID"
   expect_match "$stderr" "stays smaller than the limits allow (1 vcpus, 256 MiB)"
   expect "$(moat exec "$ID" cat /sys/fs/cgroup/memory.max)" = 1073741824
+  moat delete --force "$ID"
+}
+
+# In KiB.
+monitor_memory() {
+  awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
+}
+
+has_shrunk_by() {
+  [ "$(monitor_memory "$1")" -le $(($2 - $3)) ]
+}
+
+@test "memory that the guest has freed is the host's again" {
+  only_machines
+  local monitor full
+  moat_json '{"vm": {"page_reporting": "on", "template": "off"}}'
+  detached_sleep
+  monitor=$(pgrep -P "$(cat "$PID_FILE")" -f qemu)
+  moat exec "$ID" dd if=/dev/zero of=/dev/shm/file bs=1M count=60 2>/dev/null
+  full=$(monitor_memory "$monitor")
+  expect "$full" -gt 100000
+  moat exec "$ID" rm /dev/shm/file
+  eventually 60 has_shrunk_by "$monitor" "$full" 20000
   moat delete --force "$ID"
 }

@@ -75,9 +75,9 @@ serve() {
   eventually 20 fetches http://127.0.0.1/file
 }
 
-# From the peer.
+# From the peer. Not for long: a link that goes takes with it what would end a connection.
 fetches() {
-  inside "$PEER" "$BUNDLE/rootfs/bin/busybox" wget -q -O - "$1" >"$BATS_TEST_TMPDIR/fetched" 2>/dev/null
+  inside "$PEER" timeout 5 "$BUNDLE/rootfs/bin/busybox" wget -q -O - "$1" >"$BATS_TEST_TMPDIR/fetched" 2>/dev/null
 }
 
 # --- tests ------------------------------------------------------------------------------------
@@ -251,21 +251,27 @@ fetches() {
   only_vm "natively criu saves what is in the namespace"
   export MOAT_SHARE=none
   two_hosts
-  cable eth0 1
-  join "$BOX"
+  local later=$BOX address
   script 'echo up >/tmp/file; httpd -f -p 80 -h /tmp'
-  detached
+  # As some engines do it: the machine has had spare interfaces, one of which is still.
+  create
+  BOX=$(cat "$PID_FILE")
+  cable eth0 1
+  moat start "$ID"
   eventually 20 fetches http://10.9.1.2/file
+  address=$(inside "$BOX" ip -json link show eth0 | jq -r '.[].address')
   moat checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
   run ! fetches http://10.9.1.2/file
-  # As after a move: the address is another one.
-  inside "$BOX" ip addr flush dev eth0 scope global
-  inside "$BOX" ip addr add 10.9.1.3/24 dev eth0
+  # As after a move: the same link, other addresses.
+  BOX=$later
+  cable eth0 2
+  inside "$BOX" ip link set eth0 address "$address"
+  join "$BOX"
   moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" </dev/null >>"$OUT" 2>>"$ERR"
-  eventually 20 fetches http://10.9.1.3/file
+  eventually 20 fetches http://10.9.2.2/file
   expect "$(cat "$BATS_TEST_TMPDIR/fetched")" = up
   moat delete --force "$ID"
   inside "$BOX" ip link set eth0 address 02:00:00:00:00:0a
   run -1 moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" </dev/null
-  expect_match "$output" "interface 1 has address '02:00:00:00:00:0a', the saved machine's has"
+  expect_match "$output" "interface 1 of the saved machine has the address '$address', which no link has here"
 }

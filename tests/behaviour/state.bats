@@ -172,3 +172,15 @@ kill_after() {
   expect "$(moat list --format json | jq --arg id "$ID" '.[] | select(.id == $id) | .pid')" = 0
   moat delete "$ID"
 }
+
+@test "what create warned of is said once: engines read what later commands say on standard error" {
+  mount_at relative tmpfs tmpfs
+  detached_sleep
+  expect "$(grep -c "relative path is taken from '/'" "$ERR")" = 1
+  local command
+  for command in state "ps --format json" pause resume "delete --force"; do
+    # shellcheck disable=SC2086 # a command and its options
+    run -0 --separate-stderr moat $command "$ID"
+    expect "$stderr" = ""
+  done
+}

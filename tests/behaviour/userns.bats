@@ -89,9 +89,13 @@ user_namespace() {
   expect "$output" = page
 }
 
-@test "exec is in it too" {
+@test "exec is in it too, and manages its cgroups where they are of version 2" {
   user_namespace 100000 200000 65536
+  config '(.mounts[] | select(.type == "cgroup").options) -= ["ro"]'
   detached_sleep
+  if is_vm || [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    moat exec "$ID" sh -c 'mkdir /sys/fs/cgroup/below && echo $$ >/sys/fs/cgroup/below/cgroup.procs'
+  fi
   run -0 moat exec "$ID" sh -c 'id -u; tr -s " " </proc/self/uid_map; touch /tmp/x; stat -c %u /tmp/x'
   expect "$output" = $'0\n 0 100000 65536\n0'
   run -0 moat exec --user 5:6 "$ID" sh -c 'id -u; id -g'

@@ -118,6 +118,8 @@ make_image()
 	check "$(jq -r '.versions.accelerator' <<<"$output")" tcg
 	check "$(jq -r '.paths.state' <<<"$output")" "$ROOT"
 	check "$(jq -c .configuration <<<"$output")" "[\"$PWD/moat.json\"]"
+	MOAT_HYPERVISOR=cloud-hypervisor moat env --format json
+	check "$(jq -c '.settings["vm.hypervisor"]' <<<"$output")" '{"value":"cloud-hypervisor","origin":"$MOAT_HYPERVISOR"}'
 	moat --isolation vm --config moat.json env
 	[[ $output =~ isolation\ +\"vm\"\ +--isolation ]]
 }

@@ -7,11 +7,17 @@ CONFIG='BLK_DEV_INITRD BINFMT_ELF DEVTMPFS PROC_FS SYSFS TMPFS MULTIUSER UNIX98_
 EVENTFD FHANDLE NET UNIX NAMESPACES UTS_NS IPC_NS PID_NS NET_NS CGROUPS MEMCG CGROUP_PIDS CGROUP_SCHED
 FAIR_GROUP_SCHED CFS_BANDWIDTH SECCOMP SECCOMP_FILTER PCI VIRTIO_PCI VIRTIO_CONSOLE VIRTIO_FS'
 
+# make_agent MACHINE: as much of a 64-bit ELF file as tells whose it is.
+make_agent()
+{
+	printf '\x7fELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0%b\0\1\0\0\0' "$1"
+}
+
 setup()
 {
 	IMAGE=$(dirname "$MOAT")/moat-image
 	cd "$BATS_TEST_TMPDIR"
-	printf '\x7fELF agent' >agent
+	make_agent '\x3e' >agent
 }
 
 image()
@@ -145,8 +151,10 @@ with_three_modules()
 @test "what is no kernel, agent or module is refused" {
 	make_kernel one
 	echo text >text
-	refuses "kernel '$PWD/text': neither an ELF file nor a bzImage" check-kernel --kernel text
+	refuses "kernel '$PWD/text': neither an ELF file nor a kernel's image" check-kernel --kernel text
 	refuses "read '$PWD/none': No such file or directory" check-kernel --kernel none
+	make_agent '\xb7' >arms
+	refuses "agent '$PWD/arms': not for x86_64, as the kernel is" build --agent arms --kernel one/boot/vmlinuz-6.1-t --output out
 	refuses "agent '$PWD/text': not a program" build --agent text --kernel one/boot/vmlinuz-6.1-t --output out
 	as_module one VIRTIO_FS
 	echo kernel/virtiofs.ko >one/lib/modules/6.1-t/modules.order

@@ -64,6 +64,11 @@ load helpers
 		"create 'x': MOAT_ISOLATION: neither 'vm' nor 'native': 'chroot'" create x
 }
 
+@test "a hypervisor that does not exist" {
+	fails_with 1 "invalid hypervisor: 'bhyve': not one of qemu|cloud-hypervisor|firecracker|builtin" \
+		--hypervisor bhyve create x
+}
+
 @test "the file system's root as the root directory" {
 	run --separate-stderr "$MOAT" --root / list
 	check "$status" 1
@@ -188,6 +193,9 @@ load helpers
 @test "options of checkpoint and restore that say nothing or contradict each other" {
 	# By the first podman finds out whether there is such an option.
 	fails_with 1 "restore: option '--lsm-mount-context' requires an argument" restore --lsm-mount-context
+	# All that conmon says.
+	fails_with 1 "restore 'x': bundle '/none': No such file or directory" restore --bundle /none --pid-file pid --no-pivot \
+		--no-new-keyring --detach --image-path image --work-path work --console-socket socket x
 	fails_with 1 "checkpoint 'x': --pre-dump and --lazy-pages exclude each other" \
 		checkpoint --pre-dump --lazy-pages x
 	fails_with 1 "checkpoint 'x': container does not exist" checkpoint x

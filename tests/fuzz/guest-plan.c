@@ -23,7 +23,8 @@ static void plan(const struct oci_config *config, enum sandbox_role role)
 	cleanup_sandbox_plan struct sandbox_plan *planned = NULL;
 	struct error err = ERROR_INIT;
 
-	if (sandbox_plan_new("fuzz", role, SANDBOX_SHARED, "/nonexistent", config, &planned, &err) < 0) {
+	if (sandbox_plan_new("fuzz", role, SANDBOX_SHARED, "/nonexistent", config, &planned, &err) <
+	    0) {
 		if (!*err.msg)
 			abort();
 		return;

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/proto/fifo.h"
 #include "agent/proto/method.h"
 #include "agent/proto/ttrpc.h"
+#include "lib/base/fifo.h"
 #include "lib/base/str.h"
 
 /*

@@ -6,25 +6,6 @@
 load helpers
 
 export MOAT_ISOLATION=vm
-readonly BYTES=8M
-
-boot_id() {
-  cat /proc/sys/kernel/random/boot_id
-}
-
-# The verdict that moat keeps of this boot's KVM.
-write_verdict() {
-  mkdir -p "$ROOT/@cache"
-  printf '%s\n%s\n' "$1" "$2" >"$ROOT/@cache/kvm-verdict"
-}
-
-make_data() {
-  head -c "$BYTES" /dev/urandom >"$BATS_TEST_TMPDIR/data"
-}
-
-expect_data() {
-  expect "$(sha256sum <"$1")" = "$(sha256sum <"$BATS_TEST_TMPDIR/data")"
-}
 
 @test "a verdict of this boot is believed" {
   write_verdict "$(boot_id)" "not this time"
@@ -35,13 +16,7 @@ expect_data() {
 
 @test "run finds KVM fit, passes the streams and returns the exit code" {
   write_verdict 00000000-0000-0000-0000-000000000000 "of another boot"
-  make_data
-  script 'cat; echo apart >&2; exit 42'
-  local status=0
-  moat run --bundle "$BUNDLE" "$ID" <"$BATS_TEST_TMPDIR/data" >"$OUT" 2>"$ERR" || status=$?
-  expect $status = 42
-  expect_data "$OUT"
-  expect "$(cat "$ERR")" = apart
+  expect_streams
   expect "$(cat "$ROOT/@cache/kvm-verdict")" = "$(boot_id)"$'\n'fit
 }
 

@@ -2,6 +2,7 @@
 # Labels on a kernel that enforces SELinux, with the policy of policy.cil: tests/host/suite --lsm selinux.
 
 load helpers
+load ../behaviour/checkpoint
 
 readonly SELINUX=/sys/fs/selinux LABEL=system_u:system_r:container_t:s0:c1,c2
 
@@ -72,6 +73,20 @@ label() {
   expect "$status" = 0 || { echo "$output" && false; }
   expect_match "$output" mine
   expect_match "$output" 'context="system_u:object_r:box_t:s0:c1,c2"'
+}
+
+@test "mounts of a restored container have the label of --lsm-mount-context" {
+  local reason
+  reason=$(criu_obstacle)
+  [ -z "$reason" ] || skip "$reason"
+  mount_at /own tmpfs tmpfs
+  config '.linux.mountLabel = "system_u:object_r:box_t:s0:c1,c2"'
+  detached_sleep
+  save
+  load_saved --lsm-mount-context system_u:object_r:box_t:s0:c3
+  run -0 moat exec "$ID" grep " /own " /proc/self/mountinfo
+  expect_match "$output" 'context="system_u:object_r:box_t:s0:c3"'
+  moat delete --force "$ID"
 }
 
 @test "a label that the policy has not is refused before anything is made" {

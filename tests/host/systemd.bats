@@ -84,6 +84,27 @@ is_forgotten() {
   moat delete --force "$ID"
 }
 
+# bats test_tags=brief
+@test "annotations put the container below the scope, and its program below that" {
+  config '.linux.resources += {memory: {limit: 67108864}} |
+    .annotations += {"run.oci.systemd.subgroup": "app", "run.oci.delegate-cgroup": "payload"}'
+  detached_sleep
+  local cgroup
+  cgroup=$(jq -r .cgroup "$ROOT/$ID/state.json")
+  expect "$cgroup" = "/system.slice/$(unit)/app"
+  expect "$(property MemoryMax)" = 67108864
+  expect "$(limit memory.max)" = 67108864
+  expect "$(cat "/proc/$(cat "$PID_FILE")/cgroup")" = "0::$cgroup/payload"
+  [[ " $(cat "/sys/fs/cgroup$cgroup/payload/cgroup.controllers") " == *" memory "* ]]
+  expect "$(cat "/sys/fs/cgroup$cgroup/payload/memory.max")" = max
+  run -0 moat exec "$ID" cat /proc/self/cgroup </dev/null
+  expect "$output" = 0::/payload
+  moat update --memory 50M "$ID"
+  expect "$(limit memory.max)" = 52428800
+  moat delete --force "$ID"
+  is_forgotten
+}
+
 @test "slice and name come from linux.cgroupsPath" {
   config --arg path "moat-tests.slice:pre:$ID" '.linux.cgroupsPath = $path'
   detached_sleep

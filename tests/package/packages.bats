@@ -103,8 +103,8 @@ run_podman() {
     run -0 on_root man --where "$page"
   done
   run -0 on_root bash -c '. /usr/share/bash-completion/bash_completion
-    _completion_loader moat; COMP_WORDS=(moat che) COMP_CWORD=1; _moat moat che moat; echo "${COMPREPLY[*]}"'
-  [[ $output == checkpoint* ]]
+    _completion_loader moat; COMP_LINE="moat che" COMP_POINT=8; _moat moat che moat; echo "${COMPREPLY[*]}"'
+  [ "$output" = "checkpoint check" ]
 }
 
 @test "engines get their drop-ins, and the documentation is there" {

@@ -254,6 +254,26 @@ static void containers_share_the_first_ones_processes_when_asked(void **state)
 	free(k.root);
 }
 
+static void nobody_joins_the_processes_of_a_container_that_is_gone(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *out = NULL;
+	struct kata k;
+	grpc_Empty empty;
+
+	need_containers(s);
+	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
+	assert_int_equal(remove_container(s), 0);
+	make_kata(&k, s, "echo $$");
+	k.req.sandbox_pidns = true;
+	assert_int_equal(call(s, AGENT_CREATE_CONTAINER, &k.req, &empty), 0);
+	assert_int_equal(start(s), 0);
+	out = read_all(s, AGENT_READ_STDOUT, "");
+	assert_string_equal(out, "1\n");
+	assert_int_equal(remove_container(s), 0);
+	free(k.root);
+}
+
 /* storages */
 
 static int create_with(struct scene *s, const char *script, grpc_Storage *storages, size_t count)
@@ -800,6 +820,7 @@ int main(void)
 						make_talkative, drop_scene),
 		TEST(a_process_of_katas_joins_it_and_its_limits_change),
 		TEST(containers_share_the_first_ones_processes_when_asked),
+		TEST(nobody_joins_the_processes_of_a_container_that_is_gone),
 		TEST(a_storage_is_there_as_long_as_its_container),
 		TEST(what_was_mounted_before_a_failure_is_unmounted),
 		TEST(a_volume_becomes_the_groups),

@@ -17,17 +17,23 @@
 /* Processes that take their time to come into a container. */
 #define TEXT(s) ((char *)(s))
 
-/* A process that cannot come in before its container is thawed. */
-static void begin_exec_in_frozen(struct scene *s, struct pending *p)
+static grpc_ExecProcessRequest exec_request(const char *exec_id)
 {
 	static const char json[] = "{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\","
 				   "\"args\":[\"/bin/sleep\",\"100\"]}";
-	const grpc_PauseContainerRequest pause = { TEXT("c") };
-	const grpc_ExecProcessRequest req = {
+
+	return (grpc_ExecProcessRequest){
 		.container_id = TEXT("c"),
-		.exec_id = TEXT("late"),
+		.exec_id = TEXT(exec_id),
 		.oci_json = { (const uint8_t *)json, sizeof(json) - 1 },
 	};
+}
+
+/* A process that cannot come in before its container is thawed. */
+static void begin_exec_in_frozen(struct scene *s, struct pending *p)
+{
+	const grpc_PauseContainerRequest pause = { TEXT("c") };
+	const grpc_ExecProcessRequest req = exec_request("late");
 	const grpc_CheckRequest check = { 0 };
 	grpc_HealthCheckResponse resp;
 	grpc_Empty empty;
@@ -40,6 +46,24 @@ static void begin_exec_in_frozen(struct scene *s, struct pending *p)
 			 0);
 	assert_int_equal(call(s, AGENT_CHECK, &check, &resp), 0);
 	assert_false(p->is_done);
+}
+
+static void a_container_that_goes_on_elsewhere_has_its_own_processes_alone(void **state)
+{
+	struct scene *s = *state;
+	const grpc_ExecProcessRequest exec = exec_request("other");
+	const grpc_AttachStdioRequest attach = { .container_id = TEXT("c") };
+	grpc_Empty empty;
+
+	need_containers(s);
+	assert_int_equal(create(s, false, "exec sleep 100", NULL), 0);
+	assert_int_equal(start(s), 0);
+	assert_int_equal(call(s, AGENT_EXEC_PROCESS, &exec, &empty), 0);
+	assert_int_equal(send_signal(s, "other", 0), 0);
+	assert_int_equal(call(s, AGENT_ATTACH_STDIO, &attach, &empty), 0);
+	assert_int_equal(send_signal(s, "other", 0), -ENOENT);
+	assert_int_equal(send_signal(s, "c", 0), 0);
+	assert_int_equal(remove_container(s), 0);
 }
 
 static void a_container_that_goes_on_elsewhere_may_have_another_name(void **state)
@@ -119,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(others_are_answered_while_a_process_waits_to_come_in),
+		TEST(a_container_that_goes_on_elsewhere_has_its_own_processes_alone),
 		TEST(a_container_that_goes_on_elsewhere_may_have_another_name),
 		TEST(a_container_can_be_removed_while_a_process_waits_to_come_in),
 		TEST(the_agent_ends_while_a_process_waits_to_come_in),

@@ -16,11 +16,11 @@
 #include <cmocka.h>
 
 #include "agent/client/client.h"
-#include "agent/proto/fifo.h"
 #include "agent/proto/ttrpc.h"
 #include "agent/server/server.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/fifo.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 

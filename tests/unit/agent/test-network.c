@@ -14,8 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
-static int request_for(const types_Route *route, unsigned int index,
-		       struct netlink_request *ret)
+static int request_for(const types_Route *route, unsigned int index, struct netlink_request *ret)
 {
 	struct network_route parsed;
 	int r = network_route_parse(route, index, &parsed, NULL);

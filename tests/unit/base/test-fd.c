@@ -171,6 +171,20 @@ static void expect_talk(const char *path)
 	assert_int_equal(unix_listen(path, 0600), -EADDRINUSE);
 }
 
+static void a_connection_need_not_wait_for_its_listener(void **state)
+{
+	cleanup_free char *path = xasprintf("%s/s", (char *)*state);
+	cleanup_fd int listener = unix_listen(path, 0600);
+	cleanup_fd int first = -1, second = -1;
+
+	assert_int_equal(listen(listener, 0), 0);
+	first = unix_connect_nonblock(path);
+	assert_true(first >= 0);
+	assert_true(fcntl(first, F_GETFL) & O_NONBLOCK);
+	second = unix_connect_nonblock(path);
+	assert_int_equal(second, -EAGAIN);
+}
+
 static void sockets_meet_at_paths_of_any_length(void **state)
 {
 	cleanup_free char *brief = xasprintf("%s/s", (char *)*state);
@@ -351,6 +365,7 @@ int main(void)
 		cmocka_unit_test(descriptors_travel_with_their_message),
 		cmocka_unit_test(more_descriptors_than_expected_are_closed),
 		test_in_dir(sockets_meet_at_paths_of_any_length),
+		test_in_dir(a_connection_need_not_wait_for_its_listener),
 		test_in_dir(datagrams_arrive_whole),
 		cmocka_unit_test(missing_standard_descriptors_are_filled),
 		cmocka_unit_test(only_the_kept_descriptors_stay_open),

@@ -89,25 +89,58 @@ static void what_is_quick_says_nothing(void **state)
 	assert_string_equal(got, "");
 }
 
-static void on_a_terminal_there_is_a_bar_which_goes_in_the_end(void **state)
+#define SCREEN_BYTES 1024
+
+/* What came by the terminal; the kernel may hand it over in pieces. */
+static void read_screen(int master, const char *end, char *ret)
 {
-	cleanup_fd int master = -1, slave = -1;
-	struct pollfd pfd = { .events = POLLIN };
-	char got[1024] = "";
+	struct pollfd pfd = { .fd = master, .events = POLLIN };
 	size_t len = 0;
 
-	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
-	work(slave, PROGRESS_ON_TERMINALS, LONG_MS);
-	/* The kernel may hand it over in pieces. */
-	for (pfd.fd = master; !str_ends_with(got, "100 %\r\x1b[K") && poll(&pfd, 1, 10000) > 0;) {
-		ssize_t n = read(master, got + len, sizeof(got) - 1 - len);
+	*ret = '\0';
+	while (!str_ends_with(ret, end) && poll(&pfd, 1, 10000) > 0) {
+		ssize_t n = read(master, ret + len, SCREEN_BYTES - 1 - len);
 
 		assert_true(n > 0);
 		len += (size_t)n;
+		ret[len] = '\0';
 	}
+}
+
+static void on_a_terminal_there_is_a_bar_which_goes_in_the_end(void **state)
+{
+	cleanup_fd int master = -1, slave = -1;
+	char got[SCREEN_BYTES];
+
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	work(slave, PROGRESS_ON_TERMINALS, LONG_MS);
+	read_screen(master, "100 %\r\x1b[K", got);
 	assert_non_null(strstr(got, "\r\x1b[Kprog: reading "));
 	assert_non_null(strstr(got, "\r\x1b[Kprog: packing [###############          ]  61 %"));
 	assert_true(str_ends_with(got, "100 %\r\x1b[K"));
+}
+
+#define BAR_AT_50 "\r\x1b[Kprog: packing [############             ]  50 %"
+
+static void a_bar_makes_room_for_other_words_and_comes_back(void **state)
+{
+	cleanup_fd int master = -1, slave = -1;
+	char got[SCREEN_BYTES];
+	int old;
+
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	old = set_stderr(slave);
+	progress_show("prog", PROGRESS_ON_TERMINALS);
+	poll(NULL, 0, LONG_MS);
+	progress_at("packing", 1, 2);
+	progress_hide();
+	progress_hide();
+	progress_tick();
+	progress_clear();
+	progress_tick();
+	restore_stderr(old);
+	read_screen(master, BAR_AT_50 "\r\x1b[K" BAR_AT_50 "\r\x1b[K", got);
+	assert_string_equal(got, BAR_AT_50 "\r\x1b[K" BAR_AT_50 "\r\x1b[K");
 }
 
 static void note(void *ctx, const char *what, int percent)
@@ -138,6 +171,7 @@ int main(void)
 		cmocka_unit_test(without_a_terminal_nothing_is_said_where_engines_listen),
 		cmocka_unit_test(what_is_quick_says_nothing),
 		cmocka_unit_test(on_a_terminal_there_is_a_bar_which_goes_in_the_end),
+		cmocka_unit_test(a_bar_makes_room_for_other_words_and_comes_back),
 		cmocka_unit_test(another_process_may_show_it),
 	};
 

@@ -96,6 +96,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(root));
 	unsetenv("MOAT_ACCEL");
 	unsetenv("MOAT_SHARE");
+	unsetenv("MOAT_HYPERVISOR");
 	unsetenv("MOAT_GUEST");
 	put_kernel();
 	put_machine();
@@ -175,6 +176,23 @@ static void no_qemu(void **state)
 	/* Containers that want none do without. */
 	host.wants_vm = false;
 	expect("machine", "QEMU", CHECK_WARNING, "find 'qemu-system-", "install QEMU");
+}
+
+static void another_hypervisor(void **state)
+{
+	expect("machine", "hypervisor", CHECK_OK, "qemu, which can do most", NULL);
+	put("/usr/bin/firecracker", "", 0755);
+	expect("machine", "hypervisor", CHECK_OK, "; by vm.hypervisor: firecracker", NULL);
+	settings.vm.hypervisor = xstrdup("cloud-hypervisor");
+	expect("machine", "hypervisor", CHECK_MISSING, "find 'cloud-hypervisor'",
+	       "install cloud-hypervisor in /usr/bin");
+	put("/usr/bin/cloud-hypervisor", "", 0755);
+	expect("machine", "hypervisor", CHECK_OK, "/usr/bin/cloud-hypervisor, by moat.json", NULL);
+	/* It emulates nothing. */
+	drop("/dev/kvm");
+	expect("devices", "KVM", CHECK_MISSING, "no /dev/kvm, and 'kvm' is asked for", "");
+	assert_int_equal(setenv("MOAT_HYPERVISOR", "bhyve", 1), 0);
+	expect("machine", "hypervisor", CHECK_MISSING, "no such hypervisor: 'bhyve'", "name one");
 }
 
 static void no_kernel_image(void **state)
@@ -359,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_HOST(a_host_that_lacks_nothing_is_told_so),
 		ON_A_HOST(no_qemu),
+		ON_A_HOST(another_hypervisor),
 		ON_A_HOST(no_kernel_image),
 		ON_A_HOST(kvm_that_is_not_there_or_not_ours),
 		ON_A_HOST(a_configuration_that_is_wrong),

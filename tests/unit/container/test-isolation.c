@@ -32,17 +32,22 @@ static void flag_environment_and_name_come_first_in_that_order(void **state)
 	assert_int_equal(got, -1);
 }
 
-static void an_annotation_chooses_only_where_that_is_allowed(void **state)
+static void an_annotation_chooses_only_where_it_may_and_nothing_is_said(void **state)
 {
 	char name[] = ISOLATION_ANNOTATION;
 	char *allowed[] = { name, NULL };
 	struct oci_config config = { 0 };
+	struct oci_vm vm = { 0 };
 
 	string_map_set(&config.annotations, name, "native");
 	assert_int_equal(isolation_choose(&config, NULL, -1, &got, &err), 0);
 	assert_int_equal(got, ISOLATION_VM);
 	assert_int_equal(isolation_choose(&config, allowed, ISOLATION_VM, &got, &err), 0);
 	assert_int_equal(got, ISOLATION_NATIVE);
+	config.vm = &vm;
+	assert_int_equal(isolation_choose(&config, allowed, -1, &got, &err), 0);
+	assert_int_equal(got, ISOLATION_VM);
+	config.vm = NULL;
 	string_map_set(&config.annotations, name, "none");
 	assert_int_equal(isolation_choose(&config, allowed, -1, &got, &err), -EINVAL);
 	assert_string_equal(err.msg, "annotation io.moat.isolation: neither 'vm' nor 'native': "
@@ -68,7 +73,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flag_environment_and_name_come_first_in_that_order),
-		cmocka_unit_test(an_annotation_chooses_only_where_that_is_allowed),
+		cmocka_unit_test(an_annotation_chooses_only_where_it_may_and_nothing_is_said),
 		cmocka_unit_test(then_comes_a_vm_section_then_the_configuration_then_vm),
 	};
 

@@ -105,6 +105,20 @@ static void a_restore_names_descriptors_and_cgroups(void **state)
 	criu_request_done(&request);
 }
 
+static void a_terminal_is_new_or_inherited(void **state)
+{
+	const struct criu_options options = { .shell_job = true };
+	struct criu_request request = { .deed = CRIU_RESTORE, .options = &options };
+	cleanup_strbuf struct strbuf own = STRBUF_INIT, inherited = STRBUF_INIT;
+	struct wire_field field;
+
+	assert_int_equal(criu_message_request(&request, &places, &own, NULL), 0);
+	expect_number(&own, 50, 1);
+	request.inherits_terminal = true;
+	assert_int_equal(criu_message_request(&request, &places, &inherited, NULL), 0);
+	assert_false(find_option(&inherited, 50, &field));
+}
+
 static void what_cannot_be_said_is_refused(void **state)
 {
 	static const char *const servers[] = { "host", ":1", "host:", "host:70000", "host:x" };
@@ -164,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dump_says_what_is_wished),
 		cmocka_unit_test(a_restore_names_descriptors_and_cgroups),
+		cmocka_unit_test(a_terminal_is_new_or_inherited),
 		cmocka_unit_test(what_cannot_be_said_is_refused),
 		cmocka_unit_test(answers_are_read),
 		cmocka_unit_test(half_an_answer_is_refused),

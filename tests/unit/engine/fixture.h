@@ -28,17 +28,17 @@ bool box_has(const struct box *box, const char *path);
 
 /* What a container should be. Members are pieces of JSON, or NULL for the usual. */
 struct wish {
-	const char *script;     /* for sh -c */
-	const char *args;       /* instead: a JSON array */
-	const char *process;    /* more members of process: "\"noNewPrivileges\": true" */
-	const char *user;       /* the user object */
+	const char *script;  /* for sh -c */
+	const char *args;    /* instead: a JSON array */
+	const char *process; /* more members of process: "\"noNewPrivileges\": true" */
+	const char *user;    /* the user object */
 	const char *cwd;
 	const char *namespaces; /* the array's content */
-	const char *mounts;     /* more entries, each with a ',' in front */
+	const char *mounts;	/* more entries, each with a ',' in front */
 	const char *all_mounts; /* instead: the whole list */
-	const char *linux_;     /* more members of linux */
-	const char *root;       /* more members of root */
-	const char *top;        /* more members of the whole */
+	const char *linux_;	/* more members of linux */
+	const char *root;	/* more members of root */
+	const char *top;	/* more members of the whole */
 };
 struct oci_config *box_config(const struct box *box, const struct wish *wish);
 
@@ -49,7 +49,7 @@ void box_container(const struct box *box, const struct oci_config *config,
 /* Runs it to its end. */
 struct outcome {
 	char out[16384]; /* standard output and error */
-	int status;      /* exit status, 128 + signal, or -errno of engine_create() */
+	int status;	 /* exit status, 128 + signal, or -errno of engine_create() */
 	char error[1100];
 };
 void box_run(const struct box *box, const struct wish *wish, struct outcome *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -473,6 +474,17 @@ static void test_weights_meet_at_least_default_and_most(void **state)
 		assert_int_equal(cgroup_plan_weight(cases[i].shares), cases[i].weight);
 }
 
+/* Both kinds of arithmetic may miss a whole number by their last bit. */
+static void test_weights_are_those_of_the_c_library(void **state)
+{
+	for (unsigned int shares = 3; shares < 262144; shares++) {
+		double l = log2(shares);
+		double weight = pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0);
+
+		assert_int_equal(cgroup_plan_weight(shares), (unsigned int)ceil(weight - 1e-9));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -505,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_network_classes_are_for_v1),
 		cmocka_unit_test(test_who_may_manage_cgroups_below_owns_them),
 		cmocka_unit_test(test_weights_meet_at_least_default_and_most),
+		cmocka_unit_test(test_weights_are_those_of_the_c_library),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

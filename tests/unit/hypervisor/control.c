@@ -21,15 +21,19 @@
 	{                                                                                          \
 		"query-cpus-fast", "\"return\": [{\"cpu-index\": 0, \"thread-id\": 7}]"            \
 	}
+#define NO_PIECES                                                                                  \
+	{                                                                                          \
+		"query-memory-devices", "\"return\": []"                                           \
+	}
 #define MEMORY                                                                                     \
 	{                                                                                          \
 		"query-memory-size-summary",                                                       \
 			"\"return\": {\"base-memory\": 268435456, \"plugged-memory\": 0}"          \
 	}
 
-static void expect_heard(const struct fake_qemu *q, const char *text)
+static void expect_heard(const struct fake_vmm *q, const char *text)
 {
-	cleanup_free char *heard = fake_qemu_heard(q);
+	cleanup_free char *heard = fake_vmm_heard(q);
 
 	if (!strstr(heard, text))
 		fail_msg("not heard: %s\nbut: %s", text, heard);
@@ -42,11 +46,12 @@ static void a_running_vm_tells_what_it_is(void **state)
 		Q35,
 		ONE_VCPU,
 		MEMORY,
+		NO_PIECES,
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
 	struct hv_status status;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.query(q.control, &status, &err) < 0)
@@ -56,7 +61,7 @@ static void a_running_vm_tells_what_it_is(void **state)
 	assert_int_equal(status.memory_bytes, 256u << 20);
 	assert_string_equal(status.machine, "pc-q35-7.2-machine");
 	assert_true(status.features & HV_FEATURE_RESIZE_VCPUS);
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void states_of_qemus_are_few_to_us(void **state)
@@ -70,7 +75,7 @@ static void states_of_qemus_are_few_to_us(void **state)
 static void pausing_resuming_and_ending_are_one_command_each(void **state)
 {
 	static const struct fake_rule rules[] = { Q35, { NULL } };
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	assert_int_equal(hypervisor_qemu.pause(q.control, NULL), 0);
@@ -81,7 +86,7 @@ static void pausing_resuming_and_ending_are_one_command_each(void **state)
 	expect_heard(&q, "\"system_powerdown\"");
 	assert_int_equal(hypervisor_qemu.quit(q.control, NULL), 0);
 	expect_heard(&q, "\"quit\"");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void a_machine_that_cannot_is_not_asked_to(void **state)
@@ -89,7 +94,7 @@ static void a_machine_that_cannot_is_not_asked_to(void **state)
 	static const struct fake_rule rules[] = { MICROVM, ONE_VCPU, MEMORY, { NULL } };
 	cleanup_free char *heard = NULL;
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	assert_int_equal(hypervisor_qemu.power_down(q.control, &err), -ENOTSUP);
@@ -100,10 +105,10 @@ static void a_machine_that_cannot_is_not_asked_to(void **state)
 	assert_string_equal(err.msg, "resize: machine 'microvm-machine' cannot be given memory");
 	/* It is that large already. */
 	assert_int_equal(hypervisor_qemu.resize(q.control, 1, 256, &err), 0);
-	heard = fake_qemu_heard(&q);
+	heard = fake_vmm_heard(&q);
 	assert_null(strstr(heard, "device_add"));
 	assert_null(strstr(heard, "system_powerdown"));
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void vcpus_go_into_the_lowest_free_slots(void **state)
@@ -120,7 +125,7 @@ static void vcpus_go_into_the_lowest_free_slots(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.resize(q.control, 2, 0, &err) < 0)
@@ -129,7 +134,7 @@ static void vcpus_go_into_the_lowest_free_slots(void **state)
 			 "\"thread-id\":0}");
 	assert_int_equal(hypervisor_qemu.resize(q.control, 9, 0, &err), -ERANGE);
 	assert_string_equal(err.msg, "resize: no slots for 6 more vcpus");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void memory_comes_in_whole_pieces(void **state)
@@ -140,14 +145,14 @@ static void memory_comes_in_whole_pieces(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.resize(q.control, 0, 300, &err) < 0)
 		fail_msg("%s", err.msg);
 	expect_heard(&q, "\"id\":\"ram-256\",\"share\":true,\"size\":134217728}");
 	expect_heard(&q, "{\"driver\":\"pc-dimm\",\"id\":\"dimm-256\",\"memdev\":\"ram-256\"}");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void memory_that_cannot_be_plugged_is_given_back(void **state)
@@ -159,13 +164,13 @@ static void memory_that_cannot_be_plugged_is_given_back(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	assert_int_equal(hypervisor_qemu.resize(q.control, 0, 512, &err), -EIO);
 	assert_string_equal(err.msg, "resize: qmp device_add: no free slots available");
 	expect_heard(&q, "\"object-del\",\"arguments\":{\"id\":\"ram-256\"}");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 /* Not closed by whom it is lent to: standard input. */
@@ -179,7 +184,7 @@ static void a_disk_is_plugged_by_descriptor(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.plug(q.control, &disk, &err) < 0)
@@ -188,7 +193,7 @@ static void a_disk_is_plugged_by_descriptor(void **state)
 			 "\"file\":{\"driver\":\"file\",\"filename\":\"/dev/fdset/5\"}}");
 	expect_heard(&q, "{\"driver\":\"scsi-hd\",\"id\":\"data\",\"bus\":\"scsi.0\","
 			 "\"drive\":\"data\",\"serial\":\"data\"}");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void a_disk_whose_device_is_refused_is_taken_back(void **state)
@@ -200,13 +205,13 @@ static void a_disk_whose_device_is_refused_is_taken_back(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	assert_int_equal(hypervisor_qemu.plug(q.control, &disk, &err), -EIO);
 	assert_string_equal(err.msg, "plug disk 'data': qmp device_add: Bus is full");
 	expect_heard(&q, "\"blockdev-del\",\"arguments\":{\"node-name\":\"data\"}");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void without_slots_no_disk_is_plugged(void **state)
@@ -216,13 +221,13 @@ static void without_slots_no_disk_is_plugged(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	assert_int_equal(hypervisor_qemu.plug(q.control, &disk, &err), -ENOTSUP);
 	assert_string_equal(err.msg, "plug disk 'data': the virtual machine was started without "
 				     "slots for disks");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void a_disk_is_gone_when_the_guest_let_it_go(void **state)
@@ -233,14 +238,14 @@ static void a_disk_is_gone_when_the_guest_let_it_go(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.unplug(q.control, "data", &err) < 0)
 		fail_msg("%s", err.msg);
 	expect_heard(&q, "\"blockdev-del\"");
 	assert_int_equal(hypervisor_qemu.unplug(q.control, "a\",\"b", &err), -EINVAL);
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void metrics_count_what_the_disks_did(void **state)
@@ -256,7 +261,7 @@ static void metrics_count_what_the_disks_did(void **state)
 	};
 	struct hv_metrics metrics;
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.metrics(q.control, &metrics, &err) < 0)
@@ -265,7 +270,7 @@ static void metrics_count_what_the_disks_did(void **state)
 	assert_string_equal(metrics.disks[0].id, "root");
 	assert_int_equal(metrics.disks[0].read_bytes, 4096);
 	assert_int_equal(metrics.disks[0].writes, 1);
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 /* How QEMU answers the command with @text in it, when the state has been moved. */
@@ -289,18 +294,18 @@ static void saving_ends_when_qemu_says_so(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, good);
 	assert_int_equal(hypervisor_qemu.save(q.control, HV_SAVED_ALL, 0, &err), 0);
 	expect_heard(&q, "\"stop\"");
 	expect_heard(&q, "\"x-ignore-shared\",\"state\":false");
 	expect_heard(&q, "\"migrate\",\"arguments\":{\"uri\":\"fd:state\"}");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 	fake_qemu_start(&q, FAKE_GREETING, bad);
 	assert_int_equal(hypervisor_qemu.save(q.control, HV_SAVED_ALL, 0, &err), -EIO);
 	assert_string_equal(err.msg, "save: No space left");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 static void restoring_leaves_memory_out_that_a_file_has_and_goes_on(void **state)
@@ -311,7 +316,7 @@ static void restoring_leaves_memory_out_that_a_file_has_and_goes_on(void **state
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.restore(q.control, HV_SAVED_DEVICES, 0, &err) < 0)
@@ -319,7 +324,7 @@ static void restoring_leaves_memory_out_that_a_file_has_and_goes_on(void **state
 	expect_heard(&q, "\"x-ignore-shared\",\"state\":true");
 	expect_heard(&q, "\"migrate-incoming\",\"arguments\":{\"uri\":\"fd:state\"}");
 	expect_heard(&q, "\"cont\"");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 /* QEMU ends itself when it cannot read the state. */
@@ -330,12 +335,12 @@ static void a_vm_that_ends_while_it_is_restored_is_told_at_once(void **state)
 		{ NULL },
 	};
 	struct error err = ERROR_INIT;
-	struct fake_qemu q;
+	struct fake_vmm q;
 
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	assert_int_equal(hypervisor_qemu.restore(q.control, HV_SAVED_ALL, 0, &err), -EPIPE);
 	assert_string_equal(err.msg, "restore: qmp migrate-incoming: qemu closed the connection");
-	fake_qemu_stop(&q);
+	fake_vmm_stop(&q);
 }
 
 /* One that went wrong at any command: each operation says which one it was. */
@@ -357,14 +362,14 @@ static void every_operation_survives_a_qemu_that_breaks_off(void **state)
 			};
 			struct error err = ERROR_INIT;
 			struct hv_status status;
-			struct fake_qemu q;
+			struct fake_vmm q;
 			int r;
 
 			fake_qemu_start(&q, FAKE_GREETING, rules);
 			r = hypervisor_qemu.query(q.control, &status, &err);
 			assert_true(r < 0);
 			assert_non_null(strstr(err.msg, commands[j]));
-			fake_qemu_stop(&q);
+			fake_vmm_stop(&q);
 		}
 	}
 }

@@ -12,6 +12,7 @@
 #include "lib/base/str.h"
 
 static const struct guest_image minimal = {
+	.arch = HV_ARCH_X86_64,
 	.kernel = (char *)"/g/kernel",
 	.initrd = (char *)"/g/initramfs",
 	.release = (char *)"6.12-moat",
@@ -24,6 +25,7 @@ static const struct guest_image minimal = {
 	.has_acpi = true,
 };
 static const struct guest_image distribution = {
+	.arch = HV_ARCH_X86_64,
 	.kernel = (char *)"/g/kernel",
 	.initrd = (char *)"/g/initramfs",
 	.release = (char *)"6.1-cloud",
@@ -60,13 +62,24 @@ static const struct hv_disk disks[] = {
 	{ .id = "data", .fd = 21, .is_device = true },
 };
 
+static int plan_for(enum hv_arch arch, const struct hv_config *config, char ***ret_argv,
+		    struct error *err)
+{
+	struct guest_image guest = *config->guest;
+	struct hv_config its = *config;
+
+	guest.arch = (int)arch;
+	its.guest = &guest;
+	return qemu_plan(&its, ret_argv, err);
+}
+
 static void check_for(enum hv_arch arch, const struct hv_config *config, const char *golden)
 {
 	cleanup_strv char **argv = NULL;
 	cleanup_free char *text = NULL;
 	struct error err = ERROR_INIT;
 
-	if (qemu_plan_for(arch, config, &argv, &err) < 0)
+	if (plan_for(arch, config, &argv, &err) < 0)
 		fail_msg("%s", err.msg);
 	text = strv_join(argv, "\n");
 	assert_string_equal(text, golden);
@@ -82,7 +95,7 @@ static void check_refused(const struct hv_config *config, int code, const char *
 	struct error err = ERROR_INIT;
 	char **argv = NULL;
 
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, config, &argv, &err), code);
+	assert_int_equal(plan_for(HV_ARCH_X86_64, config, &argv, &err), code);
 	assert_null(argv);
 	assert_string_equal(err.msg, text);
 }
@@ -264,7 +277,7 @@ static void check_end(enum hv_arch arch, const struct hv_config *config, const c
 	cleanup_free char *text = NULL;
 	struct error err = ERROR_INIT;
 
-	if (qemu_plan_for(arch, config, &argv, &err) < 0)
+	if (plan_for(arch, config, &argv, &err) < 0)
 		fail_msg("%s", err.msg);
 	text = strv_join(argv, "\n");
 	assert_non_null(strstr(text, word));
@@ -365,7 +378,7 @@ static void room_to_grow_takes_a_machine_that_can(void **state)
 
 	config.vcpus_max = 4;
 	config.memory_max_mib = 1024;
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &argv, NULL), 0);
+	assert_int_equal(qemu_plan(&config, &argv, NULL), 0);
 	text = strv_join(argv, "\n");
 	assert_non_null(strstr(text, "-M\n" Q35 "\n"));
 	assert_non_null(strstr(text, "-m\n256M,slots=16,maxmem=1024M\n-smp\n1,maxcpus=4\n"));
@@ -375,13 +388,27 @@ static void room_to_grow_takes_a_machine_that_can(void **state)
 		      "guest kernel '6.12-moat': serves no machine that can be resized");
 }
 
+static void memory_is_given_back_but_not_that_of_a_file(void **state)
+{
+	const struct hv_memory memory = { .fd = 9, .is_private = true };
+	struct hv_config config = make_config(&minimal);
+	cleanup_strv char **argv = NULL, **of_file = NULL;
+
+	config.gives_memory_back = true;
+	assert_int_equal(qemu_plan(&config, &argv, NULL), 0);
+	assert_true(strv_has(argv, "virtio-balloon-device,free-page-reporting=on"));
+	config.memory = &memory;
+	assert_int_equal(qemu_plan(&config, &of_file, NULL), 0);
+	assert_false(strv_has(of_file, "virtio-balloon-device,free-page-reporting=on"));
+}
+
 static void huge_pages_and_preallocation_are_the_memorys(void **state)
 {
 	struct hv_config config = make_config(&minimal);
 	cleanup_strv char **argv = NULL;
 
 	config.has_hugepages = config.is_preallocated = true;
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &argv, NULL), 0);
+	assert_int_equal(qemu_plan(&config, &argv, NULL), 0);
 	assert_true(strv_has(argv, "microvm,acpi=off,memory-backend=ram"));
 	assert_true(strv_has(
 		argv, "memory-backend-memfd,id=ram,size=256M,share=on,hugetlb=on,prealloc=on"));
@@ -396,7 +423,7 @@ static void memory_can_be_a_file_and_a_state_the_start(void **state)
 	size_t count;
 
 	config.memory = &memory;
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &first, NULL), 0);
+	assert_int_equal(qemu_plan(&config, &first, NULL), 0);
 	assert_true(strv_has(first, "microvm,acpi=off,memory-backend=ram"));
 	assert_true(strv_has(
 		first, "memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/30,share=on"));
@@ -405,7 +432,7 @@ static void memory_can_be_a_file_and_a_state_the_start(void **state)
 	assert_int_equal(fds[count - 1], 30);
 
 	memory.is_private = config.is_restored = true;
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &second, NULL), 0);
+	assert_int_equal(qemu_plan(&config, &second, NULL), 0);
 	assert_true(strv_has(
 		second,
 		"memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/30,share=off"));
@@ -434,7 +461,7 @@ static void commas_in_names_do_not_become_options(void **state)
 
 	config.name = "a,process=b";
 	config.share_path = "/srv/x,readonly=on";
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &argv, NULL), 0);
+	assert_int_equal(qemu_plan(&config, &argv, NULL), 0);
 	assert_true(strv_has(argv, "a,,process=b"));
 	assert_true(strv_has(argv, "local,id=share,path=/srv/x,,readonly=on,"
 				   "security_model=passthrough,multidevs=remap"));
@@ -448,9 +475,9 @@ static void the_callers_words_come_last(void **state)
 
 	config.kernel_params = "agent.log=debug console=hvc0";
 	config.program_args = (char *const[]){ (char *)"-d", (char *)"int", NULL };
-	line = hv_kernel_command_line_for(HV_ARCH_X86_64, &config);
+	line = hv_kernel_command_line(&config);
 	assert_string_equal(line, PARAMS "serial:agent agent.log=debug console=hvc0");
-	assert_int_equal(qemu_plan_for(HV_ARCH_X86_64, &config, &argv, NULL), 0);
+	assert_int_equal(qemu_plan(&config, &argv, NULL), 0);
 	assert_string_equal(argv[strv_len(argv) - 1], "int");
 	assert_string_equal(argv[strv_len(argv) - 2], "-d");
 }
@@ -530,6 +557,7 @@ int main(void)
 		cmocka_unit_test(network_interfaces_are_taps_by_descriptor),
 		cmocka_unit_test(more_network_interfaces_than_there_are_slots_are_refused),
 		cmocka_unit_test(room_to_grow_takes_a_machine_that_can),
+		cmocka_unit_test(memory_is_given_back_but_not_that_of_a_file),
 		cmocka_unit_test(huge_pages_and_preallocation_are_the_memorys),
 		cmocka_unit_test(memory_can_be_a_file_and_a_state_the_start),
 		cmocka_unit_test(a_running_machine_is_known_by_its_type),

@@ -67,9 +67,7 @@ static void put_package(void)
 		 "kernel/virtio_pci.ko\nkernel/virtio.ko\n");
 	put_module(dir, "lib/modules/6.1.0-test/kernel/virtio_pci.ko", "virtio");
 	put_module(dir, "lib/modules/6.1.0-test/kernel/virtio.ko", "");
-	put_text(dir, "agent",
-		 "\x7f"
-		 "ELF agent");
+	put_agent(dir, EM_X86_64);
 }
 
 static char *read_output(const struct paths *p, const char *name, size_t *ret_len)
@@ -123,9 +121,7 @@ static void a_kernel_that_carries_its_configuration_needs_nothing_else(void **st
 	cleanup_free char *kernel = make_elf_kernel(18, CONFIG "CONFIG_VIRTIO_PCI=y\n", &len);
 
 	put_file(dir, "vmlinux", kernel, len);
-	put_text(dir, "agent",
-		 "\x7f"
-		 "ELF agent");
+	put_agent(dir, EM_X86_64);
 	if (image_build(&request, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(guest_image_load(p.output, &image, &err), 0);
@@ -166,7 +162,7 @@ static void what_does_not_fit_is_refused_and_nothing_is_written(void **state)
 	request.config = NULL;
 	request.release = "7";
 	put_text(dir, "boot/vmlinuz-6.1.0-test", "MZ");
-	check_refused(&request, -ENOEXEC, "neither an ELF file nor a bzImage");
+	check_refused(&request, -ENOEXEC, "neither an ELF file nor a kernel's image");
 	free_paths(&p);
 }
 

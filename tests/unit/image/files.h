@@ -115,6 +115,18 @@ static inline void put_text(const char *dir, const char *name, const char *text)
 	put_file(dir, name, text, strlen(text));
 }
 
+/* As much of an agent as tells whose it is: @machine by the ELF format's number. */
+static inline void put_agent(const char *dir, uint16_t machine)
+{
+	const Elf64_Ehdr head = {
+		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC,
+		.e_machine = machine,
+	};
+
+	put_file(dir, "agent", &head, sizeof(head));
+}
+
 /* A module that needs the comma-separated others. */
 static inline void put_module(const char *dir, const char *name, const char *depends)
 {

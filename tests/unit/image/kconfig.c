@@ -120,11 +120,11 @@ static void features_count_modules_only_when_they_can_be_loaded(void **state)
 	struct guest_image image = { 0 };
 
 	kconfig_describe(config, true, &image);
-	assert_true(image.has_pci && image.has_virtiofs && image.has_acpi);
+	assert_true(image.has_pci && image.has_virtiofs && image.has_acpi && image.has_acpi_mmio);
 	assert_false(image.has_9p || image.has_vsock || image.has_mmio);
 	kconfig_describe(config, false, &image);
 	assert_true(image.has_acpi);
-	assert_false(image.has_pci || image.has_virtiofs);
+	assert_false(image.has_pci || image.has_virtiofs || image.has_acpi_mmio);
 	kconfig_free(config);
 }
 

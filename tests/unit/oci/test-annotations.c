@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/error.h"
+#include "lib/base/str.h"
 #include "oci/annotations.h"
 #include "oci/config.h"
 
@@ -55,6 +56,39 @@ static void an_annotation_counts_unless_it_is_ignored_by_name_or_by_prefix(void 
 	assert_string_equal(oci_annotation(config, "io.moat.c"), "");
 	assert_int_equal(oci_annotations_apply(config, no_prefix, &err), 0);
 	assert_non_null(oci_annotation(config, "run.oci.a"));
+}
+
+static void assert_cgroup(const char *value, const char *expected)
+{
+	cleanup_free char *annotation = xasprintf("\"run.oci.a\":\"%s\"", value);
+	cleanup_oci_config struct oci_config *config = parse(annotation, "");
+	cleanup_free char *path = NULL;
+
+	assert_int_equal(oci_annotation_cgroup(config, "run.oci.a", &path, &err), 0);
+	if (expected)
+		assert_string_equal(path, expected);
+	else
+		assert_null(path);
+}
+
+static void a_cgroup_is_below_the_containers_or_refused(void **state)
+{
+	static const char *const wrong[] = { "..", "../x", "a/../../x", "/.." };
+
+	assert_cgroup("app", "app");
+	assert_cgroup("/app//inner/./", "app/inner");
+	assert_cgroup("a..b", "a..b");
+	assert_cgroup("", NULL);
+	assert_cgroup("/", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		cleanup_free char *annotation = xasprintf("\"run.oci.a\":\"%s\"", wrong[i]);
+		cleanup_oci_config struct oci_config *config = parse(annotation, "");
+		char *path = NULL;
+
+		assert_true(oci_annotation_cgroup(config, "run.oci.a", &path, &err) < 0);
+		assert_non_null(strstr(err.msg, "annotation run.oci.a: '"));
+		assert_null(path);
+	}
 }
 
 static void the_list_for_engines_has_names_and_beginnings_that_end_in_a_dot(void **state)
@@ -109,6 +143,7 @@ int main(void)
 		cmocka_unit_test(an_annotation_counts_unless_it_is_ignored_by_name_or_by_prefix),
 		cmocka_unit_test(the_list_for_engines_has_names_and_beginnings_that_end_in_a_dot),
 		cmocka_unit_test(a_receiver_replaces_the_listener_and_is_an_absolute_path),
+		cmocka_unit_test(a_cgroup_is_below_the_containers_or_refused),
 		cmocka_unit_test(a_program_needs_no_profile),
 	};
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "agent/proto/fifo.h"
 #include "agent/proto/ttrpc.h"
+#include "lib/base/fifo.h"
 #include "lib/base/str.h"
 
 struct seen {

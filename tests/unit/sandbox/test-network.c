@@ -192,6 +192,46 @@ static void only_a_namespace_that_somebody_may_fill_has_room_to_grow(void **stat
 	}
 }
 
+static void assert_unfit(const struct scene *s, char *const *addresses, const char *wanted)
+{
+	const struct net_endpoint *links[HV_NICS_MAX];
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(sandbox_network_assign(&s->network.plan, addresses, links, &err), -EINVAL);
+	assert_string_equal(err.msg, wanted);
+}
+
+static void a_saved_machine_has_its_links_again_in_any_order(void **state)
+{
+	static char spare[] = "", first[] = "02:00:00:00:00:01", second[] = "02:00:00:00:00:02",
+		    third[] = "02:00:00:00:00:03";
+	char *swapped[] = { spare, second, first, NULL };
+	char *other[] = { first, third, NULL };
+	char *less[] = { second, spare, NULL };
+	char *none[] = { NULL };
+	const struct net_endpoint *links[HV_NICS_MAX];
+	struct error err = ERROR_INIT;
+	struct scene s = { 0 };
+
+	add_endpoint(&s, "eth0");
+	add_endpoint(&s, "eth1");
+	plan(&s);
+	assert_int_equal(sandbox_network_assign(&s.network.plan, swapped, links, &err), 0);
+	assert_null(links[0]);
+	assert_string_equal(links[1]->name, "eth1");
+	assert_string_equal(links[2]->name, "eth0");
+	assert_unfit(&s, other,
+		     "interface 2 of the saved machine has the address '02:00:00:00:00:03', "
+		     "which no link has here");
+	assert_unfit(&s, less,
+		     "link 'eth0': no interface of the saved machine has its address "
+		     "'02:00:00:00:00:01'");
+	assert_unfit(&s, none,
+		     "link 'eth0': no interface of the saved machine has its address "
+		     "'02:00:00:00:00:01'");
+	sandbox_network_done(&s.network);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +242,7 @@ int main(void)
 		cmocka_unit_test(a_start_that_was_killed_between_joining_and_telling_is_made_good),
 		cmocka_unit_test(an_interface_that_was_taken_away_is_not_offered),
 		cmocka_unit_test(nothing_is_told_of_a_link_that_left),
+		cmocka_unit_test(a_saved_machine_has_its_links_again_in_any_order),
 		cmocka_unit_test(only_a_namespace_that_somebody_may_fill_has_room_to_grow),
 	};
 

@@ -14,16 +14,20 @@
 #include "lib/sandbox/plan-internal.h"
 #include "lib/sandbox/storage.h"
 
-static struct sandbox_plan *plan_ok(const struct sample *s)
+static struct sandbox_plan *plan_ok_in(const char *bundle, const struct sample *s)
 {
 	cleanup_oci_config struct oci_config *config = parse_sample(s);
 	struct error err = ERROR_INIT;
 	struct sandbox_plan *plan = NULL;
 
-	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config, &plan, &err) <
-	    0)
+	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, bundle, config, &plan, &err) < 0)
 		fail_msg("%s", err.msg);
 	return plan;
+}
+
+static struct sandbox_plan *plan_ok(const struct sample *s)
+{
+	return plan_ok_in("/bundle", s);
 }
 
 static void assert_refused(const struct sample *s, const char *piece)
@@ -427,7 +431,7 @@ static void settings_of_a_process_are_kept(void **state)
 	assert_non_null(oci_namespace_find(guest, OCI_NS_TIME));
 }
 
-static void processors_and_memory_nodes_of_the_host_are_left_out(void **state)
+static void memory_nodes_of_the_host_are_left_out_and_processors_are_the_guests(void **state)
 {
 	cleanup_oci_config struct oci_config *config =
 		parse_text(",\"execCPUAffinity\":{\"initial\":\"7\"}",
@@ -438,7 +442,7 @@ static void processors_and_memory_nodes_of_the_host_are_left_out(void **state)
 	assert_int_equal(sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/bundle", config,
 					  &plan, &err),
 			 0);
-	assert_null(plan->guest_config->process->exec_cpu_affinity);
+	assert_non_null(plan->guest_config->process->exec_cpu_affinity);
 	assert_null(plan->guest_config->linux_.memory_policy);
 	assert_non_null(config->linux_.memory_policy);
 }
@@ -733,16 +737,12 @@ static void remove_image(struct image *image)
 static void a_root_that_is_an_image_becomes_a_disk(void **state)
 {
 	const struct sample sample = { 0 };
-	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
 	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
 	cleanup_sandbox_storages struct sandbox_storages storages = { 0 };
-	struct error err = ERROR_INIT;
 	struct image image;
 
 	make_image(&image, ext4_head, sizeof(ext4_head));
-	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, image.dir, config, &plan, &err) <
-	    0)
-		fail_msg("%s", err.msg);
+	plan = plan_ok_in(image.dir, &sample);
 	assert_int_equal(plan->shares_count, 0);
 	assert_int_equal(plan->disks_count, 1);
 	assert_string_equal(plan->disks[0].host_path, image.path);
@@ -760,16 +760,12 @@ static void a_root_that_is_an_image_becomes_a_disk(void **state)
 static void an_image_that_is_only_read_gets_a_layer_over_it(void **state)
 {
 	const struct sample sample = { 0 };
-	cleanup_oci_config struct oci_config *config = parse_sample(&sample);
 	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
 	cleanup_sandbox_storages struct sandbox_storages storages = { 0 };
-	struct error err = ERROR_INIT;
 	struct image image;
 
 	make_image(&image, erofs_head, sizeof(erofs_head));
-	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, image.dir, config, &plan, &err) <
-	    0)
-		fail_msg("%s", err.msg);
+	plan = plan_ok_in(image.dir, &sample);
 	assert_true(plan->disks[0].is_readonly);
 	sandbox_storages_init(plan, "web", &storages);
 	assert_int_equal(storages.count, 2);
@@ -808,9 +804,7 @@ static void the_vm_section_chooses_the_machine(void **state)
 	struct image image;
 	cleanup_free char *rest = NULL;
 	struct sample sample = { 0 };
-	cleanup_oci_config struct oci_config *config = NULL;
 	cleanup_sandbox_plan struct sandbox_plan *plan = NULL;
-	struct error err = ERROR_INIT;
 
 	make_image(&image, erofs_head, sizeof(erofs_head));
 	rest = xasprintf("\"vm\":{\"hypervisor\":{\"path\":\"/q\",\"parameters\":[\"-d\"]},"
@@ -819,9 +813,7 @@ static void the_vm_section_chooses_the_machine(void **state)
 			 "\"hwConfig\":{\"vcpus\":3,\"memory\":402653184}},",
 			 image.path);
 	sample.rest = rest;
-	config = parse_sample(&sample);
-	if (sandbox_plan_new("web", SANDBOX_OWNER, SANDBOX_SHARED, "/b", config, &plan, &err) < 0)
-		fail_msg("%s", err.msg);
+	plan = plan_ok(&sample);
 	assert_string_equal(plan->machine.program, "/q");
 	assert_string_equal(plan->machine.program_args[0], "-d");
 	assert_string_equal(plan->machine.kernel, "/k");
@@ -873,7 +865,8 @@ int main(void)
 		cmocka_unit_test(seccomp_filters_are_kept),
 		cmocka_unit_test(a_listener_that_nobody_needs_is_left_out),
 		cmocka_unit_test(settings_of_a_process_are_kept),
-		cmocka_unit_test(processors_and_memory_nodes_of_the_host_are_left_out),
+		cmocka_unit_test(
+			memory_nodes_of_the_host_are_left_out_and_processors_are_the_guests),
 		cmocka_unit_test(a_time_namespace_that_is_joined_becomes_a_new_one),
 		cmocka_unit_test(network_devices_and_classes_of_service_are_refused),
 		cmocka_unit_test(limits_on_the_hosts_hardware_stay_there),

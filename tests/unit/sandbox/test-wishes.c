@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/hypervisor.h"
 #include "lib/sandbox/wishes.h"
 
 #include <errno.h>
@@ -94,6 +95,25 @@ static void an_annotation_that_is_wrong_is_named(void **state)
 		       "annotation io.moat.vm.share");
 }
 
+/* moat.json is read without knowledge of virtual machines. */
+static void words_are_the_hypervisors(void **state)
+{
+	const struct {
+		const struct names *ours, *theirs;
+	} pairs[] = {
+		{ &settings_accelerator_names, &hv_accel_names },
+		{ &settings_share_names, &hv_share_names },
+		{ &settings_guest_arch_names, &hv_arch_names },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+		for (size_t j = 0; j < pairs[i].theirs->count; j++)
+			assert_true(names_find(pairs[i].ours, names_get(pairs[i].theirs, j)) >= 0);
+	for (size_t i = 0; hypervisor_at(i); i++)
+		assert_string_equal(names_get(&settings_hypervisor_names, i),
+				    hypervisor_at(i)->name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +121,7 @@ int main(void)
 		cmocka_unit_test(an_annotation_that_is_not_allowed_is_left_out),
 		cmocka_unit_test(katas_words_are_understood),
 		cmocka_unit_test(an_annotation_that_is_wrong_is_named),
+		cmocka_unit_test(words_are_the_hypervisors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static void everything_is_read_and_comments_are_not(void **state)
 		      "  \"allow_annotations\": [\"io.moat.isolation\"],\n"
 		      "  \"vm\": { \"memory_mib\": 512, \"vcpus\": 2, \"image\": \"/i\",\n"
 		      "    \"kernel\": \"/k\", \"hypervisor\": \"/q\", \"share\": \"virtiofs\",\n"
-		      "    \"template\": \"on\", \"accelerator\": \"tcg\" }\n"
+		      "    \"template\": \"on\", \"accelerator\": \"tcg\", \"page_reporting\": \"off\" }\n"
 		      "}"),
 		0);
 	assert_int_equal(got.isolation, ISOLATION_NATIVE);
@@ -62,6 +62,7 @@ static void everything_is_read_and_comments_are_not(void **state)
 	assert_string_equal(names_get(&settings_accelerator_names, (size_t)got.vm.accelerator),
 			    "tcg");
 	assert_int_equal(got.vm.template_use, TEMPLATE_ON);
+	assert_int_equal(got.vm.page_reporting, PAGE_REPORTING_OFF);
 	assert_null(got.warnings);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/proto/fifo.h"
+#include "lib/base/fifo.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct serial;
+
+/*
+ * A 16550A as far as a guest prints by it: eight registers, a transmitter that is always empty, and
+ * an interrupt when it asks for one. Nobody types. Vcpus come in at any number at once.
+ */
+
+/* What is printed goes to @fd, a socket, byte for byte; while that is full, the vcpu that
+ * prints waits, and where nobody reads any more it is lost. @interrupt_fd: an eventfd. Both are
+ * borrowed. */
+struct serial *serial_new(int fd, int interrupt_fd);
+void serial_free(struct serial *serial);
+
+#define SERIAL_REGISTERS 8
+void serial_read(struct serial *serial, uint64_t offset, void *data, size_t size);
+void serial_write(struct serial *serial, uint64_t offset, const void *data, size_t size);

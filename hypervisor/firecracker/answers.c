@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/firecracker/answers.h"
+
+/* clang-format off */
+static const struct field version_table[] = {
+	FIELD(struct fc_version, "firecracker_version", STRING, version),
+};
+const struct fields fc_version_answer = FIELDS(struct fc_version, version_table);
+
+static const struct field instance_table[] = {
+	FIELD(struct fc_instance, "state", STRING, state),
+};
+const struct fields fc_instance_answer = FIELDS(struct fc_instance, instance_table);
+
+static const struct field machine_table[] = {
+	FIELD(struct fc_machine, "vcpu_count", U32, vcpus),
+	FIELD(struct fc_machine, "mem_size_mib", U32, memory_mib),
+};
+const struct fields fc_machine_answer = FIELDS(struct fc_machine, machine_table);
+/* clang-format on */
+
+const struct fields *const fc_answers[] = {
+	&fc_version_answer,
+	&fc_instance_answer,
+	&fc_machine_answer,
+	NULL,
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+#include "lib/base/fields.h"
+
+/* What Firecracker answers to the requests that are asked for more than success. */
+struct fc_version {
+	char *version;
+};
+extern const struct fields fc_version_answer; /* GET /version */
+
+struct fc_instance {
+	char *state;
+};
+extern const struct fields fc_instance_answer; /* GET / */
+
+struct fc_machine {
+	uint32_t vcpus, memory_mib;
+};
+extern const struct fields fc_machine_answer; /* GET /machine-config */
+
+/* Ends in NULL, for the fuzzer. */
+extern const struct fields *const fc_answers[];

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "hypervisor/hypervisor.h"
+
+struct error;
+struct fc_request;
+struct fc_version;
+
+/* Of what it could do besides: its counters are a file that grows, its guests have no power button
+ * on every architecture, what it saves loses its connections. */
+#define FC_FEATURES                                                                                \
+	(HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_PAUSE | HV_FEATURE_NICS |       \
+	 HV_FEATURE_PATHS)
+
+/* While it is made; @alive_fd: its pidfd. */
+int fc_ask_version(const char *control, int alive_fd, struct fc_version *ret, struct error *err);
+int fc_put(const char *control, int alive_fd, const struct fc_request *request, struct error *err);
+
+/* The slots of hypervisor_firecracker that act on a running VM (hypervisor.h). */
+int fc_query(const char *control, struct hv_status *ret, struct error *err);
+int fc_pause(const char *control, struct error *err);
+int fc_resume(const char *control, struct error *err);
+int fc_quit(const char *control, struct error *err);
+
+/* What it calls a state, as one of ours. */
+enum hv_state fc_state(const char *state);

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Virtual machines of the built-in VMM.
+
+# bats file_tags=kvm-host
+
+load helpers
+
+export MOAT_ISOLATION=vm MOAT_HYPERVISOR=builtin MOAT_SHARE=none
+
+# The processes of a container's virtual machine, on the host.
+vmm() {
+  pgrep --parent "$(jq -r .pid "$ROOT/$ID/state.json")"
+}
+
+# bats test_tags=brief
+@test "run passes the streams and returns the exit code" {
+  write_verdict "$(boot_id)" fit # as kvm.bats finds out
+  expect_streams
+}
+
+@test "a running container's machine is one process without rights, and ends with it" {
+  write_verdict "$(boot_id)" fit
+  script 'echo up; exec sleep 1000'
+  detached
+  eventually 30 file_contains "$OUT" up
+  expect_match "$(jq -r .agentAddress "$ROOT/$ID/state.json")" hvsock://
+  local pid
+  pid=$(vmm)
+  expect "$(readlink "/proc/$pid/exe")" = "$(readlink "/proc/$(jq -r .pid "$ROOT/$ID/state.json")/exe")"
+  expect_match "$(cat "/proc/$pid/status")" "CapPrm:	0000000000000000"
+  expect "$(ls -A "/proc/$pid/root")" = ""
+
+  run -7 --separate-stderr moat exec "$ID" sh -c 'cat /proc/1/comm; exit 7' </dev/null
+  expect "$output" = sleep
+  moat pause "$ID"
+  moat resume "$ID"
+  moat kill "$ID" KILL
+  wait_status stopped
+  moat delete "$ID"
+  [ ! -e "/proc/$pid" ]
+}

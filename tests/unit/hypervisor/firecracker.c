@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <libgen.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "fake-rest.h"
+#include "hypervisor/firecracker/answers.h"
+#include "hypervisor/firecracker/control.h"
+#include "hypervisor/firecracker/firecracker-internal.h"
+#include "hypervisor/firecracker/taps.h"
+#include "lib/base/error.h"
+#include "lib/base/loop.h"
+
+static const struct hypervisor *const fc = &hypervisor_firecracker;
+static const char *golden_requests; /* a file */
+
+static const struct guest_image guest = {
+	.kernel = (char *)"/g/kernel",
+	.initrd = (char *)"/g/initramfs",
+	.release = (char *)"6.12-moat",
+	.is_elf = true,
+	.has_vsock = true,
+	.has_mmio = true,
+};
+
+static const struct hv_disk disks[] = {
+	{ .id = "my-root", .fd = 20, .is_readonly = true },
+	{ .id = "data", .fd = 21 },
+};
+static const struct hv_nic nics[] = {
+	{ .fd = 30, .vhost_fd = -1, .mac = { 2, 0, 0, 0, 0, 0xaf } }
+};
+static char *tap_names[] = { (char *)"moat0" };
+
+static struct hv_config make_config(void)
+{
+	return (struct hv_config){
+		.name = "web",
+		.guest = &guest,
+		.accel = HV_ACCEL_KVM,
+		.memory_mib = 256,
+		.vcpus = 2,
+		.channel = HV_CHANNEL_HYBRID,
+		.channel_path = "/run/moat/web/vm/agent.sock",
+		.control_path = "/run/moat/web/vm/firecracker.sock",
+		.channel_fd = -1,
+		.virtiofs_fd = -1,
+		.watch_fd = 10,
+		.console_fd = 11,
+		.control_fd = 14,
+	};
+}
+
+/* --- what is planned ---------------------------------------------------------------------- */
+
+static void check_refused(const struct hv_config *config, int code, const char *text)
+{
+	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(fc_plan(config, tap_names, &plan, &err), code);
+	assert_string_equal(err.msg, text);
+}
+
+static void what_it_cannot_do_is_refused_before_it_starts(void **state)
+{
+	cleanup_free char *longest = xasprintf("/%0107d", 0);
+	cleanup_free char *text = xasprintf("socket '%s': its path is too long for one", longest);
+	struct hv_config config = make_config();
+	struct guest_image lean = guest;
+
+	config.share = HV_SHARE_VIRTIOFS;
+	check_refused(&config, -ENOTSUP, "hypervisor 'firecracker': no virtiofs");
+	config = make_config();
+	config.accel = HV_ACCEL_TCG;
+	check_refused(&config, -ENOTSUP, "hypervisor 'firecracker': no software emulation");
+	config = make_config();
+	config.memory_max_mib = 512;
+	check_refused(&config, -ENOTSUP, "hypervisor 'firecracker': no room for memory");
+	config = make_config();
+	config.vcpus = 33;
+	check_refused(&config, -ERANGE, "vcpus: firecracker has 32 at most");
+	config = make_config();
+	config.channel_path = longest;
+	check_refused(&config, -ENAMETOOLONG, text);
+	config = make_config();
+	config.guest = &lean;
+	lean.is_elf = false;
+	check_refused(&config, -ENOTSUP, "guest kernel '6.12-moat': firecracker boots ELF alone");
+	lean.is_elf = true;
+	lean.has_mmio = false;
+	check_refused(&config, -ENOTSUP, "guest kernel '6.12-moat': no virtio-mmio");
+}
+
+static void the_program_gets_no_more_than_a_socket_and_wishes(void **state)
+{
+	char *const args[] = { (char *)"--no-seccomp", NULL };
+	static const int wanted[] = { 10, 20, 21 };
+	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
+	cleanup_free char *text = NULL;
+	struct hv_config config = make_config();
+	int fds[FC_MAX_FDS];
+
+	config.program_args = args;
+	config.disks = disks;
+	config.disks_count = ARRAY_SIZE(disks);
+	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
+	text = strv_join(plan.argv, " ");
+	assert_string_equal(text, "firecracker --api-sock /run/moat/web/vm/firecracker.sock "
+				  "--level Warning --no-seccomp");
+	assert_int_equal(fc_planned_fds(&config, fds), ARRAY_SIZE(wanted));
+	assert_memory_equal(fds, wanted, sizeof(wanted));
+}
+
+/* --- against a fake one ------------------------------------------------------------------- */
+
+#define INSTANCE                                                                                   \
+	"{\"id\":\"web\",\"state\":\"Running\",\"vmm_version\":\"1.12.1\",\"app_name\":\"Fake\"}"
+#define MACHINE "{\"vcpu_count\":2,\"mem_size_mib\":256,\"smt\":false}"
+#define FAKE_VARIABLE "MOAT_TEST_FAKE"
+
+/* What this program is when it is started as a Firecracker. */
+static _Noreturn void be_firecracker(const char *control)
+{
+	const char *version = getenv(FAKE_VARIABLE);
+	cleanup_free char *dir = xstrdup(control);
+	cleanup_free char *path = xasprintf("%s/heard", dirname(dir));
+	const struct fake_rule rules[] = {
+		{ "GET /version", str_after(version, "{") ? fake_body(200, version) : version },
+		{ "GET /machine-config", fake_body(200, MACHINE) },
+		{ "PUT /actions", fake_body(400, "{\"fault_message\":\"no kernel\"}") },
+		{ "GET /", fake_body(200, INSTANCE) },
+		{ NULL },
+	};
+	int heard = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	fake_rest_run(unix_listen(control, 0600), heard, rules);
+}
+
+struct attempt {
+	char dir[32];
+	char *control;
+	struct hv_vm vm;
+	struct error err;
+	int code;
+};
+
+static void attempt(struct attempt *a, const char *version)
+{
+	cleanup_fd int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct hv_config config = make_config();
+
+	*a = (struct attempt){ .err = ERROR_INIT };
+	strcpy(a->dir, "/tmp/moat-test-XXXXXX");
+	assert_non_null(mkdtemp(a->dir));
+	a->control = xasprintf("%s/firecracker.sock", a->dir);
+	assert_int_equal(setenv(FAKE_VARIABLE, version, 1), 0);
+	config.program = "/proc/self/exe";
+	config.control_path = a->control;
+	config.watch_fd = config.console_fd = fd;
+	a->code = fc->launch(&config, 2, &a->vm, &a->err);
+}
+
+static void attempt_done(struct attempt *a)
+{
+	hv_stop(&a->vm);
+	assert_int_equal(remove_tree_at(AT_FDCWD, a->dir), 0);
+	free(a->control);
+}
+
+static void expect_attempt(const char *version, int code, const char *text)
+{
+	struct attempt a;
+
+	attempt(&a, version);
+	assert_int_equal(a.code, code);
+	assert_string_equal(a.err.msg, text);
+	assert_int_equal(a.vm.pid, 0);
+	attempt_done(&a);
+}
+
+static void one_that_does_not_serve_is_ended_with_its_reason(void **state)
+{
+	expect_attempt("{\"firecracker_version\":\"1.11.0\"}", -ENOTSUP,
+		       "start firecracker: 1.11.0 is too old: 1.12 or newer is needed");
+	expect_attempt("{\"firecracker_version\":\"new\"}", -EPROTO,
+		       "start firecracker: it does not tell its version");
+	expect_attempt("{}", -EPROTO, "start firecracker: it does not tell its version");
+	expect_attempt("{\"firecracker_version\":\"1.17.0-dev\"}", -EIO,
+		       "start firecracker: PUT /actions: no kernel");
+	expect_attempt(FAKE_DEATH, -EPIPE,
+		       "start firecracker: GET /version: the VMM closed the connection");
+	expect_attempt(FAKE_FLOOD, -EPROTO,
+		       "start firecracker: GET /version: not an answer of HTTP");
+}
+
+static void a_program_that_ends_at_once_is_not_waited_for(void **state)
+{
+	struct hv_config config = make_config();
+	struct hv_vm vm = { 0 };
+	struct error err = ERROR_INIT;
+
+	config.program = "/bin/false";
+	config.control_path = "/nonexistent/firecracker.sock";
+	config.watch_fd = config.console_fd = 10;
+	assert_int_equal(dup2(2, 10), 10);
+	assert_int_equal(fc->launch(&config, 2, &vm, &err), -EPIPE);
+	assert_string_equal(err.msg, "start firecracker: it ended at once");
+	close(10);
+}
+
+/* They are compared with the VMM's own description of its interface: openapi.py. */
+static void each_request_is_as_described(void **state)
+{
+	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
+	cleanup_free char *heard = NULL, *golden = NULL, *instance = fake_body(200, INSTANCE);
+	cleanup_free char *machine = fake_body(200, MACHINE);
+	cleanup_free char *version_text = fake_body(200, "{\"firecracker_version\":\"1.12.1\"}");
+	const struct fake_rule rules[] = {
+		{ "GET /machine-config", machine },
+		{ "GET /version", version_text },
+		{ "GET /", instance },
+		{ NULL },
+	};
+	struct hv_config config = make_config();
+	struct fc_version version = { .version = NULL };
+	struct hv_status status;
+	struct fake_vmm f;
+
+	config.disks = disks;
+	config.disks_count = ARRAY_SIZE(disks);
+	config.nics = nics;
+	config.nics_count = ARRAY_SIZE(nics);
+	config.has_hugepages = true;
+	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
+	fake_rest_start(&f, rules);
+	assert_int_equal(fc_ask_version(f.control, -1, &version, NULL), 0);
+	for (size_t i = 0; plan.requests[i].path; i++)
+		assert_int_equal(fc_put(f.control, -1, &plan.requests[i], NULL), 0);
+	assert_int_equal(fc->query(f.control, &status, NULL), 0);
+	assert_int_equal(status.state, HV_STATE_RUNNING);
+	assert_int_equal(status.vcpus, 2);
+	assert_int_equal(status.memory_bytes, 256u << 20);
+	assert_int_equal(fc->pause(f.control, NULL), 0);
+	assert_int_equal(fc->resume(f.control, NULL), 0);
+	heard = fake_vmm_heard(&f);
+	assert_int_equal(read_file_at(AT_FDCWD, golden_requests, 1u << 16, &golden, NULL), 0);
+	assert_string_equal(heard, golden);
+	fake_vmm_stop(&f);
+	fields_release(&fc_version_answer, &version);
+}
+
+/* The one who listens ends, whoever asks. */
+static void quitting_ends_who_listens(void **state)
+{
+	const struct fake_rule rules[] = { { NULL } };
+	cleanup_free char *control = NULL;
+	char dir[] = "/tmp/moat-test-XXXXXX";
+	int fd = -1, status;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(dir));
+	control = xasprintf("%s/firecracker.sock", dir);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		fake_rest_run(unix_listen(control, 0600), -1, rules);
+	while (fd < 0 && waitpid(pid, &status, WNOHANG) == 0)
+		fd = unix_connect(control);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(fc->quit(control, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_int_equal(fc->quit("/nonexistent/firecracker.sock", NULL), -ENOENT);
+	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
+	assert_int_equal(fc_state("Paused"), HV_STATE_PAUSED);
+	assert_int_equal(fc_state("Asleep"), HV_STATE_OTHER);
+}
+
+/* --- what its owner hears ----------------------------------------------------------------- */
+
+static void on_reason(void *ctx, const char *reason)
+{
+	fail_msg("it tells of no events: %s", reason);
+}
+
+static void on_end(void *ctx, const struct error *err)
+{
+	*(bool *)ctx = streq(err->msg, "firecracker closed the connection");
+}
+
+static void its_end_is_the_end_of_its_descriptor(void **state)
+{
+	cleanup_loop struct loop *loop = NULL;
+	bool has_ended = false;
+	const struct hv_watch_handlers handlers = { on_reason, on_end, &has_ended };
+	struct hv_watch *watch;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(loop_new(&loop), 0);
+	assert_int_equal(fc->watch(loop, ends[0], &handlers, &watch, NULL), 0);
+	assert_true(fc->is_heard(watch));
+	close(ends[1]);
+	assert_int_equal(loop_run_until(loop, &has_ended, 10000), 0);
+	fc->drain(watch);
+	fc->unwatch(watch);
+}
+
+/* --- taps --------------------------------------------------------------------------------- */
+
+/* A tap of this name, new or lent; -1: none for us. */
+static int open_tap(const char *name)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
+	if (fd >= 0 && ioctl(fd, TUNSETIFF, &request) < 0)
+		close_fdp(&fd);
+	return fd;
+}
+
+/* Whoever holds the tap @name until it is killed. */
+static void hold_tap(const char *name, struct hv_vm *ret)
+{
+	int ends[2];
+	char byte;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	ret->pid = fork();
+	assert_true(ret->pid >= 0);
+	if (ret->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)write_all(ends[1], open_tap(name) >= 0 ? "y" : "n", 1);
+		for (;;)
+			pause();
+	}
+	ret->pidfd = (int)syscall(SYS_pidfd_open, ret->pid, 0);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_lent_tap_ends_with_its_new_holder(void **state)
+{
+	struct fc_taps taps = { .lent = 0 };
+	struct error err = ERROR_INIT;
+	struct hv_nic nic;
+	struct hv_vm holder = { 0 };
+
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	nic.fd = open_tap("moat0");
+	if (nic.fd < 0)
+		skip();
+	assert_int_equal(fc_taps_lend(&nic, 1, &taps, &err), 0);
+	assert_string_equal(taps.names[0], "moat0");
+	assert_true(if_nametoindex("moat0") > 0);
+	hold_tap("moat0", &holder);
+	if (fc_taps_bind(&taps, &holder, &err) < 0)
+		fail_msg("%s", err.msg);
+	fc_taps_done(&taps);
+	assert_true(if_nametoindex("moat0") > 0);
+	hv_stop(&holder);
+	assert_int_equal(if_nametoindex("moat0"), 0);
+	close(nic.fd);
+}
+
+static void a_lent_tap_that_nobody_took_is_gone(void **state)
+{
+	struct fc_taps taps = { .lent = 0 };
+	struct hv_nic nic;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	nic.fd = open_tap("moat1");
+	if (nic.fd < 0)
+		skip();
+	assert_int_equal(fc_taps_lend(&nic, 1, &taps, NULL), 0);
+	assert_true(if_nametoindex("moat1") > 0);
+	fc_taps_done(&taps);
+	assert_int_equal(if_nametoindex("moat1"), 0);
+	close(nic.fd);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_it_cannot_do_is_refused_before_it_starts),
+		cmocka_unit_test(the_program_gets_no_more_than_a_socket_and_wishes),
+		cmocka_unit_test(one_that_does_not_serve_is_ended_with_its_reason),
+		cmocka_unit_test(a_program_that_ends_at_once_is_not_waited_for),
+		cmocka_unit_test(each_request_is_as_described),
+		cmocka_unit_test(quitting_ends_who_listens),
+		cmocka_unit_test(its_end_is_the_end_of_its_descriptor),
+		cmocka_unit_test(a_lent_tap_ends_with_its_new_holder),
+		cmocka_unit_test(a_lent_tap_that_nobody_took_is_gone),
+	};
+
+	assert(argc >= 2);
+	if (streq(argv[1], "--api-sock"))
+		be_firecracker(argv[2]);
+	golden_requests = argv[1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
