@@ -293,6 +293,24 @@ const struct hypervisor *hypervisor_at(size_t i); /* NULL: no more; the first is
 int hypervisor_choose(const char *wish, const struct hypervisor **ret, const char **ret_program,
 		      struct error *err);
 
+/* What a machine is to be able to. */
+struct hv_needs {
+	const struct guest_image *guest;
+	enum hv_accel accel;   /* AUTO: KVM where it can run the guest */
+	int share;	       /* enum hv_share; HV_SHARE_COUNT: whichever can be */
+	unsigned int features; /* of PLUG, RESIZE_VCPUS, RESIZE_MEMORY, SAVE */
+	const struct kvm_fitness *kvm;
+	const char *root; /* of the host, as for find_program() */
+};
+/* What @wish is of whoever leaves the choice to hypervisor_select(). */
+#define HYPERVISOR_AUTO "auto"
+/* The best that can do all of it and is on this host. *ret_why, for free(3) and unless it is NULL:
+ * why not those that are better, "" if there are none. -ENOTSUP: none can, and why, one by one. */
+int hypervisor_select(const struct hv_needs *needs, const struct hypervisor **ret, char **ret_why,
+		      struct error *err);
+/* How files reach such a guest best; HV_SHARE_COUNT: the guest has none of what the driver has. */
+enum hv_share hv_best_share(const struct hypervisor *driver, const struct guest_image *guest);
+
 /* Which one runs the VM whose control socket is in @dir, and the path of that, for free(3).
  * -ENOENT: there is none. */
 int hypervisor_running(const char *dir, const struct hypervisor **ret, char **ret_control,

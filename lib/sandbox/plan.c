@@ -278,8 +278,9 @@ int sandbox_plan_new(const char *id, enum sandbox_role role, enum sandbox_files 
 	if (r < 0)
 		return r;
 	p.guest = plan->guest_config;
+	plan->machine.has_members = sandbox_is_pods(id, config);
 	/* Whoever joins a machine that shares nothing brings a disk. */
-	plan->has_disk_slots = files == SANDBOX_COPIED || sandbox_is_pods(id, config);
+	plan->has_disk_slots = files == SANDBOX_COPIED || plan->machine.has_members;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		r = parts[i](&p, err);
 		if (r < 0)

@@ -58,6 +58,7 @@ struct sandbox_machine {
 	char *kernel_params; /* each with a blank in front */
 	int arch;	     /* enum hv_arch of what runs in it; HV_ARCH_COUNT: nothing tells */
 	bool has_own_root;   /* the kernel boots into the first disk, not into our initramfs */
+	bool has_members;    /* a pod's, whose other containers come while it runs */
 	bool has_low_ports;  /* whoever is in it may use them */
 };
 /* For that, behind the other parameters. */

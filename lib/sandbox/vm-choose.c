@@ -16,6 +16,12 @@
 /* Which machine it is to be: what the command line, the environment, moat.json and annotations say,
  * and what the host and the guest image can. */
 
+/* Else the verdict on KVM is not cached. */
+static void make_cache_dir(const char *path)
+{
+	(void)mkdir(path, 0700);
+}
+
 /* A choice by the environment or moat.json (@text, or NULL). */
 static int forced_choice(const char *variable, const char *text, const struct names *names,
 			 int otherwise, int *ret, struct error *err)
@@ -40,16 +46,14 @@ static int wanted_share(const struct settings_vm *settings, int otherwise, int *
 	return forced_choice("MOAT_SHARE", word, &hv_share_names, otherwise, ret, err);
 }
 
-/* What is said of machine and host, the most particular first. */
-static int choose_by_wishes(const struct settings_vm *settings, const char *program,
-			    const struct hypervisor **ret, const char **ret_program,
-			    struct error *err)
+/* What is said of machine and host, the most particular first; NULL: nothing. */
+static const char *wanted_hypervisor(const struct settings_vm *settings, const char *program)
 {
 	const char *forced = getenv("MOAT_HYPERVISOR");
 
-	if (!program)
-		program = forced && *forced ? forced : settings->hypervisor;
-	return hypervisor_choose(program, ret, ret_program, err);
+	if (program)
+		return program;
+	return forced && *forced ? forced : settings->hypervisor;
 }
 
 static bool can_share(const struct hypervisor *driver)
@@ -60,34 +64,26 @@ static bool can_share(const struct hypervisor *driver)
 int vm_shares_nothing(const struct settings_vm *settings, const char *program, bool *ret,
 		      struct error *err)
 {
+	const char *wish = wanted_hypervisor(settings, program);
 	const struct hypervisor *driver;
-	int share, r = choose_by_wishes(settings, program, &driver, &program, err);
+	int otherwise = HV_SHARE_COUNT, share, r = 0;
 
+	/* Who chooses by itself takes one that shares files, unless that is not wanted. */
+	if (!streq_null(wish, HYPERVISOR_AUTO)) {
+		r = hypervisor_choose(wish, &driver, &program, err);
+		if (r == 0 && !can_share(driver))
+			otherwise = HV_SHARE_NONE;
+	}
 	if (r == 0)
-		r = wanted_share(settings, can_share(driver) ? HV_SHARE_COUNT : HV_SHARE_NONE,
-				 &share, err);
+		r = wanted_share(settings, otherwise, &share, err);
 	if (r == 0)
 		*ret = share == HV_SHARE_NONE;
 	return r;
 }
 
-/* 9p needs neither PCI nor a daemon, so the smallest and quickest machine can have it. */
-static int best_share(const struct vm *vm)
-{
-	const unsigned int features = vm->driver->features;
-
-	if (!can_share(vm->driver))
-		return HV_SHARE_NONE;
-	if (vm->guest.has_9p && (features & HV_FEATURE_9P))
-		return HV_SHARE_9P;
-	if (vm->guest.has_virtiofs && (features & HV_FEATURE_VIRTIOFS))
-		return HV_SHARE_VIRTIOFS;
-	return HV_SHARE_COUNT;
-}
-
 static int choose_share(struct vm *vm, const struct settings_vm *settings, struct error *err)
 {
-	const int best = best_share(vm);
+	const int best = (int)hv_best_share(vm->driver, &vm->guest);
 	int share = HV_SHARE_NONE, r = 0;
 
 	if (!vm->shape)
@@ -174,11 +170,73 @@ static int check_shape(const struct vm *vm, struct error *err)
 			 vm->shape->kernel, vm->guest.release);
 }
 
-static int choose_driver(struct vm *vm, const struct settings_vm *settings,
+static int wanted_accel(const struct vm *vm, int *ret, struct error *err)
+{
+	const char *word =
+		settings_word("MOAT_ACCEL", &settings_accelerator_names, vm->settings->accelerator);
+
+	if (!vm->shape)
+		return forced_choice("MOAT_ACCEL", word, &hv_accel_names, HV_ACCEL_AUTO, ret, err);
+	*ret = names_find(&hv_accel_names, vm->shape->accelerator);
+	if (*ret < 0)
+		return error_set(err, -EINVAL, SHAPE_NAME ": accelerator: no such choice: '%s'",
+				 vm->shape->accelerator);
+	return 0;
+}
+
+static unsigned int needed_features(const struct vm *vm, const struct sandbox_machine *machine)
+{
+	const struct settings_vm *settings = vm->settings;
+	unsigned int features = 0;
+
+	if (settings->memory_max_mib.is_set)
+		features |= HV_FEATURE_RESIZE_MEMORY;
+	if (settings->vcpus_max.is_set)
+		features |= HV_FEATURE_RESIZE_VCPUS;
+	if (vm->shape || settings->template_use == TEMPLATE_ON)
+		features |= HV_FEATURE_SAVE;
+	return machine->has_members ? features | HV_FEATURE_PLUG : features;
+}
+
+/* The best for this machine. */
+static int select_driver(struct vm *vm, const char *cache_dir,
 			 const struct sandbox_machine *machine, struct error *err)
 {
-	int r = choose_by_wishes(settings, machine->program, &vm->driver, &vm->program, err);
+	const char *const *parameters = (const char *const *)vm->settings->hypervisor_parameters;
+	struct kvm_fitness kvm;
+	struct hv_needs needs = {
+		.guest = &vm->guest,
+		.features = needed_features(vm, machine),
+		.kvm = &kvm,
+		.root = "",
+	};
+	int accel, r = wanted_accel(vm, &accel, err);
 
+	if (r == 0 && parameters && *parameters)
+		r = error_set(err, -EINVAL,
+			      "vm.hypervisor_parameters: vm.hypervisor '" HYPERVISOR_AUTO
+			      "' does not tell what they are for");
+	if (r == 0 && vm->shape)
+		needs.share = HV_SHARE_NONE;
+	else if (r == 0)
+		r = wanted_share(vm->settings, HV_SHARE_COUNT, &needs.share, err);
+	if (r < 0)
+		return r;
+	needs.accel = (enum hv_accel)accel;
+	make_cache_dir(cache_dir);
+	kvm_probe(cache_dir, &kvm);
+	return hypervisor_select(&needs, &vm->driver, NULL, err);
+}
+
+static int choose_driver(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
+			 const struct sandbox_machine *machine, struct error *err)
+{
+	const char *wish = wanted_hypervisor(settings, machine->program);
+	int r;
+
+	if (streq_null(wish, HYPERVISOR_AUTO))
+		return select_driver(vm, cache_dir, machine, err);
+	r = hypervisor_choose(wish, &vm->driver, &vm->program, err);
 	if (r == 0 && vm->shape && !(vm->driver->features & HV_FEATURE_SAVE))
 		r = error_set(err, -ENOTSUP, "hypervisor '%s' cannot go on from a saved machine",
 			      vm->driver->name);
@@ -214,22 +272,13 @@ static int limit_accel(const struct vm *vm, int *wanted, struct error *err)
 
 static int choose_accel(struct vm *vm, const char *cache_dir, struct error *err)
 {
-	const char *word =
-		settings_word("MOAT_ACCEL", &settings_accelerator_names, vm->settings->accelerator);
-	int wanted = HV_ACCEL_AUTO, r = 0;
+	int wanted, r = wanted_accel(vm, &wanted, err);
 
-	if (vm->shape)
-		wanted = names_find(&hv_accel_names, vm->shape->accelerator);
-	else
-		r = forced_choice("MOAT_ACCEL", word, &hv_accel_names, HV_ACCEL_AUTO, &wanted, err);
-	if (wanted < 0)
-		return error_set(err, -EINVAL, SHAPE_NAME ": accelerator: no such choice: '%s'",
-				 vm->shape->accelerator);
 	if (r == 0)
 		r = limit_accel(vm, &wanted, err);
 	if (r < 0)
 		return r;
-	(void)mkdir(cache_dir, 0700); /* else the verdict is not cached */
+	make_cache_dir(cache_dir);
 	r = hv_choose_accel((enum hv_accel)wanted, cache_dir, &vm->accel, err);
 	if (r < 0 && !(vm->driver->features & HV_FEATURE_TCG))
 		return error_wrap(err, r, "hypervisor '%s'", vm->driver->name);
@@ -244,11 +293,11 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 	vm->template = TEMPLATE_INIT;
 	vm->agent_fd = -1;
 	vm->settings = settings;
-	r = choose_driver(vm, settings, machine, err);
-	if (r == 0)
-		r = choose_guest(vm, settings, machine, err);
+	r = choose_guest(vm, settings, machine, err);
 	if (r == 0)
 		r = customize_guest(vm, machine, err);
+	if (r == 0)
+		r = choose_driver(vm, cache_dir, settings, machine, err);
 	if (r == 0)
 		r = check_shape(vm, err);
 	if (r == 0)

@@ -21,7 +21,7 @@ static const char *const guest_arch_words[] = { "auto",	   "x86_64",  "aarch64",
 const struct names settings_guest_arch_names = NAMES(guest_arch_words);
 static const char *const share_words[] = { "9p", "virtiofs", "none" };
 const struct names settings_share_names = NAMES(share_words);
-static const char *const hypervisor_words[] = { "qemu", "cloud-hypervisor", "firecracker",
+static const char *const hypervisor_words[] = { "auto", "qemu", "cloud-hypervisor", "firecracker",
 						"builtin" };
 const struct names settings_hypervisor_names = NAMES(hypervisor_words);
 static const char *const template_words[] = {
