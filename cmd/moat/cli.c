@@ -33,7 +33,7 @@ static const struct names rootless_choices = NAMES(rootless_words);
 static const struct option_spec global_specs[] = {
 	{ "root", 0, OPTION_PATH, AT(root), NULL, "DIR", "where the state of containers is kept" },
 	{ "isolation", 0, OPTION_WORD, AT(isolation), &isolation_names, "vm|native", "what a new container runs behind (default: vm)" },
-	{ "hypervisor", 0, OPTION_WORD, AT(hypervisor), &settings_hypervisor_names, "qemu|cloud-hypervisor|firecracker|builtin", "what runs a new virtual machine (default: qemu)" },
+	{ "hypervisor", 0, OPTION_WORD, AT(hypervisor), &settings_hypervisor_names, "auto|qemu|cloud-hypervisor|firecracker|builtin", "what runs a new virtual machine (default: qemu)" },
 	{ "guest-arch", 0, OPTION_WORD, AT(guest_arch), &settings_guest_arch_names, "auto|x86_64|aarch64|riscv64|ppc64le|s390x", "the processor of a new virtual machine (default: auto, which its program needs)" },
 	{ "log", 0, OPTION_TEXT, AT(log), NULL, "FILE", "write the error there too" },
 	{ "log-format", 0, OPTION_WORD, AT(log_format), &log_formats, "text|json", "how the log file is written (default: text)" },

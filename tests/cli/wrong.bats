@@ -65,7 +65,7 @@ load helpers
 }
 
 @test "a hypervisor that does not exist" {
-	fails_with 1 "invalid hypervisor: 'bhyve': not one of qemu|cloud-hypervisor|firecracker|builtin" \
+	fails_with 1 "invalid hypervisor: 'bhyve': not one of auto|qemu|cloud-hypervisor|firecracker|builtin" \
 		--hypervisor bhyve create x
 }
 

@@ -39,3 +39,16 @@ vmm() {
   moat delete "$ID"
   [ ! -e "/proc/$pid" ]
 }
+
+@test "whoever leaves the choice to moat gets it where nothing is shared, and else QEMU" {
+  write_verdict "$(boot_id)" fit
+  export MOAT_HYPERVISOR=auto
+  script 'exec sleep 1000'
+  detached
+  [ -S "$ROOT/$ID/vm/builtin.sock" ]
+  moat delete --force "$ID"
+  unset MOAT_SHARE
+  detached
+  [ -S "$ROOT/$ID/vm/qmp.sock" ]
+  moat delete --force "$ID"
+}

@@ -195,6 +195,23 @@ static void another_hypervisor(void **state)
 	expect("machine", "hypervisor", CHECK_MISSING, "no such hypervisor: 'bhyve'", "name one");
 }
 
+static void a_choice_by_itself(void **state)
+{
+	settings.vm.hypervisor = xstrdup("auto");
+	put("/image/guest.json",
+	    "{\"kernel\": \"kernel\", \"initrd\": \"initramfs\", \"release\": \"6.12\", "
+	    "\"virtiofs\": true, \"pci\": true, \"vsock\": true}",
+	    0644);
+	expect("machine", "hypervisor", CHECK_OK, "auto: qemu (builtin: ", NULL);
+	put("/usr/bin/cloud-hypervisor", "", 0755);
+	drop("/dev/kvm");
+	expect("machine", "hypervisor", CHECK_OK, "builtin: needs KVM (no /dev/kvm)), by moat.json",
+	       NULL);
+	settings.vm.accelerator = names_find(&settings_accelerator_names, "kvm");
+	expect("machine", "hypervisor", CHECK_MISSING, "cloud-hypervisor: needs KVM (no /dev/kvm)",
+	       "apt-get install qemu-system-x86");
+}
+
 static void no_kernel_image(void **state)
 {
 	drop("/image/kernel");
@@ -378,6 +395,7 @@ int main(void)
 		ON_A_HOST(a_host_that_lacks_nothing_is_told_so),
 		ON_A_HOST(no_qemu),
 		ON_A_HOST(another_hypervisor),
+		ON_A_HOST(a_choice_by_itself),
 		ON_A_HOST(no_kernel_image),
 		ON_A_HOST(kvm_that_is_not_there_or_not_ours),
 		ON_A_HOST(a_configuration_that_is_wrong),

@@ -109,8 +109,9 @@ static void words_are_the_hypervisors(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
 		for (size_t j = 0; j < pairs[i].theirs->count; j++)
 			assert_true(names_find(pairs[i].ours, names_get(pairs[i].theirs, j)) >= 0);
+	assert_string_equal(names_get(&settings_hypervisor_names, 0), HYPERVISOR_AUTO);
 	for (size_t i = 0; hypervisor_at(i); i++)
-		assert_string_equal(names_get(&settings_hypervisor_names, i),
+		assert_string_equal(names_get(&settings_hypervisor_names, i + 1),
 				    hypervisor_at(i)->name);
 }
 
