@@ -127,7 +127,7 @@ static int leave_namespaces(const struct child *c, struct error *err)
 	return 0;
 }
 
-/* Whatever the program asks of madvise(2). A kernel that cannot forbid them: more memory, no harm. */
+/* Whatever the program asks of madvise(2). A kernel that cannot forbid them does no harm. */
 static int set_page_size(const struct child *c, struct error *err)
 {
 	if (c->how->has_small_pages)
