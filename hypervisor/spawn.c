@@ -127,6 +127,14 @@ static int leave_namespaces(const struct child *c, struct error *err)
 	return 0;
 }
 
+/* Whatever the program asks of madvise(2). A kernel that cannot forbid them does no harm. */
+static int set_page_size(const struct child *c, struct error *err)
+{
+	if (c->how->has_small_pages)
+		(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* outlives execve(2) */
+	return 0;
+}
+
 static int set_stdio(const struct child *c, struct error *err)
 {
 	if (dup2(c->null_fd, 0) < 0 || dup2(c->how->out_fd, 1) < 0 || dup2(c->how->log_fd, 2) < 0)
@@ -178,8 +186,8 @@ static int begin(const struct child *c, struct error *err)
 static _Noreturn void run_child(const struct child *c)
 {
 	static int (*const steps[])(const struct child *c, struct error *err) = {
-		die_with_parent, reset_signals,	   detach, leave_namespaces,
-		set_stdio,	 keep_descriptors, begin,
+		die_with_parent, reset_signals, detach,		  leave_namespaces,
+		set_page_size,	 set_stdio,	keep_descriptors, begin,
 	};
 	struct error err = ERROR_INIT;
 

@@ -34,7 +34,8 @@ struct hv_spawn {
 	size_t fds_count;
 	int out_fd; /* standard output, where some VMMs put the guest's console */
 	int log_fd;
-	bool keeps_network; /* it stays in the caller's network namespace */
+	bool keeps_network;   /* it stays in the caller's network namespace */
+	bool has_small_pages; /* of memory only; else it may have the kernel's huge ones */
 };
 int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err);
 

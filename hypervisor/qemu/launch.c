@@ -10,11 +10,19 @@ static int find_program(enum hv_arch arch, const char *root, char **ret, struct 
 	return hv_find_program(root, qemu_program_names(arch), ret, err);
 }
 
+/* QEMU asks for huge pages, of which a guest's first seconds use a part each. They make a processor
+ * find memory faster, and so a guest that runs on one; an emulator looks pages up by itself. */
+static bool wants_small_pages(const struct hv_config *config)
+{
+	return config->accel == HV_ACCEL_TCG;
+}
+
 static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
 {
 	cleanup_free char *program = NULL;
 	cleanup_strv char **argv = NULL;
 	struct hv_config known = *config;
+	struct hv_spawn how;
 	int fds[QEMU_MAX_FDS];
 	int r;
 
@@ -29,7 +37,15 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	r = qemu_plan(&known, &argv, err);
 	if (r < 0)
 		return r;
-	r = hv_spawn(argv, fds, qemu_planned_fds(&known, fds), log_fd, ret, err);
+	how = (struct hv_spawn){
+		.argv = argv,
+		.fds = fds,
+		.fds_count = qemu_planned_fds(&known, fds),
+		.out_fd = log_fd,
+		.log_fd = log_fd,
+		.has_small_pages = wants_small_pages(&known),
+	};
+	r = hv_spawn_as(&how, ret, err);
 	return r < 0 ? error_wrap(err, r, "start qemu") : 0;
 }
 

@@ -118,6 +118,18 @@ guest_has() {
   moat delete --force "$ID"
 }
 
+# Whose guest a processor runs may have them.
+@test "an emulated guest's memory is of small pages, an accelerated one's may be of huge ones" {
+  only_machines
+  local monitor allowed=1
+  detached_sleep
+  monitor=$(pgrep -P "$(cat "$PID_FILE")" -f qemu)
+  grep -q THP_enabled "/proc/$monitor/status" || skip "the kernel does not tell (before 5.0)"
+  [[ ! $(moat list) =~ qemu/tcg ]] || allowed=0
+  expect "$(awk '/^THP_enabled/ { print $2 }' "/proc/$monitor/status")" = "$allowed"
+  moat delete --force "$ID"
+}
+
 # In KiB.
 monitor_memory() {
   awk '/^VmRSS/ { print $2 }' "/proc/$1/status"

@@ -24,8 +24,8 @@ static void await_end(const struct hv_vm *vm)
 	assert_int_equal(poll(&pfd, 1, 10000), 1);
 }
 
-/* Runs a shell script and gives what it printed. */
-static char *run_script(const char *script, const int *fds, size_t count)
+/* Runs a shell script in the way of @how and gives what it printed. */
+static char *run_script_as(const char *script, struct hv_spawn how)
 {
 	char *const argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
 	cleanup_fd int read_fd = -1, write_fd = -1;
@@ -38,7 +38,9 @@ static char *run_script(const char *script, const int *fds, size_t count)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	read_fd = ends[0];
 	write_fd = ends[1];
-	if (hv_spawn(argv, fds, count, write_fd, &vm, &err) < 0)
+	how.argv = argv;
+	how.out_fd = how.log_fd = write_fd;
+	if (hv_spawn_as(&how, &vm, &err) < 0)
 		fail_msg("%s", err.msg);
 	await_end(&vm);
 	hv_stop(&vm);
@@ -46,6 +48,11 @@ static char *run_script(const char *script, const int *fds, size_t count)
 	n = read(read_fd, text, 4095);
 	assert_true(n >= 0);
 	return text;
+}
+
+static char *run_script(const char *script, const int *fds, size_t count)
+{
+	return run_script_as(script, (struct hv_spawn){ .fds = fds, .fds_count = count });
 }
 
 static void only_the_given_descriptors_are_inherited(void **state)
@@ -90,6 +97,20 @@ static void a_program_that_cannot_run_is_an_error(void **state)
 	assert_string_equal(err.msg, "execute '/nonexistent/vmm': No such file or directory");
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
+}
+
+/* Where the kernel tells, since 5.0. */
+static void huge_pages_are_forbidden_to_who_is_to_have_small_ones(void **state)
+{
+	static const char script[] = "grep THP_enabled: /proc/self/status";
+	cleanup_free char *usual = run_script(script, NULL, 0);
+	cleanup_free char *small =
+		run_script_as(script, (struct hv_spawn){ .has_small_pages = true });
+
+	if (!*usual)
+		skip();
+	assert_string_equal(usual, "THP_enabled:\t1\n");
+	assert_string_equal(small, "THP_enabled:\t0\n");
 }
 
 static void a_standard_stream_cannot_be_passed(void **state)
@@ -168,6 +189,7 @@ int main(void)
 		cmocka_unit_test(only_the_given_descriptors_are_inherited),
 		cmocka_unit_test(signals_and_rights_start_afresh),
 		cmocka_unit_test(a_program_that_cannot_run_is_an_error),
+		cmocka_unit_test(huge_pages_are_forbidden_to_who_is_to_have_small_ones),
 		cmocka_unit_test(a_standard_stream_cannot_be_passed),
 		cmocka_unit_test(stopping_kills_and_reaps),
 		cmocka_unit_test(the_vm_dies_with_its_caller),
