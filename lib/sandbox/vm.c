@@ -600,13 +600,12 @@ void vm_stop(struct vm *vm)
 	guest_image_done(&vm->guest);
 }
 
-/* A channel that ended usually means a VMM that is just ending, and how it did says more. */
+/* A channel that ended, or a call over it, usually means a VMM that is just ending, and how it did
+ * says more. */
 static void await_end(struct vm *vm)
 {
 	struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
 
-	if (!vm->has_ended)
-		return;
 	if (vm->vmm.pid)
 		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
 	if (vm->watch)

@@ -5,6 +5,7 @@
 # bats file_tags=kvm-host
 
 load helpers
+load ../behaviour/member
 
 export MOAT_ISOLATION=vm
 
@@ -49,10 +50,11 @@ a_life() {
   moat delete "$ID"
 }
 
-# The guest's only interface is the other end of a veth of the namespace's.
+# The guest's only interface is the other end of a veth of the namespace's, whose packets are larger
+# than an Ethernet's.
 reaches_its_network() {
   ip netns add "$ID"
-  ip -n "$ID" link add eth0 type veth peer name peer
+  ip -n "$ID" link add eth0 mtu 9000 type veth peer name peer mtu 9000
   ip -n "$ID" addr add 192.0.2.2/24 dev eth0
   ip -n "$ID" link set eth0 up
   ip netns add "$ID-peer"
@@ -61,7 +63,7 @@ reaches_its_network() {
   ip -n "$ID-peer" link set peer up
   config "(.linux.namespaces[] | select(.type == \"network\")).path = \"/run/netns/$ID\""
   config '.process.capabilities[] += ["CAP_NET_RAW"]'
-  args ping -c 1 -W 10 192.0.2.1
+  script 'ping -c 1 -W 10 -s 8900 192.0.2.1; cat /sys/class/net/eth0/mtu'
   run moat run --bundle "$BUNDLE" "$ID"
   local taps
   taps=$(ip -n "$ID" -o link show type tun)
@@ -71,14 +73,53 @@ reaches_its_network() {
   echo "$output"
   expect "$status" = 0
   expect_match "$output" "1 packets received"
+  expect "${lines[-1]}" = 9000
   expect "$taps" = ""
 }
 
+# guest_ends_by_itself REASON
 guest_ends_by_itself() {
   script 'echo 1 >/proc/sys/kernel/sysrq; echo b >/proc/sysrq-trigger; sleep 1000'
   config '.linux.maskedPaths = [] | .linux.readonlyPaths = []'
   run moat run --bundle "$BUNDLE" "$ID"
-  ((status == 255))
+  expect "$status" = 255
+  expect_match "$output" "$1"
+}
+
+# The virtual machine's program, by its shim.
+vmm() {
+  pgrep --parent "$(jq -r .pid "$ROOT/$ID/state.json")" -f "^$MOAT_HYPERVISOR"
+}
+
+# dies_under_its_container DRIVER
+# What is left behind, a descriptor's tap among it, is looked for after the test.
+dies_under_its_container() {
+  local pid
+  detached_sleep
+  pid=$(vmm)
+  kill -KILL "$pid"
+  wait_status stopped
+  [ ! -e "/proc/$pid" ]
+  expect_match "$(cat "$ERR")" "$1 was killed by signal 9 (KILL)"
+  run -255 moat exec "$ID" true </dev/null
+  moat delete "$ID"
+}
+
+# Another than the one that the suite runs with, which may be an ELF file.
+boots_a_bzimage() {
+  local image
+  image=$(dirname "$(readlink -f "$MOAT_GUEST")")/guest
+  [ "$(jq .elf "$image/guest.json")" = false ] || skip "'$image' is no guest with a bzImage"
+  args cat /proc/version
+  MOAT_GUEST=$image run -0 foreground
+  expect_match "$output" "$(jq -r .release "$image/guest.json")"
+}
+
+# The root is mounted from a device of that kind: root_is TYPE.
+root_is() {
+  args grep ' / ' /proc/mounts
+  run -0 foreground
+  expect_match "$output" "$1"
 }
 
 @test "Firecracker: streams and exit code" {
@@ -98,7 +139,12 @@ guest_ends_by_itself() {
 
 @test "Firecracker: a guest that resets ends its container" {
   needs MOAT_TEST_FIRECRACKER
-  guest_ends_by_itself
+  guest_ends_by_itself "firecracker ended with status 0"
+}
+
+@test "Firecracker: one that is killed ends its container, and leaves nothing" {
+  needs MOAT_TEST_FIRECRACKER
+  dies_under_its_container firecracker
 }
 
 @test "Cloud Hypervisor: streams and exit code" {
@@ -118,5 +164,83 @@ guest_ends_by_itself() {
 
 @test "Cloud Hypervisor: a guest that resets ends its container" {
   needs MOAT_TEST_CLOUD_HYPERVISOR
-  guest_ends_by_itself
+  guest_ends_by_itself "the guest reset itself"
+}
+
+@test "Cloud Hypervisor: one that is killed ends its container, and leaves nothing" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  dies_under_its_container cloud-hypervisor
+}
+
+@test "Cloud Hypervisor: a bzImage boots, too" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  boots_a_bzimage
+}
+
+@test "Cloud Hypervisor: files are shared by virtiofs, or are a disk" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  MOAT_SHARE=virtiofs root_is " / virtiofs "
+  MOAT_SHARE=none root_is "/dev/vda / ext4 "
+}
+
+# In MiB, what its kernel has taken for itself not counted.
+guest_has() {
+  [ "$(moat exec "$ID" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)" -ge "$1" ]
+}
+
+@test "Cloud Hypervisor: memory grows with the container's limit" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  echo '{"vm": {"memory_max_mib": 1024}}' >"$BATS_TEST_TMPDIR/moat.json"
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  config '.linux.resources.memory = {limit: 67108864}'
+  detached_sleep
+  run ! guest_has 200
+  run -0 --separate-stderr moat update --memory 256m "$ID"
+  expect "$stderr" = ""
+  eventually 20 guest_has 300
+  moat delete --force "$ID"
+}
+
+guest_vcpus() {
+  moat exec "$ID" nproc
+}
+
+@test "Cloud Hypervisor: processors come with the container's limit" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  (($(nproc --all) > 1)) || skip "a machine has no more processors than the host, which has one"
+  echo '{"vm": {"vcpus_max": 2}}' >"$BATS_TEST_TMPDIR/moat.json"
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  config '.linux.resources.cpu = {quota: 100000, period: 100000}'
+  detached_sleep
+  expect "$(guest_vcpus)" = 1
+  run -0 --separate-stderr moat update --cpu-quota 200000 "$ID"
+  expect "$stderr" = ""
+  expect "$(guest_vcpus)" = 2
+  moat delete --force "$ID"
+}
+
+# Disks that were plugged into the guest.
+disks_of_guest() {
+  moat exec "$ID" sh -c 'ls /sys/class/block | grep -c ^vd || true'
+}
+
+@test "Cloud Hypervisor: a member's image is plugged in, and out again" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox"'
+  detached_sleep
+  member_bundle sh -c 'echo kept >/written; sync; grep " / " /proc/mounts'
+  mkfs.ext4 -q -d "$MEMBER_BUNDLE/rootfs" "$MEMBER_BUNDLE/root.img" 32M
+  jq '.root = {path: "root.img", readonly: false}' "$MEMBER_BUNDLE/config.json" >"$MEMBER_BUNDLE/new"
+  mv "$MEMBER_BUNDLE/new" "$MEMBER_BUNDLE/config.json"
+  local before
+  before=$(disks_of_guest)
+  run -0 moat run --bundle "$MEMBER_BUNDLE" "$MEMBER" </dev/null
+  expect_match "$output" " / ext4 rw"
+  expect "$(disks_of_guest)" = "$before"
+  moat delete --force "$ID"
+  mount -o loop,ro "$MEMBER_BUNDLE/root.img" "$MEMBER_BUNDLE/rootfs"
+  local written
+  written=$(cat "$MEMBER_BUNDLE/rootfs/written")
+  umount "$MEMBER_BUNDLE/rootfs"
+  expect "$written" = kept
 }
