@@ -11,6 +11,9 @@ struct fields;
 
 /* What drivers share; for hypervisor/ only. */
 
+/* plug() of a machine without has_disk_slots: -ENOTSUP. */
+#define HV_NO_SLOTS "the virtual machine was started without slots for disks"
+
 /* What every driver's plan refuses: what cannot be meant, what @hypervisor has no feature for, and
  * what the guest's kernel cannot. */
 int hv_check_config(const struct hypervisor *hypervisor, const struct hv_config *config,

@@ -133,7 +133,8 @@ struct hv_config {
 	/* Those it starts with: /dev/vda, /dev/vdb … in this order. */
 	const struct hv_disk *disks;
 	size_t disks_count;
-	bool has_disk_slots; /* plug() can add more */
+	bool has_disk_slots; /* plug() can add more, where that costs a guest little */
+	bool awaits_disks;   /* it can, whatever it costs: there will be more */
 
 	const struct hv_nic *nics; /* in any order: a guest knows them by their address */
 	size_t nics_count;

@@ -163,6 +163,16 @@ static bool has_serial(const char *name, const void *arg)
 	return streq_null(serial, str_after(s->address, "serial:"));
 }
 
+/* A place that another disk has taken has its name before its size. */
+static bool has_size(const struct agent_server_options *options, const char *name)
+{
+	cleanup_free char *path =
+		xasprintf("%s/class/block/%s/size", server_sys_dir(options), name);
+	cleanup_free char *text = NULL;
+
+	return read_file_at(AT_FDCWD, path, NAME_MAX_BYTES, &text, NULL) < 0 || !streq(text, "0\n");
+}
+
 /* "serial:NAME", an addition of ours: what its owner called it, wherever it is plugged in. */
 static int find_serial(void *ctx)
 {
@@ -170,7 +180,7 @@ static int find_serial(void *ctx)
 	cleanup_free char *path = xasprintf("%s/class/block", server_sys_dir(s->options));
 	cleanup_free char *name = find_entry(path, has_serial, s);
 
-	return name ? take_node(s, name) : 0;
+	return name && has_size(s->options, name) ? take_node(s, name) : 0;
 }
 
 /* Hosts scan for themselves when they boot; what came later has to be looked for. */

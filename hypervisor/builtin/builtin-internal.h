@@ -26,7 +26,10 @@ int builtin_metrics(const char *control, struct hv_metrics *ret, struct error *e
 
 #define BUILTIN_FEATURES                                                                           \
 	(HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_NICS | HV_FEATURE_PAUSE |       \
-	 HV_FEATURE_METRICS)
+	 HV_FEATURE_METRICS | HV_FEATURE_PLUG)
+
+/* Empty disks that others can take the place of; of a configuration that is valid. */
+size_t builtin_spares(const struct hv_config *config);
 
 /* The kernel's line: what this machine has not, then what every driver says. free(3) it. */
 char *builtin_command_line(const struct hv_config *config);
@@ -40,9 +43,9 @@ char *builtin_command_line(const struct hv_config *config);
 #define BUILTIN_LINE_MAX 256
 
 /*
- * On its control socket a connection is one request, a line, and the answer, lines up to its
- * end: the first is "ok", or BUILTIN_ERROR with an errno and a reason; then words with their
- * values:
+ * On its control socket a connection is one request, a line of words ("plug ID rw" with the disk's
+ * descriptor, "unplug ID", "pause"), and the answer, lines up to its end: the first is "ok", or
+ * BUILTIN_ERROR with an errno and a reason; then words with their values:
  *
  *	state running
  *	vcpus 1

@@ -30,13 +30,15 @@ static int refused(const char *answer, struct error *err)
 	return r;
 }
 
-/* *ret_answer: the lines behind the first. */
-static int ask(const char *control, const char *request, char **ret_answer, struct error *err)
+/* @passed_fd: goes with the request; -1: none. *ret_answer: the lines behind the first. */
+static int ask_with(const char *control, const char *request, int passed_fd, char **ret_answer,
+		    struct error *err)
 {
 	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
 	cleanup_fd int fd = unix_connect(control);
 	cleanup_free char *answer = NULL;
 	const char *rest;
+	ssize_t sent;
 	size_t len;
 	int r;
 
@@ -44,7 +46,9 @@ static int ask(const char *control, const char *request, char **ret_answer, stru
 		return error_sys(err, fd, "connect to '%s'", control);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return error_sys(err, errno, "use '%s'", control);
-	r = write_all(fd, request, strlen(request));
+	/* A request is smaller than any socket's buffer. */
+	sent = send_fds(fd, request, strlen(request), &passed_fd, passed_fd >= 0);
+	r = sent < 0 ? (int)sent : 0;
 	if (r == 0)
 		r = read_whole_fd(fd, BUILTIN_ANSWER_MAX, &answer, &len);
 	if (r == -EAGAIN)
@@ -57,6 +61,11 @@ static int ask(const char *control, const char *request, char **ret_answer, stru
 	if (ret_answer)
 		*ret_answer = xstrdup(rest);
 	return 0;
+}
+
+static int ask(const char *control, const char *request, char **ret_answer, struct error *err)
+{
+	return ask_with(control, request, -1, ret_answer, err);
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -207,12 +216,19 @@ int builtin_power_down(const char *control, struct error *err)
 
 int builtin_plug(const char *control, const struct hv_disk *disk, struct error *err)
 {
-	return cannot("be given disks", err);
+	cleanup_free char *request =
+		xasprintf("plug %s %s\n", disk->id, disk->is_readonly ? "ro" : "rw");
+	int r = hv_check_disk_id(disk->id, err);
+
+	return r < 0 ? r : ask_with(control, request, disk->fd, NULL, err);
 }
 
 int builtin_unplug(const char *control, const char *id, struct error *err)
 {
-	return cannot("be given disks", err);
+	cleanup_free char *request = xasprintf("unplug %s\n", id);
+	int r = hv_check_disk_id(id, err);
+
+	return r < 0 ? r : ask(control, request, NULL, err);
 }
 
 int builtin_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, struct error *err)

@@ -31,10 +31,11 @@
 
 #define REASON_MAX 160
 
-/* A device in its place, with the disk that it is, if it is one. */
+/* A device in its place, with the disk that it is, if it is one: a spare one has none at times. */
 struct slot {
 	struct virtio_mmio *window;
 	int interrupt_fd;
+	bool is_spare;
 	char disk_id[HV_DISK_ID_MAX + 1];
 };
 
@@ -245,6 +246,26 @@ static int add_disks(struct machine *m, const struct hv_config *config, struct e
 	return r;
 }
 
+/* Nothing can be added to virtio-mmio: what is plugged in later gets the place of an empty disk. */
+static int add_spares(struct machine *m, const struct hv_config *config, struct error *err)
+{
+	const struct virtio_block_options empty = { .id = "", .fd = -1 };
+	size_t count = builtin_spares(config);
+	int r = 0;
+
+	while (r == 0 && count--) {
+		struct virtio_device *device;
+		struct slot *slot;
+
+		r = virtio_block_new(&empty, &device, err);
+		if (r == 0)
+			r = add_virtio(m, device, &slot, err);
+		if (r == 0)
+			slot->is_spare = true;
+	}
+	return r;
+}
+
 static int add_nics(struct machine *m, const struct hv_config *config, struct error *err)
 {
 	int r = 0;
@@ -410,7 +431,7 @@ int machine_new(const struct machine_options *options, struct machine **ret, str
 	static int (*const steps[])(struct machine * m, const struct hv_config *config,
 				    struct error *err) = {
 		open_guest, open_vm,	 give_memory, listen_to_vcpus, add_serial, add_power,
-		add_rng,    add_balloon, add_vsock,   add_disks,       add_nics,
+		add_rng,    add_balloon, add_vsock,   add_disks,       add_nics,   add_spares,
 	};
 	struct machine *m = xcalloc(1, sizeof(*m));
 	int r = 0;
@@ -509,6 +530,62 @@ void machine_resume(struct machine *m)
 bool machine_is_paused(const struct machine *m)
 {
 	return m->is_paused;
+}
+
+/* --- disks that come and go --------------------------------------------------------------- */
+
+static struct slot *find_disk(struct machine *m, const char *id)
+{
+	for (size_t i = 0; i < m->slots_count; i++)
+		if (*m->slots[i].disk_id && streq(m->slots[i].disk_id, id))
+			return &m->slots[i];
+	return NULL;
+}
+
+static int find_spare(struct machine *m, struct slot **ret, struct error *err)
+{
+	bool has_any = false;
+
+	for (size_t i = 0; i < m->slots_count; i++) {
+		*ret = &m->slots[i];
+		if ((*ret)->is_spare && !*(*ret)->disk_id)
+			return 0;
+		has_any |= (*ret)->is_spare;
+	}
+	if (has_any)
+		return error_set(err, -ENOSPC, "the virtual machine's slots for disks are full");
+	return error_set(err, -ENOTSUP, HV_NO_SLOTS);
+}
+
+int machine_plug(struct machine *m, const char *id, int fd, bool is_readonly, struct error *err)
+{
+	const struct virtio_block_options options = {
+		.id = id,
+		.fd = fd,
+		.is_readonly = is_readonly,
+	};
+	struct slot *slot = NULL;
+	int r;
+
+	if (find_disk(m, id))
+		return error_set(err, -EEXIST, "disk '%s' is there already", id);
+	r = find_spare(m, &slot, err);
+	if (r == 0)
+		r = virtio_block_change(virtio_mmio_device(slot->window), &options, err);
+	if (r == 0)
+		snprintf(slot->disk_id, sizeof(slot->disk_id), "%s", id);
+	return r;
+}
+
+int machine_unplug(struct machine *m, const char *id, struct error *err)
+{
+	const struct virtio_block_options empty = { .id = "", .fd = -1 };
+	struct slot *slot = find_disk(m, id);
+
+	if (!slot || !slot->is_spare)
+		return error_set(err, -ENOENT, "disk '%s' was not plugged in", id);
+	*slot->disk_id = '\0';
+	return virtio_block_change(virtio_mmio_device(slot->window), &empty, err);
 }
 
 void machine_measure(const struct machine *m, struct hv_metrics *ret)

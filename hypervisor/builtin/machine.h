@@ -37,4 +37,10 @@ void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 bool machine_is_paused(const struct machine *machine);
 
+/* From the loop. @fd is owned from success on. -EEXIST; -ENOSPC: its slots are
+ * full; -ENOTSUP: it has none. */
+int machine_plug(struct machine *machine, const char *id, int fd, bool is_readonly,
+		 struct error *err);
+int machine_unplug(struct machine *machine, const char *id, struct error *err); /* -ENOENT */
+
 void machine_measure(const struct machine *machine, struct hv_metrics *ret);

@@ -12,6 +12,21 @@
 /* No PCI, and one serial port: a kernel need not look for more. */
 #define MACHINE_WORDS "pci=off 8250.nr_uarts=1 "
 
+/* Each costs its guest a millisecond and up to 2 MiB of memory that it touches. */
+#define SPARES_MAX 4
+
+size_t builtin_spares(const struct hv_config *c)
+{
+	const size_t taken = FIXED_DEVICES + c->disks_count + c->nics_count;
+	size_t count = HV_DISKS_MAX - c->disks_count;
+
+	if (!c->awaits_disks)
+		return 0;
+	if (count > ARCH_VIRTIO_MAX - taken)
+		count = ARCH_VIRTIO_MAX - taken;
+	return count < SPARES_MAX ? count : SPARES_MAX;
+}
+
 char *builtin_command_line(const struct hv_config *config)
 {
 	cleanup_free char *line = hv_kernel_command_line(config);
@@ -105,6 +120,8 @@ int builtin_plan(const struct hv_config *c, char ***ret_argv, struct error *err)
 	strv_pushf(&argv, "vsock=%s", c->channel_path);
 	plan_disks(c, &argv);
 	plan_nics(c, &argv);
+	if (builtin_spares(c))
+		strv_pushf(&argv, "slots=%zu", builtin_spares(c));
 	*ret_argv = argv;
 	return 0;
 }

@@ -30,6 +30,7 @@ struct server {
 	struct loop_source *client, *timer;
 	char request[REQUEST_MAX];
 	size_t len;
+	int passed_fd; /* what came with it; -1: nothing */
 	bool awaits_pause;
 };
 
@@ -38,7 +39,7 @@ static void let_go(struct server *s)
 	loop_remove(steal_ptr(&s->client));
 	loop_remove(steal_ptr(&s->timer));
 	close_fdp(&s->client_fd);
-	s->client_fd = -1;
+	close_fdp(&s->passed_fd);
 	s->len = 0;
 	s->awaits_pause = false;
 	loop_set_events(s->listening, EPOLLIN);
@@ -49,6 +50,13 @@ static void answer(struct server *s, const char *text)
 {
 	(void)!send(s->client_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 	let_go(s);
+}
+
+static void refuse(struct server *s, int error, const char *reason)
+{
+	cleanup_free char *text = xasprintf(BUILTIN_ERROR "%d %s\n", -error, reason);
+
+	answer(s, text);
 }
 
 static void add_disks(struct strbuf *text, const struct hv_metrics *metrics)
@@ -70,7 +78,7 @@ static void add_exits(struct strbuf *text, const struct hv_metrics *metrics)
 			    (unsigned long long)metrics->exits[i]);
 }
 
-static void serve_query(struct server *s)
+static void serve_query(struct server *s, char *const *words)
 {
 	const bool is_paused = machine_is_paused(s->machine);
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
@@ -85,7 +93,7 @@ static void serve_query(struct server *s)
 	answer(s, text.buf);
 }
 
-static void serve_pause(struct server *s)
+static void serve_pause(struct server *s, char *const *words)
 {
 	if (machine_is_paused(s->machine)) {
 		answer(s, BUILTIN_OK);
@@ -95,49 +103,89 @@ static void serve_pause(struct server *s)
 	machine_pause(s->machine);
 }
 
-static void serve_resume(struct server *s)
+static void serve_resume(struct server *s, char *const *words)
 {
 	if (machine_is_paused(s->machine))
 		machine_resume(s->machine);
 	answer(s, BUILTIN_OK);
 }
 
-static void serve_quit(struct server *s)
+static void serve_quit(struct server *s, char *const *words)
 {
 	answer(s, BUILTIN_OK);
 	s->on_quit(s->ctx);
 }
 
+static void finish(struct server *s, int r, const struct error *err)
+{
+	if (r < 0)
+		refuse(s, r, err->msg);
+	else
+		answer(s, BUILTIN_OK);
+}
+
+/* Ids come from whoever may open the socket, and are checked as if they did not. */
+static void serve_plug(struct server *s, char *const *words)
+{
+	const bool is_readonly = streq(words[2], "ro");
+	struct error err = ERROR_INIT;
+	int r = hv_check_disk_id(words[1], &err);
+
+	if (r == 0 && s->passed_fd < 0)
+		r = error_set(&err, -EBADF, "no descriptor came with it");
+	if (r == 0)
+		r = machine_plug(s->machine, words[1], s->passed_fd, is_readonly, &err);
+	if (r == 0)
+		s->passed_fd = -1;
+	finish(s, r, &err);
+}
+
+static void serve_unplug(struct server *s, char *const *words)
+{
+	struct error err = ERROR_INIT;
+
+	finish(s, machine_unplug(s->machine, words[1], &err), &err);
+}
+
 /* clang-format off */
 static const struct {
-	const char *request;
-	void (*serve)(struct server *s);
+	const char *word;
+	size_t words;
+	void (*serve)(struct server *s, char *const *words);
 } requests[] = {
-	{ "query\n", serve_query },
-	{ "pause\n", serve_pause },
-	{ "resume\n", serve_resume },
-	{ "quit\n", serve_quit },
+	{ "query", 1, serve_query },
+	{ "pause", 1, serve_pause },
+	{ "resume", 1, serve_resume },
+	{ "quit", 1, serve_quit },
+	{ "plug", 3, serve_plug },
+	{ "unplug", 2, serve_unplug },
 };
 /* clang-format on */
 
 static void serve(struct server *s)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
-		if (!streq(s->request, requests[i].request))
+	const size_t len = strcspn(s->request, "\n");
+	cleanup_free char *line = xstrndup(s->request, len);
+	cleanup_strv char **words = strv_split(line, ' ');
+
+	for (size_t i = 0; s->request[len] && i < ARRAY_SIZE(requests); i++) {
+		if (!streq(words[0], requests[i].word) || strv_len(words) != requests[i].words)
 			continue;
-		requests[i].serve(s);
+		requests[i].serve(s, words);
 		return;
 	}
-	answer(s, BUILTIN_ERROR "95 the VMM has no such request\n");
+	refuse(s, -ENOTSUP, "the VMM has no such request");
 }
 
 /* While a request is under way nothing more is read; who goes meanwhile is let go. */
 static void on_client(void *ctx, int fd, uint32_t events)
 {
 	struct server *s = ctx;
-	ssize_t n = recv(fd, s->request + s->len, sizeof(s->request) - 1 - s->len, MSG_DONTWAIT);
+	size_t count = s->passed_fd < 0;
+	ssize_t n = recv_fds(fd, s->request + s->len, sizeof(s->request) - 1 - s->len,
+			     &s->passed_fd, &count);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n <= 0 || s->awaits_pause) {
 		let_go(s);
@@ -156,13 +204,13 @@ static void on_timeout(void *ctx)
 	s->timer = NULL;
 	if (s->awaits_pause)
 		machine_resume(s->machine);
-	answer(s, BUILTIN_ERROR "110 the VMM cannot do it in time\n");
+	refuse(s, -ETIMEDOUT, "the VMM cannot do it in time");
 }
 
 static void on_connection(void *ctx, int listen_fd, uint32_t events)
 {
 	struct server *s = ctx;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return; /* it has gone again */
@@ -188,6 +236,7 @@ int server_new(struct loop *loop, int listen_fd, struct machine *machine,
 		.ctx = ctx,
 		.listen_fd = listen_fd,
 		.client_fd = -1,
+		.passed_fd = -1,
 	};
 	r = loop_add_fd(loop, listen_fd, EPOLLIN, on_connection, s, &s->listening);
 	if (r < 0) {

@@ -337,8 +337,7 @@ static int require_slots(struct session *s, struct error *err)
 
 	fields_release(&qmp_text_answer, &answer);
 	if (r == -EIO)
-		return error_set(err, -ENOTSUP,
-				 "the virtual machine was started without slots for disks");
+		return error_set(err, -ENOTSUP, HV_NO_SLOTS);
 	if (r < 0 && err)
 		*err = reason;
 	return r;

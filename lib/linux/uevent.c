@@ -10,6 +10,8 @@
 #include "lib/base/fd.h"
 
 #define UEVENT_MAX 8192
+/* What changes without an event, such as the size of a disk that had none, is found by looking. */
+#define LOOK_MS 20
 
 static int listen_events(void)
 {
@@ -22,7 +24,8 @@ static int listen_events(void)
 	return steal_fd(&fd);
 }
 
-/* Waits for one event, and takes all that are there: they only say that it is time to look. */
+/* Waits a while for one event, and takes all that are there: they only say that it is time to
+ * look. */
 static int wait_event(int fd, long long deadline_ms)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
@@ -31,7 +34,7 @@ static int wait_event(int fd, long long deadline_ms)
 
 	if (left_ms <= 0)
 		return -ETIMEDOUT;
-	if (poll(&poll_fd, 1, (int)left_ms) < 0 && errno != EINTR)
+	if (poll(&poll_fd, 1, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS) < 0 && errno != EINTR)
 		return -errno;
 	while (recv(fd, buf, sizeof(buf), 0) >= 0 || errno == ENOBUFS)
 		;

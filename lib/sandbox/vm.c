@@ -341,6 +341,7 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 		.program_args = plan->machine.program_args ? plan->machine.program_args
 							   : vm->settings->hypervisor_parameters,
 		.has_disk_slots = plan->has_disk_slots,
+		.awaits_disks = plan->machine.has_members,
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,

@@ -41,9 +41,14 @@ static struct virtio_device *make(void)
 
 static void act(struct virtio_device *dev, uint8_t what, const uint8_t *data, size_t len)
 {
-	int fd = make_file();
+	const struct virtio_block_options options = {
+		.id = "other",
+		.fd = what & 1 ? make_file() : -1,
+		.is_readonly = what & 2,
+	};
 
-	if (ftruncate(fd, what * 300) < 0 || virtio_block_change(dev, fd, NULL) < 0)
+	if ((options.fd >= 0 && ftruncate(options.fd, what * 300) < 0) ||
+	    virtio_block_change(dev, &options, NULL) < 0)
 		abort();
 }
 

@@ -52,3 +52,30 @@ vmm() {
   [ -S "$ROOT/$ID/vm/qmp.sock" ]
   moat delete --force "$ID"
 }
+
+# A pod's member, whose root is a disk that is plugged in.
+member() {
+  local bundle=$BATS_TEST_TMPDIR/$1
+  mkdir -p "$bundle"
+  cp -r "$BUNDLE/rootfs" "$bundle/rootfs"
+  jq --arg id "$ID" --arg script "$2" '.annotations = {"io.kubernetes.cri-o.ContainerType": "container",
+    "io.kubernetes.cri-o.SandboxID": $id} | .process.args = ["sh", "-c", $script]' \
+    "$BUNDLE/config.json" >"$bundle/config.json"
+  moat run --bundle "$bundle" "$ID-$1" </dev/null
+}
+
+@test "the containers of a pod share its machine, each on a disk of its own" {
+  write_verdict "$(boot_id)" fit
+  config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox"'
+  script 'exec sleep 1000'
+  detached
+  local i
+  for i in 1 2; do # the second one in the place of the first
+    run member "m$i" 'echo mine >/written; cat /written; grep -c " / ext4 rw" /proc/mounts; cat /proc/sys/kernel/random/boot_id'
+    expect "$status ${lines[0]} ${lines[1]}" = "0 mine 1"
+    expect "${lines[2]}" = "$(moat exec "$ID" cat /proc/sys/kernel/random/boot_id)"
+    rm -r "$BATS_TEST_TMPDIR/m$i"
+  done
+  expect "$(moat exec "$ID" cat /sys/class/block/vdb/size)" = 0
+  moat delete --force "$ID"
+}

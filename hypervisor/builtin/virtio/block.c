@@ -13,10 +13,14 @@
 #include "hypervisor/builtin/virtio/device.h"
 #include "hypervisor/builtin/virtio/throttle.h"
 #include "lib/base/error.h"
+#include "lib/base/fd.h"
 #include "lib/base/str.h"
 
 #define SECTOR 512
 #define QUEUE_SIZE 128
+/* A guest has some KiB ready for each request that there can be; where there may never be one, it
+ * keeps less. */
+#define EMPTY_QUEUE_SIZE 32
 /* In one call to the kernel. */
 #define PIECES 64
 #define RANGES_MAX 16
@@ -297,24 +301,22 @@ static void reset(struct virtio_device *dev)
 
 static void free_block(struct virtio_device *dev)
 {
-	close(block_of(dev)->fd);
+	close_fdp(&block_of(dev)->fd);
 	free(dev);
 }
 
-static const struct virtio_device_ops block_ops = {
-	.name = "block",
-	.id = VIRTIO_ID_BLOCK,
-	.queues_count = 1,
-	.queue_size_max = QUEUE_SIZE,
-	.activate = activate,
-	.notify = notify,
-	.reset = reset,
-	.free = free_block,
-};
+#define OPS(size)                                                                                  \
+	{                                                                                          \
+		.name = "block", .id = VIRTIO_ID_BLOCK, .queues_count = 1, .queue_size_max = size, \
+		.activate = activate, .notify = notify, .reset = reset, .free = free_block,        \
+	}
+
+static const struct virtio_device_ops block_ops = OPS(QUEUE_SIZE);
+static const struct virtio_device_ops empty_ops = OPS(EMPTY_QUEUE_SIZE);
 
 static int measure(int fd, uint64_t *ret_sectors)
 {
-	off_t end = lseek(fd, 0, SEEK_END);
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 
 	if (end < 0)
 		return -errno;
@@ -323,7 +325,7 @@ static int measure(int fd, uint64_t *ret_sectors)
 }
 
 /* Asked beyond the end, where there is nothing to lose. Block devices say so only when it is tried
- * on what they have; theirs is refused then. */
+ * on what they have; theirs is refused then, as is that of what is not there yet. */
 static bool can_discard(int fd, uint64_t sectors)
 {
 	struct stat st;
@@ -338,7 +340,7 @@ static void describe(struct block *b)
 {
 	struct virtio_blk_config config = {
 		.capacity = htole64(b->sectors),
-		.seg_max = htole32(QUEUE_SIZE - 2),
+		.seg_max = htole32(b->dev.ops->queue_size_max - 2u),
 		.blk_size = htole32(SECTOR),
 		.max_discard_sectors = htole32(DISCARD_MAX_SECTORS),
 		.max_discard_seg = htole32(RANGES_MAX),
@@ -361,6 +363,15 @@ static void describe(struct block *b)
 		b->dev.features |= 1ULL << VIRTIO_BLK_F_DISCARD;
 }
 
+static void take_file(struct block *b, const struct virtio_block_options *options)
+{
+	close_fdp(&b->fd);
+	b->fd = options->fd;
+	b->is_readonly = options->is_readonly;
+	memset(b->id, 0, sizeof(b->id));
+	memcpy(b->id, options->id, strnlen(options->id, sizeof(b->id)));
+}
+
 int virtio_block_new(const struct virtio_block_options *options, struct virtio_device **ret,
 		     struct error *err)
 {
@@ -371,30 +382,29 @@ int virtio_block_new(const struct virtio_block_options *options, struct virtio_d
 	if (r < 0)
 		return error_sys(err, r, "measure disk '%s'", options->id);
 	b = xcalloc(1, sizeof(*b));
-	b->dev.ops = &block_ops;
-	b->fd = options->fd;
-	b->sectors = sectors;
-	b->is_readonly = options->is_readonly;
+	b->dev.ops = options->fd < 0 ? &empty_ops : &block_ops;
+	b->fd = -1;
 	b->bytes = options->bytes;
 	b->requests = options->requests;
-	memcpy(b->id, options->id, strnlen(options->id, sizeof(b->id)));
+	take_file(b, options);
+	b->sectors = sectors;
 	describe(b);
 	*ret = &b->dev;
 	return 0;
 }
 
-int virtio_block_change(struct virtio_device *dev, int fd, struct error *err)
+int virtio_block_change(struct virtio_device *dev, const struct virtio_block_options *options,
+			struct error *err)
 {
 	struct block *b = block_of(dev);
 	uint64_t sectors = 0, capacity;
-	int r = measure(fd < 0 ? b->fd : fd, &sectors);
+	int r = measure(options ? options->fd : b->fd, &sectors);
 
 	if (r < 0)
-		return error_sys(err, r, "measure disk '%.*s'", (int)sizeof(b->id), b->id);
-	if (fd >= 0) {
-		close(b->fd);
-		b->fd = fd;
-	}
+		return error_sys(err, r, "measure disk '%.*s'", (int)sizeof(b->id),
+				 options ? options->id : b->id);
+	if (options)
+		take_file(b, options);
 	b->sectors = sectors;
 	capacity = htole64(sectors);
 	virtio_device_change_config(dev, offsetof(struct virtio_blk_config, capacity), &capacity,

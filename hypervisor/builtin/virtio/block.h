@@ -16,7 +16,9 @@ struct virtio_device;
  */
 struct virtio_block_options {
 	const char *id; /* serial number, of which the guest sees 20 bytes */
-	int fd;		/* owned from success on; opened for reading, or for both */
+	/* Owned from success on; opened for reading, or for both. -1: none yet, the disk is empty
+	 * until it is changed. */
+	int fd;
 	bool is_readonly;
 	struct rate_limit bytes; /* read and written, together */
 	struct rate_limit requests;
@@ -24,6 +26,7 @@ struct virtio_block_options {
 int virtio_block_new(const struct virtio_block_options *options, struct virtio_device **ret,
 		     struct error *err);
 
-/* The file has grown, or is another one: the guest is told its size. @fd: -1 keeps the one it has,
- * else owned. */
-int virtio_block_change(struct virtio_device *dev, int fd, struct error *err);
+/* The file has grown (@options: NULL), or is another one: the guest is told its size. Its limits
+ * stay. The guest does not learn anew whether it may write; if not, that fails. */
+int virtio_block_change(struct virtio_device *dev, const struct virtio_block_options *options,
+			struct error *err);

@@ -319,20 +319,36 @@ static void a_disk_that_grows_is_told(void **state)
 	struct scene *s = *state;
 	struct virtio_device *dev = virtio_mmio_device(s->d.mmio);
 	uint64_t data = driver_alloc(&s->d, SECTOR);
-	int other = memfd_create("other", MFD_CLOEXEC);
+	const struct virtio_block_options other = {
+		.id = "other",
+		.fd = memfd_create("other", MFD_CLOEXEC),
+		.is_readonly = true,
+	};
+	const struct virtio_block_options none = { .id = "", .fd = -1 };
 
 	assert_int_equal(ftruncate(s->fd, 2 * SECTORS * SECTOR), 0);
-	assert_int_equal(virtio_block_change(dev, -1, NULL), 0);
+	assert_int_equal(virtio_block_change(dev, NULL, NULL), 0);
 	assert_int_equal(driver_read(&s->d, CAPACITY), 2 * SECTORS);
 	assert_true(driver_interrupts(&s->d) > 0);
 	assert_int_equal(request(s, VIRTIO_BLK_T_IN, SECTORS, data, SECTOR), VIRTIO_BLK_S_OK);
 	/* Another file in its place. */
-	assert_int_equal(pwrite(other, "other", 5, 0), 5);
-	assert_int_equal(ftruncate(other, SECTOR), 0);
-	assert_int_equal(virtio_block_change(dev, other, NULL), 0);
+	assert_int_equal(pwrite(other.fd, "other", 5, 0), 5);
+	assert_int_equal(ftruncate(other.fd, SECTOR), 0);
+	assert_int_equal(virtio_block_change(dev, &other, NULL), 0);
 	assert_int_equal(driver_read(&s->d, CAPACITY), 1);
 	assert_int_equal(request(s, VIRTIO_BLK_T_IN, 0, data, SECTOR), VIRTIO_BLK_S_OK);
 	assert_memory_equal(driver_at(&s->d, data), "other", 5);
+	assert_int_equal(request(s, VIRTIO_BLK_T_GET_ID, 0, data, VIRTIO_BLK_ID_BYTES),
+			 VIRTIO_BLK_S_OK);
+	assert_string_equal(driver_at(&s->d, data), "other");
+	assert_int_equal(request(s, VIRTIO_BLK_T_OUT, 0, data, SECTOR), VIRTIO_BLK_S_IOERR);
+	/* And none. */
+	assert_int_equal(virtio_block_change(dev, &none, NULL), 0);
+	assert_int_equal(driver_read(&s->d, CAPACITY), 0);
+	assert_int_equal(request(s, VIRTIO_BLK_T_IN, 0, data, SECTOR), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(s, VIRTIO_BLK_T_GET_ID, 0, data, VIRTIO_BLK_ID_BYTES),
+			 VIRTIO_BLK_S_OK);
+	assert_string_equal(driver_at(&s->d, data), "");
 }
 
 static void limits_hold_requests_back(void **state)

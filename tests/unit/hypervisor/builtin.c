@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -316,20 +317,88 @@ static void one_that_runs_is_asked_paused_and_ended_by_its_socket(void **state)
 	assert_string_equal(w->reason, "the VMM was told to end over its control socket");
 }
 
-/* What is asked in the wrong way is answered, and what is not asked at all holds nobody up. */
-static void a_request_that_it_does_not_know_is_refused(void **state)
+static void expect_disks(const struct world *w, const char *names)
+{
+	cleanup_strbuf struct strbuf found = STRBUF_INIT;
+	struct hv_metrics metrics;
+
+	assert_int_equal(hypervisor_builtin.metrics(w->control, &metrics, NULL), 0);
+	for (size_t i = 0; i < metrics.disks_count; i++)
+		strbuf_addf(&found, "%s ", metrics.disks[i].id);
+	assert_string_equal(found.buf ? found.buf : "", names);
+}
+
+static int plug(const struct world *w, const char *id, struct error *err)
+{
+	cleanup_fd int fd = memfd_create("disk", MFD_CLOEXEC);
+	const struct hv_disk disk = { .id = id, .fd = fd };
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	return hypervisor_builtin.plug(w->control, &disk, err);
+}
+
+static void disks_come_and_go(void **state)
 {
 	struct world *w = *state;
-	cleanup_free char *answer = NULL;
-	cleanup_fd int silent = -1, odd = -1;
+	struct error err = ERROR_INIT;
+
+	write_kernel(w, works, (size_t)(works_end - works));
+	w->config.vcpus = 2;
+	w->config.awaits_disks = true;
+	launch(w);
+	assert_int_equal(plug(w, "a", NULL), 0);
+	assert_int_equal(plug(w, "b", NULL), 0);
+	expect_disks(w, "a b ");
+	assert_int_equal(plug(w, "b", &err), -EEXIST);
+	assert_string_equal(err.msg, "disk 'b' is there already");
+	assert_int_equal(hypervisor_builtin.unplug(w->control, "a", NULL), 0);
+	assert_int_equal(hypervisor_builtin.unplug(w->control, "a", &err), -ENOENT);
+	assert_string_equal(err.msg, "disk 'a' was not plugged in");
+	expect_disks(w, "b ");
+	assert_int_equal(plug(w, "c", NULL), 0);
+	assert_int_equal(plug(w, "d", NULL), 0);
+	assert_int_equal(plug(w, "e", NULL), 0);
+	expect_disks(w, "c b d e ");
+	assert_int_equal(plug(w, "f", &err), -ENOSPC);
+	assert_string_equal(err.msg, "the virtual machine's slots for disks are full");
+	assert_int_equal(plug(w, "no/id", &err), -EINVAL);
+}
+
+static void one_that_was_made_without_slots_takes_no_disks(void **state)
+{
+	struct world *w = *state;
+	struct error err = ERROR_INIT;
 
 	write_kernel(w, works, (size_t)(works_end - works));
 	w->config.vcpus = 2;
 	launch(w);
-	odd = unix_connect(w->control);
-	assert_int_equal(write_all(odd, "dance\n", 6), 0);
-	assert_int_equal(read_whole_fd(odd, 4096, &answer, NULL), 0);
-	assert_string_equal(answer, "error 95 the VMM has no such request\n");
+	assert_int_equal(plug(w, "a", &err), -ENOTSUP);
+	assert_string_equal(err.msg, HV_NO_SLOTS);
+}
+
+static void expect_answer(const struct world *w, const char *request, const char *expected)
+{
+	cleanup_fd int fd = unix_connect(w->control);
+	cleanup_free char *answer = NULL;
+
+	assert_int_equal(write_all(fd, request, strlen(request)), 0);
+	assert_int_equal(read_whole_fd(fd, 4096, &answer, NULL), 0);
+	assert_string_equal(answer, expected);
+}
+
+/* What is asked in the wrong way is answered, and what is not asked at all holds nobody up. */
+static void a_request_that_it_does_not_know_is_refused(void **state)
+{
+	struct world *w = *state;
+	cleanup_fd int silent = -1;
+
+	write_kernel(w, works, (size_t)(works_end - works));
+	w->config.vcpus = 2;
+	launch(w);
+	expect_answer(w, "dance\n", "error 95 the VMM has no such request\n");
+	expect_answer(w, "plug\n", "error 95 the VMM has no such request\n");
+	expect_answer(w, "plug a ro\n", "error 9 no descriptor came with it\n");
+	expect_answer(w, "plug .. rw\n", "error 22 disk '..': not an id\n");
 	silent = unix_connect(w->control);
 	close_fdp(&silent);
 	expect_state(w, HV_STATE_RUNNING);
@@ -442,6 +511,8 @@ int main(void)
 		TEST(a_file_that_is_no_kernel_is_the_reason_of_the_end),
 		TEST(a_kernel_that_is_not_there_fails_the_launch),
 		TEST(one_that_runs_is_asked_paused_and_ended_by_its_socket),
+		TEST(disks_come_and_go),
+		TEST(one_that_was_made_without_slots_takes_no_disks),
 		TEST(a_request_that_it_does_not_know_is_refused),
 		TEST(a_vmm_ends_with_its_owner),
 		TEST(a_running_vmm_has_no_rights_and_sees_no_files),
