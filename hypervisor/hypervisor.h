@@ -31,7 +31,8 @@ enum hv_arch hv_host_arch(void);
 #define HV_ELF_HEAD_BYTES 20
 enum hv_arch hv_elf_arch(const void *data, size_t len);
 
-/* How files reach the guest. 9p needs a guest kernel with it; virtiofs needs PCI and a daemon. */
+/* How files reach the guest. 9p needs a guest kernel with it; virtiofs needs
+ * PCI and a daemon, unless the VMM serves it by itself. */
 enum hv_share { HV_SHARE_NONE, HV_SHARE_9P, HV_SHARE_VIRTIOFS, HV_SHARE_COUNT };
 extern const struct names hv_share_names;
 
@@ -174,7 +175,8 @@ enum hv_feature {
 	HV_FEATURE_METRICS = 1 << 12,
 	HV_FEATURE_NICS = 1 << 13,
 	HV_FEATURE_CHANNEL_HYBRID = 1 << 14,
-	HV_FEATURE_PATHS = 1 << 15, /* what it does not inherit has to have a path */
+	HV_FEATURE_PATHS = 1 << 15,	   /* what it does not inherit has to have a path */
+	HV_FEATURE_SERVES_FILES = 1 << 16, /* virtiofs by itself, without a daemon */
 };
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };

@@ -52,13 +52,17 @@ static int enter_empty_root(struct error *err)
 	return 0;
 }
 
-int confine_process(struct error *err)
+int confine_process(uint64_t keep, struct error *err)
 {
 	int r = enter_empty_root(err);
 
-	if (r < 0)
-		return r;
-	r = caps_give_up(0);
+	return r < 0 ? r : confine_rights(keep, err);
+}
+
+int confine_rights(uint64_t keep, struct error *err)
+{
+	int r = caps_give_up(keep);
+
 	return r < 0 ? error_sys(err, r, "drop capabilities") : 0;
 }
 
@@ -79,6 +83,20 @@ static const int loop_calls[] = {
 	SYS_getrandom,	SYS_lseek,     SYS_newfstatat,	    SYS_poll,	   SYS_ppoll,
 	SYS_preadv,	SYS_pwritev,   SYS_pread64,	    SYS_pwrite64,  SYS_readv,
 	SYS_recvfrom,	SYS_recvmsg,   SYS_sendmsg,	    SYS_shutdown,  SYS_writev,
+};
+
+/* All of the system calls that have to do with files but those that know them by handles or that
+ * mount; what they reach is what a descriptor of ours leads to. The C library makes renameat() of
+ * a renameat2() without flags. */
+static const int files_calls[] = {
+	SYS_chmod,	SYS_close,     SYS_copy_file_range, SYS_epoll_ctl,   SYS_epoll_pwait,
+	SYS_epoll_wait, SYS_fallocate, SYS_fchownat,	    SYS_fcntl,	     SYS_fdatasync,
+	SYS_fstatfs,	SYS_fsync,     SYS_ftruncate,	    SYS_getdents64,  SYS_geteuid,
+	SYS_getxattr,	SYS_linkat,    SYS_listxattr,	    SYS_lseek,	     SYS_mkdirat,
+	SYS_mknodat,	SYS_openat,    SYS_openat2,	    SYS_preadv,	     SYS_pwritev,
+	SYS_readlinkat, SYS_renameat,  SYS_renameat2,	    SYS_removexattr, SYS_setxattr,
+	SYS_statx,	SYS_symlinkat, SYS_syncfs,	    SYS_truncate,    SYS_unlinkat,
+	SYS_utimensat,
 };
 
 static const unsigned int loop_requests[] = {
@@ -184,6 +202,15 @@ void confine_loop_filter(struct sock_fprog *ret)
 	finish(&a, ret);
 }
 
+void confine_files_filter(struct sock_fprog *ret)
+{
+	struct assembly a = { 0 };
+
+	begin(&a);
+	allow(&a, files_calls, ARRAY_SIZE(files_calls));
+	finish(&a, ret);
+}
+
 void confine_vcpu_filter(struct sock_fprog *ret)
 {
 	struct assembly a = { 0 };
@@ -206,6 +233,11 @@ static int load_filter(void (*make)(struct sock_fprog *ret), struct error *err)
 int confine_loop(struct error *err)
 {
 	return load_filter(confine_loop_filter, err);
+}
+
+int confine_files(struct error *err)
+{
+	return load_filter(confine_files_filter, err);
 }
 
 int confine_vcpu(struct error *err)

@@ -7,6 +7,7 @@
 
 #include "hypervisor/builtin/builtin-internal.h"
 #include "hypervisor/builtin/confine.h"
+#include "hypervisor/builtin/files.h"
 #include "hypervisor/builtin/machine.h"
 #include "hypervisor/builtin/serve.h"
 #include "lib/base/error.h"
@@ -69,6 +70,11 @@ static int serve(struct vmm *v, struct error *err)
 	return server_new(v->loop, v->config->control_fd, v->machine, on_quit, v, &v->server, err);
 }
 
+static uint64_t kept_rights(const struct hv_config *config)
+{
+	return config->share == HV_SHARE_NONE ? 0 : files_capabilities();
+}
+
 /* All that takes a name or a right; what is wrong with it, launch() says. */
 static int prepare(void *ctx, struct error *err)
 {
@@ -88,7 +94,7 @@ static int prepare(void *ctx, struct error *err)
 	r = machine_new(&options, &v->machine, err);
 	if (r == 0)
 		r = serve(v, err);
-	return r < 0 ? r : confine_process(err);
+	return r < 0 ? r : confine_process(kept_rights(v->config), err);
 }
 
 /* The owner goes on meanwhile, and hears of what fails as of any other end. */
@@ -96,8 +102,12 @@ static _Noreturn void run(void *ctx)
 {
 	struct vmm *v = ctx;
 	struct error err = ERROR_INIT;
-	int r = machine_load(v->machine, &err);
+	int r = machine_serve_files(v->machine, confine_files, &err);
 
+	if (r == 0)
+		r = confine_rights(0, &err);
+	if (r == 0)
+		r = machine_load(v->machine, &err);
 	if (r == 0)
 		r = confine_loop(&err);
 	if (r < 0)

@@ -13,6 +13,7 @@
 #include "hypervisor/builtin/arch.h"
 #include "hypervisor/builtin/builtin-internal.h"
 #include "hypervisor/builtin/bus.h"
+#include "hypervisor/builtin/files.h"
 #include "hypervisor/builtin/kvm.h"
 #include "hypervisor/builtin/memory.h"
 #include "hypervisor/builtin/serial.h"
@@ -53,6 +54,7 @@ struct machine {
 	struct serial *serial;
 	struct slot slots[ARCH_VIRTIO_MAX];
 	size_t slots_count;
+	struct files *files; /* NULL: nothing is shared */
 
 	int kernel_fd, initrd_fd;
 	char *command_line;
@@ -160,15 +162,15 @@ static int connect_window(struct machine *m, const struct slot *slot, uint64_t a
 }
 
 /* Takes @device, on failure too. */
-static int add_virtio(struct machine *m, struct virtio_device *device, struct slot **ret,
-		      struct error *err)
+static int add_served(struct machine *m, struct virtio_device *device, struct loop *loop,
+		      struct slot **ret, struct error *err)
 {
 	const size_t i = m->slots_count;
 	struct slot *slot = &m->slots[i];
 	struct virtio_mmio_options options = {
 		.device = device,
 		.memory = &m->memory,
-		.loop = m->options.loop,
+		.loop = loop,
 		.is_threaded = true,
 	};
 	int r;
@@ -190,6 +192,13 @@ static int add_virtio(struct machine *m, struct virtio_device *device, struct sl
 	if (ret)
 		*ret = slot;
 	return connect_window(m, slot, arch_virtio_address(i), err);
+}
+
+/* The same, for one that is served by the loop of all. */
+static int add_virtio(struct machine *m, struct virtio_device *device, struct slot **ret,
+		      struct error *err)
+{
+	return add_served(m, device, m->options.loop, ret, err);
 }
 
 static int add_rng(struct machine *m, const struct hv_config *config, struct error *err)
@@ -216,6 +225,17 @@ static int add_vsock(struct machine *m, const struct hv_config *config, struct e
 	if (r < 0)
 		close_fdp(&options.listen_fd);
 	return r < 0 ? r : add_virtio(m, device, NULL, err);
+}
+
+static int add_files(struct machine *m, const struct hv_config *config, struct error *err)
+{
+	struct virtio_device *device;
+	int r;
+
+	if (config->share == HV_SHARE_NONE)
+		return 0;
+	r = files_new(config->share_path, config->share_tag, &m->files, &device, err);
+	return r < 0 ? r : add_served(m, device, files_loop(m->files), NULL, err);
 }
 
 static int add_disk(struct machine *m, const struct hv_disk *disk, struct error *err)
@@ -430,8 +450,9 @@ int machine_new(const struct machine_options *options, struct machine **ret, str
 {
 	static int (*const steps[])(struct machine * m, const struct hv_config *config,
 				    struct error *err) = {
-		open_guest, open_vm,	 give_memory, listen_to_vcpus, add_serial, add_power,
-		add_rng,    add_balloon, add_vsock,   add_disks,       add_nics,   add_spares,
+		open_guest, open_vm,  give_memory, listen_to_vcpus, add_serial,
+		add_power,  add_rng,  add_balloon, add_vsock,	    add_files,
+		add_disks,  add_nics, add_spares,
 	};
 	struct machine *m = xcalloc(1, sizeof(*m));
 	int r = 0;
@@ -473,6 +494,11 @@ static int make_vcpus(struct machine *m, const struct arch_entry *entry, struct 
 	return r < 0 ? r : vcpus_start(m->vcpus, err);
 }
 
+int machine_serve_files(struct machine *m, int (*confine)(struct error *err), struct error *err)
+{
+	return m->files ? files_start(m->files, confine, err) : 0;
+}
+
 int machine_load(struct machine *m, struct error *err)
 {
 	const struct arch_guest guest = {
@@ -499,6 +525,7 @@ void machine_free(struct machine *m)
 		virtio_mmio_free(m->slots[i].window);
 		close_fdp(&m->slots[i].interrupt_fd);
 	}
+	files_free(m->files);
 	serial_free(m->serial);
 	close_fdp(&m->serial_fd);
 	loop_remove(m->ending);

@@ -29,9 +29,12 @@ struct machine_options {
 /* Everything that takes a name or a right: files, /dev/kvm, memory. Descriptors of @config are the
  * machine's from success on. */
 int machine_new(const struct machine_options *options, struct machine **ret, struct error *err);
+/* The thread that serves files, if any are shared, with the rights of the caller. */
+int machine_serve_files(struct machine *machine, int (*confine)(struct error *err),
+			struct error *err);
 /* The kernel into the memory, and the vcpus' threads; paused. */
 int machine_load(struct machine *machine, struct error *err);
-void machine_free(struct machine *machine); /* NULL is accepted */
+void machine_free(struct machine *machine); /* NULL is accepted; not once it serves files */
 
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);

@@ -3,6 +3,7 @@
 
 #include "hypervisor/builtin/arch.h"
 #include "hypervisor/builtin/builtin-internal.h"
+#include "hypervisor/builtin/virtio/fs.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
@@ -12,12 +13,17 @@
 /* No PCI, and one serial port: a kernel need not look for more. */
 #define MACHINE_WORDS "pci=off 8250.nr_uarts=1 "
 
+static size_t fixed_devices(const struct hv_config *c)
+{
+	return FIXED_DEVICES + (c->share != HV_SHARE_NONE);
+}
+
 /* Each costs its guest a millisecond and up to 2 MiB of memory that it touches. */
 #define SPARES_MAX 4
 
 size_t builtin_spares(const struct hv_config *c)
 {
-	const size_t taken = FIXED_DEVICES + c->disks_count + c->nics_count;
+	const size_t taken = fixed_devices(c) + c->disks_count + c->nics_count;
 	size_t count = HV_DISKS_MAX - c->disks_count;
 
 	if (!c->awaits_disks)
@@ -43,6 +49,7 @@ static bool finds_devices(const struct guest_image *guest)
 
 static int refuse(const struct hv_config *c, struct error *err)
 {
+	const size_t fixed = fixed_devices(c);
 	const struct {
 		bool is_so;
 		const char *text;
@@ -59,12 +66,19 @@ static int refuse(const struct hv_config *c, struct error *err)
 	if (!finds_devices(c->guest))
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no virtio-mmio by ACPI",
 				 c->guest->release);
+	if (c->share != HV_SHARE_NONE && !c->guest->has_virtiofs)
+		return error_set(err, -ENOTSUP, "guest kernel '%s': no virtiofs",
+				 c->guest->release);
+	if (c->share != HV_SHARE_NONE && strlen(c->share_tag) > VIRTIO_FS_TAG_MAX)
+		return error_set(err, -ENAMETOOLONG, "share '%s': its name is too long",
+				 c->share_tag);
 	if (c->vcpus > ARCH_VCPUS_MAX)
 		return error_set(err, -ERANGE, "vcpus: %u are more than %d", c->vcpus,
 				 ARCH_VCPUS_MAX);
-	if (FIXED_DEVICES + c->disks_count + c->nics_count > ARCH_VIRTIO_MAX)
-		return error_set(err, -ERANGE, "disks and network interfaces: %zu are more than %d",
-				 c->disks_count + c->nics_count, ARCH_VIRTIO_MAX - FIXED_DEVICES);
+	if (fixed + c->disks_count + c->nics_count > ARCH_VIRTIO_MAX)
+		return error_set(err, -ERANGE,
+				 "disks and network interfaces: %zu are more than %zu",
+				 c->disks_count + c->nics_count, ARCH_VIRTIO_MAX - fixed);
 	return 0;
 }
 
@@ -118,6 +132,8 @@ int builtin_plan(const struct hv_config *c, char ***ret_argv, struct error *err)
 		strv_pushf(&argv, "initrd=%s", c->guest->initrd);
 	strv_pushf(&argv, "append=%s", line);
 	strv_pushf(&argv, "vsock=%s", c->channel_path);
+	if (c->share != HV_SHARE_NONE)
+		strv_pushf(&argv, "files=%s,path=%s", c->share_tag, c->share_path);
 	plan_disks(c, &argv);
 	plan_nics(c, &argv);
 	if (builtin_spares(c))

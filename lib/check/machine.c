@@ -185,7 +185,8 @@ static void check_choice(struct check *c)
 		check_named_choice(c);
 }
 
-/* Whether guests get their files by it: as in moat.json, or where their kernel has no 9p. */
+/* Whether guests get their files by it: as in moat.json, or where their kernel has no 9p; of a VMM
+ * that serves them itself they do not. */
 static bool is_virtiofs_used(const struct check *c)
 {
 	const char *word =
@@ -196,12 +197,14 @@ static bool is_virtiofs_used(const struct check *c)
 	const char *program;
 	bool is_used;
 
+	driver = check_hypervisor(c, &program, NULL);
+	features = driver ? driver->features : HV_FEATURE_9P | HV_FEATURE_VIRTIOFS;
+	if (features & HV_FEATURE_SERVES_FILES)
+		return false;
 	if (word)
 		return streq(word, "virtiofs");
 	if (guest_image_load(c->host->image, &image, NULL) < 0)
 		return false;
-	driver = check_hypervisor(c, &program, NULL);
-	features = driver ? driver->features : HV_FEATURE_9P | HV_FEATURE_VIRTIOFS;
 	is_used = image.has_virtiofs && (features & HV_FEATURE_VIRTIOFS) &&
 		  !(image.has_9p && (features & HV_FEATURE_9P));
 	guest_image_done(&image);
@@ -214,13 +217,13 @@ static void check_virtiofsd(struct check *c)
 	bool is_used = is_virtiofs_used(c);
 
 	if (program)
-		check_ok(c, "%s%s", program, is_used ? "" : ", which guests with 9p do without");
+		check_ok(c, "%s%s", program, is_used ? "" : ", which guests here do without");
 	else if (is_used)
 		check_lacks_for_vm(c, check_install(c, PACKAGE_VIRTIOFSD),
 				   "no virtiofsd, by which the guest gets its files");
 	else
 		check_warn(c, check_install(c, PACKAGE_VIRTIOFSD),
-			   "no virtiofsd: guests get their files by 9p");
+			   "no virtiofsd: guests get their files by 9p or from the VMM itself");
 }
 
 static const struct check_spec specs[] = {

@@ -359,7 +359,7 @@ static int limit_vmm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 
-	return confine_children(confine_vmm_caps(c->vm.share == HV_SHARE_VIRTIOFS), err);
+	return confine_children(confine_vmm_caps(vm_has_virtiofsd(&c->vm)), err);
 }
 
 static const char *agent_address(const struct creation *c)

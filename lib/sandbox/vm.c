@@ -181,6 +181,11 @@ static int open_channel(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 	return 0;
 }
 
+bool vm_has_virtiofsd(const struct vm *vm)
+{
+	return vm->share == HV_SHARE_VIRTIOFS && !(vm->driver->features & HV_FEATURE_SERVES_FILES);
+}
+
 static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *config,
 		      struct error *err)
 {
@@ -188,7 +193,7 @@ static int open_share(struct vm *vm, struct vmm_ends *ends, struct hv_config *co
 
 	config->share = vm->share;
 	config->share_tag = SANDBOX_SHARE_TAG;
-	if (vm->share != HV_SHARE_VIRTIOFS)
+	if (!vm_has_virtiofsd(vm))
 		return 0;
 	ends->virtiofs_path = xasprintf("%s/virtiofsd.sock", vm->dir);
 	config->virtiofs_path = ends->virtiofs_path;

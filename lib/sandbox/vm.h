@@ -70,6 +70,9 @@ int vm_choose(struct vm *vm, const char *cache_dir, const struct settings_vm *se
 int vm_shares_nothing(const struct settings_vm *settings, const char *program, bool *ret,
 		      struct error *err);
 
+/* Of one that was chosen: whether its files are served by a daemon of their own. */
+bool vm_has_virtiofsd(const struct vm *vm);
+
 /* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template,
  * by the time that this returns; if it cannot, that is a warning, and it boots. @shared_dir
  * exists, or is NULL where nothing is shared. */

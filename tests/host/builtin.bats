@@ -40,7 +40,7 @@ vmm() {
   [ ! -e "/proc/$pid" ]
 }
 
-@test "whoever leaves the choice to moat gets it where nothing is shared, and else QEMU" {
+@test "whoever leaves the choice to moat gets it where it can do all, and else QEMU" {
   write_verdict "$(boot_id)" fit
   export MOAT_HYPERVISOR=auto
   script 'exec sleep 1000'
@@ -48,6 +48,10 @@ vmm() {
   [ -S "$ROOT/$ID/vm/builtin.sock" ]
   moat delete --force "$ID"
   unset MOAT_SHARE
+  detached
+  [ -S "$ROOT/$ID/vm/builtin.sock" ]
+  moat delete --force "$ID"
+  export MOAT_SHARE=9p
   detached
   [ -S "$ROOT/$ID/vm/qmp.sock" ]
   moat delete --force "$ID"
@@ -78,4 +82,42 @@ member() {
   done
   expect "$(moat exec "$ID" cat /sys/class/block/vdb/size)" = 0
   moat delete --force "$ID"
+}
+
+# bats test_tags=brief
+@test "a container's root is shared, by the VMM itself" {
+  unset MOAT_SHARE
+  write_verdict "$(boot_id)" fit
+  script 'set -e
+    echo hello >/made; ln /made /linked; ln -s /nowhere /pointing; mkfifo /pipe; mkdir -m 2750 /dir
+    echo more >>/linked; mv /made /moved; chown 12:34 /moved; chmod 4751 /moved
+    dd if=/dev/zero of=/large bs=1M count=5 2>/dev/null; truncate -s 3M /large; sync
+    for i in 1 2 3 4 5 6 7 8 9; do echo $i >/dir/$i; done; rm /dir/5; ls /dir | wc -l
+    cd /dir; cat ../moved; [ ! -e /pointing ]; stat -c %h /moved; up=/..; ls $up/../../../.. | grep -c moved
+    echo up; exec sleep 1000'
+  detached
+  eventually 60 file_contains "$OUT" up
+  expect "$(<"$OUT")" = $'8\nhello\nmore\n2\n1\nup'
+  expect "$(stat -c '%u:%g %a %h %s' "$BUNDLE/rootfs/moved")" = "12:34 4751 2 11"
+  expect "$(stat -c %F "$BUNDLE/rootfs/pipe")" = fifo
+  expect "$(readlink "$BUNDLE/rootfs/pointing")" = /nowhere
+  expect "$(stat -c '%s %a' "$BUNDLE/rootfs/large")" = "3145728 644"
+  expect "$(stat -c %a "$BUNDLE/rootfs/dir")" = 2750
+
+  # What the host writes is seen, as soon as what the guest was told is no longer valid.
+  echo host >"$BUNDLE/rootfs/moved"
+  eventually 20 sh -c "'$MOAT' --root '$ROOT' exec '$ID' cat /moved </dev/null | grep -qx host"
+
+  # The thread that serves files has rights, and nobody else.
+  local pid
+  pid=$(vmm)
+  expect "$(pgrep --parent "$(jq -r .pid "$ROOT/$ID/state.json")" | wc -l)" = 1
+  expect_match "$(cat "/proc/$pid/status")" "CapEff:	0000000000000000"
+  expect "$(grep -h CapEff /proc/"$pid"/task/*/status | grep -vc 0000000000000000)" = 1
+  expect "$(grep -h Seccomp: /proc/"$pid"/task/*/status | sort -u)" = "Seccomp:	2"
+  expect "$(ls -A "/proc/$pid/root")" = ""
+  moat kill "$ID" KILL
+  wait_status stopped
+  moat delete "$ID"
+  [ ! -e "/proc/$pid" ]
 }

@@ -126,12 +126,42 @@ static int try(int (*confine)(struct error *err), void (*deed)(void))
 /* The filters' own needs: no_new_privs, which every VMM has. */
 static int as_loop(struct error *err)
 {
-	return confine_process(err) < 0 ? -1 : confine_loop(err);
+	return confine_process(0, err) < 0 ? -1 : confine_loop(err);
 }
 
 static int as_vcpu(struct error *err)
 {
-	return confine_process(err) < 0 ? -1 : confine_vcpu(err);
+	return confine_process(0, err) < 0 ? -1 : confine_vcpu(err);
+}
+
+static int as_files(struct error *err)
+{
+	return confine_process(0, err) < 0 ? -1 : confine_files(err);
+}
+
+static void open_by_handle(void)
+{
+	(void)syscall(SYS_open_by_handle_at, -1, NULL, 0);
+}
+
+static void mount_something(void)
+{
+	(void)syscall(SYS_mount, "none", "/", "tmpfs", 0, NULL);
+}
+
+static void the_one_that_serves_files_may_do_nothing_else(void **state)
+{
+	void (*const deeds[])(void) = {
+		execute,	 make_process,	 make_socket,	     map_code,
+		make_code,	 call_as_x32,	 type_on_a_terminal, call_as_32_bits,
+		accept_a_client, open_by_handle, mount_something,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++)
+		assert_int_equal(try(as_files, deeds[i]), SIGSYS);
+	assert_int_equal(try(as_files, allocate), 0);
+	assert_int_equal(try(as_files, open_file), 0);
 }
 
 static void what_no_vmm_does_ends_it(void **state)
@@ -164,10 +194,13 @@ static void what_a_vmm_does_is_let_through(void **state)
 static void the_filters_are_ones_that_the_kernel_takes(void **state)
 {
 	cleanup_seccomp_program struct sock_fprog loop = { 0 }, vcpu = { 0 };
+	cleanup_seccomp_program struct sock_fprog files = { 0 };
 
 	(void)state;
 	confine_loop_filter(&loop);
 	confine_vcpu_filter(&vcpu);
+	confine_files_filter(&files);
+	assert_int_equal(seccomp_program_check(&files), 0);
 	assert_int_equal(seccomp_program_check(&loop), 0);
 	assert_int_equal(seccomp_program_check(&vcpu), 0);
 }
@@ -176,7 +209,7 @@ static void try_to_find_anything(void)
 {
 	struct error err = ERROR_INIT;
 
-	if (confine_process(&err) < 0)
+	if (confine_process(0, &err) < 0)
 		_exit(2);
 	_exit(access("/proc", F_OK) == 0 || access("/etc", F_OK) == 0 || getppid() < 0 ||
 	      mkdir("/made", 0700) == 0);
@@ -206,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_no_vmm_does_ends_it),
+		cmocka_unit_test(the_one_that_serves_files_may_do_nothing_else),
 		cmocka_unit_test(what_a_vmm_does_is_let_through),
 		cmocka_unit_test(the_filters_are_ones_that_the_kernel_takes),
 		cmocka_unit_test(a_confined_vmm_finds_no_file),

@@ -122,6 +122,10 @@ static void a_machine_is_described_in_words(void **state)
 
 	w->guest.kernel = (char *)"/guest/kernel";
 	w->guest.initrd = (char *)"/guest/initramfs";
+	w->guest.has_virtiofs = true;
+	w->config.share = HV_SHARE_VIRTIOFS;
+	w->config.share_path = "/run/shared";
+	w->config.share_tag = "moat";
 	w->config.channel_path = "/run/agent.sock";
 	w->config.disks = &disk;
 	w->config.nics = &nic;
@@ -129,13 +133,14 @@ static void a_machine_is_described_in_words(void **state)
 	if (hypervisor_builtin.plan(&w->config, &argv, &err) < 0)
 		fail_msg("%s", err.msg);
 	text = strv_join(argv, "\n");
-	assert_string_equal(text,
-			    "builtin\nmemory=64M\nvcpus=1\nkernel=/guest/kernel\n"
-			    "initrd=/guest/initramfs\n"
-			    "append=pci=off 8250.nr_uarts=1 console=ttyS0 quiet panic=-1 reboot=t "
-			    "noreplace-smp no_timer_check cgroup_no_v1=all agent.channel=vsock\n"
-			    "vsock=/run/agent.sock\ndisk=root,fd=9,readonly\n"
-			    "nic=02:00:00:00:00:fe,fd=10");
+	assert_string_equal(
+		text,
+		"builtin\nmemory=64M\nvcpus=1\nkernel=/guest/kernel\n"
+		"initrd=/guest/initramfs\n"
+		"append=pci=off 8250.nr_uarts=1 console=ttyS0 quiet panic=-1 reboot=t "
+		"noreplace-smp no_timer_check cgroup_no_v1=all agent.channel=vsock\n"
+		"vsock=/run/agent.sock\nfiles=moat,path=/run/shared\ndisk=root,fd=9,readonly\n"
+		"nic=02:00:00:00:00:fe,fd=10");
 }
 
 static void expect_refusal(const struct hv_config *config, const char *text)
@@ -168,6 +173,12 @@ static void what_it_cannot_be_is_refused(void **state)
 	c = w->config;
 	c.vcpus = 255;
 	expect_refusal(&c, "vcpus: 255 are more than 254");
+	c = w->config;
+	c.share = HV_SHARE_9P;
+	expect_refusal(&c, "no 9p");
+	c.share = HV_SHARE_VIRTIOFS;
+	c.share_tag = "moat";
+	expect_refusal(&c, "guest kernel 'tiny': no virtiofs");
 	w->guest.has_acpi = false;
 	expect_refusal(&w->config, "guest kernel 'tiny': no virtio-mmio by ACPI");
 }
