@@ -6,9 +6,9 @@ struct virtio_device;
 
 /*
  * One directory of the host's for the guest (VIRTIO 1.2, 5.11; FUSE 7.31), served by the thread
- * that serves the device, which waits for the file system: it wants a loop and a thread of its own. The
- * guest judges who may do what; here everything is done with the rights of the thread, and what is
- * made belongs to whom the guest says.
+ * that serves the device, which waits for the file system: it wants a loop and a thread of its own.
+ * The guest judges who may do what; here everything is done with the rights of the thread, and what
+ * is made belongs to whom the guest says.
  *
  * Whatever the guest sends, it reaches what lies beneath the directory and nothing else: a name is
  * one component that is looked up from a descriptor, links are followed by the guest alone, only
