@@ -13,6 +13,7 @@
 /* What any process can ask of a running one. */
 
 #define TIMEOUT_S 10
+#define MOVE_TIMEOUT_S 600 /* the whole memory, on a slow disk */
 #define MACHINE_NAME "builtin"
 
 static int refused(const char *answer, struct error *err)
@@ -30,10 +31,21 @@ static int refused(const char *answer, struct error *err)
 	return r;
 }
 
-/* *ret_answer: the lines behind the first. */
-static int ask(const char *control, const char *request, char **ret_answer, struct error *err)
+static int send_request(int fd, const char *request, int state_fd)
 {
-	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
+	ssize_t n;
+
+	if (state_fd < 0)
+		return write_all(fd, request, strlen(request));
+	n = send_fds(fd, request, strlen(request), &state_fd, 1);
+	return n < 0 ? (int)n : 0;
+}
+
+/* @state_fd: goes with it; -1: none. *ret_answer: the lines behind the first. */
+static int ask_with(const char *control, const char *request, int state_fd, char **ret_answer,
+		    struct error *err)
+{
+	const struct timeval timeout = { .tv_sec = state_fd < 0 ? TIMEOUT_S : MOVE_TIMEOUT_S };
 	cleanup_fd int fd = unix_connect(control);
 	cleanup_free char *answer = NULL;
 	const char *rest;
@@ -44,7 +56,7 @@ static int ask(const char *control, const char *request, char **ret_answer, stru
 		return error_sys(err, fd, "connect to '%s'", control);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return error_sys(err, errno, "use '%s'", control);
-	r = write_all(fd, request, strlen(request));
+	r = send_request(fd, request, state_fd);
 	if (r == 0)
 		r = read_whole_fd(fd, BUILTIN_ANSWER_MAX, &answer, &len);
 	if (r == -EAGAIN)
@@ -57,6 +69,11 @@ static int ask(const char *control, const char *request, char **ret_answer, stru
 	if (ret_answer)
 		*ret_answer = xstrdup(rest);
 	return 0;
+}
+
+static int ask(const char *control, const char *request, char **ret_answer, struct error *err)
+{
+	return ask_with(control, request, -1, ret_answer, err);
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -222,10 +239,16 @@ int builtin_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, str
 
 int builtin_save(const char *control, enum hv_saved what, int fd, struct error *err)
 {
-	return cannot("be saved", err);
+	const char *request = what == HV_SAVED_ALL ? BUILTIN_SAVE_ALL : BUILTIN_SAVE_DEVICES;
+	int r = ask_with(control, request, fd, NULL, err);
+
+	return r < 0 ? error_wrap(err, r, "save") : 0;
 }
 
 int builtin_restore(const char *control, enum hv_saved what, int fd, struct error *err)
 {
-	return cannot("be saved", err);
+	const char *request = what == HV_SAVED_ALL ? BUILTIN_RESTORE_ALL : BUILTIN_RESTORE_DEVICES;
+	int r = ask_with(control, request, fd, NULL, err);
+
+	return r < 0 ? error_wrap(err, r, "restore") : 0;
 }

@@ -29,12 +29,21 @@ struct machine_options {
 /* Everything that takes a name or a right: files, /dev/kvm, memory. Descriptors of @config are the
  * machine's from success on. */
 int machine_new(const struct machine_options *options, struct machine **ret, struct error *err);
-/* The kernel into the memory, and the vcpus' threads; paused. */
+/* The kernel into the memory unless one is restored, and the vcpus' threads; paused. */
 int machine_load(struct machine *machine, struct error *err);
 void machine_free(struct machine *machine); /* NULL is accepted */
 
 void machine_pause(struct machine *machine);
 void machine_resume(struct machine *machine);
 bool machine_is_paused(const struct machine *machine);
+
+/*
+ * A paused machine as a stream (state.h); its devices leave the guest alone until it is resumed.
+ * And the way back, into a machine that was loaded with config->is_restored and waits for that:
+ * when it fails the machine is of no use. Neither returns before it is done.
+ */
+int machine_save(struct machine *machine, enum hv_saved what, int fd, struct error *err);
+int machine_restore(struct machine *machine, enum hv_saved what, int fd, struct error *err);
+bool machine_is_blank(const struct machine *machine);
 
 void machine_measure(const struct machine *machine, struct hv_metrics *ret);

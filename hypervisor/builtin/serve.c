@@ -10,6 +10,7 @@
 #include "hypervisor/builtin/machine.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
@@ -19,7 +20,7 @@
 struct server {
 	struct loop *loop;
 	struct machine *machine;
-	void (*on_quit)(void *ctx);
+	void (*on_quit)(void *ctx, const char *reason);
 	void *ctx;
 
 	int listen_fd;
@@ -27,10 +28,11 @@ struct server {
 
 	/* The one that is served. */
 	int client_fd; /* -1: none */
+	int state_fd;  /* that came with the request; -1: none */
 	struct loop_source *client, *timer;
 	char request[REQUEST_MAX];
 	size_t len;
-	bool awaits_pause;
+	void (*when_paused)(struct server *s); /* NULL: it does not wait for that */
 };
 
 static void let_go(struct server *s)
@@ -38,9 +40,10 @@ static void let_go(struct server *s)
 	loop_remove(steal_ptr(&s->client));
 	loop_remove(steal_ptr(&s->timer));
 	close_fdp(&s->client_fd);
-	s->client_fd = -1;
+	close_fdp(&s->state_fd);
+	s->client_fd = s->state_fd = -1;
 	s->len = 0;
-	s->awaits_pause = false;
+	s->when_paused = NULL;
 	loop_set_events(s->listening, EPOLLIN);
 }
 
@@ -49,6 +52,13 @@ static void answer(struct server *s, const char *text)
 {
 	(void)!send(s->client_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 	let_go(s);
+}
+
+static void refuse(struct server *s, const struct error *err)
+{
+	cleanup_free char *text = xasprintf(BUILTIN_ERROR "%d %s\n", -err->code, err->msg);
+
+	answer(s, text);
 }
 
 static void add_disks(struct strbuf *text, const struct hv_metrics *metrics)
@@ -85,45 +95,115 @@ static void serve_query(struct server *s)
 	answer(s, text.buf);
 }
 
-static void serve_pause(struct server *s)
+static void answer_ok(struct server *s)
+{
+	answer(s, BUILTIN_OK);
+}
+
+static void await_pause(struct server *s, void (*then)(struct server *s))
 {
 	if (machine_is_paused(s->machine)) {
-		answer(s, BUILTIN_OK);
+		then(s);
 		return;
 	}
-	s->awaits_pause = true;
+	s->when_paused = then;
 	machine_pause(s->machine);
+}
+
+static bool refuse_blank(struct server *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (!machine_is_blank(s->machine))
+		return false;
+	error_set(&err, -EBUSY, "the machine waits for the state of a saved one");
+	refuse(s, &err);
+	return true;
+}
+
+static void serve_pause(struct server *s)
+{
+	await_pause(s, answer_ok);
 }
 
 static void serve_resume(struct server *s)
 {
+	if (refuse_blank(s))
+		return;
 	if (machine_is_paused(s->machine))
 		machine_resume(s->machine);
 	answer(s, BUILTIN_OK);
 }
 
+static enum hv_saved what_of(const struct server *s)
+{
+	return strstr(s->request, " devices") ? HV_SAVED_DEVICES : HV_SAVED_ALL;
+}
+
+static void save_now(struct server *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (machine_save(s->machine, what_of(s), s->state_fd, &err) < 0)
+		refuse(s, &err);
+	else
+		answer(s, BUILTIN_OK);
+}
+
+static void serve_save(struct server *s)
+{
+	if (!refuse_blank(s))
+		await_pause(s, save_now);
+}
+
+/* What could not be restored is of no use to anybody. */
+static void serve_restore(struct server *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (!machine_is_blank(s->machine)) {
+		error_set(&err, -EBUSY, "the machine runs already");
+		refuse(s, &err);
+		return;
+	}
+	if (machine_restore(s->machine, what_of(s), s->state_fd, &err) == 0) {
+		machine_resume(s->machine);
+		answer(s, BUILTIN_OK);
+		return;
+	}
+	log_warning("%s", err.msg);
+	refuse(s, &err);
+	s->on_quit(s->ctx, err.msg);
+}
+
 static void serve_quit(struct server *s)
 {
 	answer(s, BUILTIN_OK);
-	s->on_quit(s->ctx);
+	s->on_quit(s->ctx, "the VMM was told to end over its control socket");
 }
 
 /* clang-format off */
 static const struct {
 	const char *request;
 	void (*serve)(struct server *s);
+	bool has_state;
 } requests[] = {
 	{ "query\n", serve_query },
 	{ "pause\n", serve_pause },
 	{ "resume\n", serve_resume },
 	{ "quit\n", serve_quit },
+	{ BUILTIN_SAVE_ALL, serve_save, true },
+	{ BUILTIN_SAVE_DEVICES, serve_save, true },
+	{ BUILTIN_RESTORE_ALL, serve_restore, true },
+	{ BUILTIN_RESTORE_DEVICES, serve_restore, true },
 };
 /* clang-format on */
 
 static void serve(struct server *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
-		if (!streq(s->request, requests[i].request))
+		if (!streq(s->request, requests[i].request) ||
+		    requests[i].has_state != (s->state_fd >= 0))
 			continue;
 		requests[i].serve(s);
 		return;
@@ -135,14 +215,18 @@ static void serve(struct server *s)
 static void on_client(void *ctx, int fd, uint32_t events)
 {
 	struct server *s = ctx;
-	ssize_t n = recv(fd, s->request + s->len, sizeof(s->request) - 1 - s->len, MSG_DONTWAIT);
+	int state_fd = -1;
+	size_t count = 1;
+	ssize_t n = recv_fds(fd, s->request + s->len, sizeof(s->request) - 1 - s->len, &state_fd,
+			     &count);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || s->awaits_pause) {
+	if (n <= 0 || s->when_paused || (count && s->state_fd >= 0)) {
+		close_fdp(&state_fd);
 		let_go(s);
 		return;
 	}
+	if (count)
+		s->state_fd = state_fd;
 	s->len += (size_t)n;
 	s->request[s->len] = '\0';
 	if (strchr(s->request, '\n') || s->len == sizeof(s->request) - 1)
@@ -154,7 +238,7 @@ static void on_timeout(void *ctx)
 	struct server *s = ctx;
 
 	s->timer = NULL;
-	if (s->awaits_pause)
+	if (s->when_paused)
 		machine_resume(s->machine);
 	answer(s, BUILTIN_ERROR "110 the VMM cannot do it in time\n");
 }
@@ -176,7 +260,7 @@ static void on_connection(void *ctx, int listen_fd, uint32_t events)
 }
 
 int server_new(struct loop *loop, int listen_fd, struct machine *machine,
-	       void (*on_quit)(void *ctx), void *ctx, struct server **ret, struct error *err)
+	       void (*on_quit)(void *ctx, const char *reason), void *ctx, struct server **ret, struct error *err)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	int r;
@@ -188,6 +272,7 @@ int server_new(struct loop *loop, int listen_fd, struct machine *machine,
 		.ctx = ctx,
 		.listen_fd = listen_fd,
 		.client_fd = -1,
+		.state_fd = -1,
 	};
 	r = loop_add_fd(loop, listen_fd, EPOLLIN, on_connection, s, &s->listening);
 	if (r < 0) {
@@ -200,6 +285,9 @@ int server_new(struct loop *loop, int listen_fd, struct machine *machine,
 
 void server_on_paused(struct server *s)
 {
-	if (s->awaits_pause)
-		answer(s, BUILTIN_OK);
+	void (*then)(struct server *s) = s->when_paused;
+
+	s->when_paused = NULL;
+	if (then)
+		then(s);
 }

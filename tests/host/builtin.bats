@@ -5,6 +5,8 @@
 
 load helpers
 
+load ../behaviour/checkpoint
+
 export MOAT_ISOLATION=vm MOAT_HYPERVISOR=builtin MOAT_SHARE=none
 
 # The processes of a container's virtual machine, on the host.
@@ -38,4 +40,26 @@ vmm() {
   wait_status stopped
   moat delete "$ID"
   [ ! -e "/proc/$pid" ]
+}
+
+@test "a counter goes on from a checkpoint where it was" {
+  write_verdict "$(boot_id)" fit
+  script 'i=0; while :; do i=$((i + 1)); echo $i >>/tmp/count; usleep 20000; done'
+  detached
+  eventually 30 counted_beyond 10
+
+  save --leave-running
+  local before
+  before=$(count)
+  eventually 30 counted_beyond "$before"
+  moat delete --force "$ID"
+
+  load_saved
+  expect "$(status_of "$ID")" = running
+  eventually 30 counted_beyond "$before"
+  run -7 --separate-stderr moat exec "$ID" sh -c 'echo within; exit 7' </dev/null
+  expect "$output" = within
+  moat kill "$ID" KILL
+  wait_status stopped
+  moat delete "$ID"
 }
