@@ -535,24 +535,25 @@ static void a_machine_that_does_not_fit_its_state_says_so_and_ends(void **state)
 	expect_no_restore(w, HV_SAVED_ALL, fd, "restore: the saved machine is without its memory");
 	w->config.vcpus = 1;
 	expect_no_restore(w, HV_SAVED_DEVICES, fd,
-		       "restore: the saved machine has 2 vcpus, this one 1");
+			  "restore: the saved machine has 2 vcpus, this one 1");
 	w->config.vcpus = 2;
 	assert_int_equal(ftruncate(disk_fd, 4096), 0);
 	w->config.disks = &disk;
 	w->config.disks_count = 1;
 	expect_no_restore(w, HV_SAVED_DEVICES, fd,
-		       "restore: the saved machine has 3 virtio devices, this one 4");
+			  "restore: the saved machine has 3 virtio devices, this one 4");
 	w->config.disks_count = 0;
 	w->config.memory_mib = 128;
 	expect_no_restore(w, HV_SAVED_DEVICES, fd,
-		       "restore: the saved machine has 64 MiB of memory, this one 128");
+			  "restore: the saved machine has 64 MiB of memory, this one 128");
 	w->config.memory_mib = 64;
 	assert_int_equal(pread(fd, &byte, 1, 1000), 1);
 	byte ^= 1;
 	assert_int_equal(pwrite(fd, &byte, 1, 1000), 1);
 	expect_no_restore(w, HV_SAVED_DEVICES, fd, "restore: the saved machine was changed since");
 	assert_int_equal(ftruncate(fd, 1000), 0);
-	expect_no_restore(w, HV_SAVED_DEVICES, fd, "restore: the saved machine ends before its end");
+	expect_no_restore(w, HV_SAVED_DEVICES, fd,
+			  "restore: the saved machine ends before its end");
 	close(memory.fd);
 }
 
