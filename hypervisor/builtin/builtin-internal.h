@@ -26,7 +26,7 @@ int builtin_metrics(const char *control, struct hv_metrics *ret, struct error *e
 
 #define BUILTIN_FEATURES                                                                           \
 	(HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_NICS | HV_FEATURE_PAUSE |       \
-	 HV_FEATURE_METRICS | HV_FEATURE_SAVE)
+	 HV_FEATURE_METRICS | HV_FEATURE_SAVE | HV_FEATURE_OTHER_DISKS)
 
 /* The kernel's line: what this machine has not, then what every driver says. free(3) it. */
 char *builtin_command_line(const struct hv_config *config);

@@ -63,3 +63,20 @@ vmm() {
   wait_status stopped
   moat delete "$ID"
 }
+
+@test "a container starts from a template, and what it writes stays its own" {
+  write_verdict "$(boot_id)" fit
+  local config=$BATS_TEST_TMPDIR/moat.json turn
+  echo "{\"vm\": {\"template_dir\": \"$BATS_TEST_TMPDIR/store\"}}" >"$config"
+  moat --config "$config" template create
+  script 'cat /sys/block/vda/size; df -k / | tail -n 1; cat; echo written >/mine; exit 42'
+  for turn in 1 2; do
+    run -42 --separate-stderr moat --config "$config" --log "$BATS_TEST_TMPDIR/log.$turn" --debug \
+      run --bundle "$BUNDLE" "$ID" <<<typed
+    expect "${lines[-1]}" = typed
+    ((lines[0] < 1 << 31)) # sectors: not those of the blank disk
+    file_contains "$BATS_TEST_TMPDIR/log.$turn" "goes on from template"
+    run ! grep level=warning "$BATS_TEST_TMPDIR/log.$turn"
+  done
+  expect "$(moat --config "$config" template list --format json | jq -r '.[].status')" = ready
+}
