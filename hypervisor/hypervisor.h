@@ -173,7 +173,7 @@ enum hv_feature {
 	HV_FEATURE_METRICS = 1 << 12,
 	HV_FEATURE_NICS = 1 << 13,
 	HV_FEATURE_CHANNEL_HYBRID = 1 << 14,
-	HV_FEATURE_PATHS = 1 << 15, /* what it does not inherit has to have a path */
+	HV_FEATURE_PATHS = 1 << 15,	  /* what it does not inherit has to have a path */
 	HV_FEATURE_OTHER_DISKS = 1 << 16, /* a restored machine's disks need not have the size that
 					   * they had */
 };

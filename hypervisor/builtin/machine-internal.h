@@ -9,7 +9,7 @@
 #include "hypervisor/builtin/machine.h"
 #include "hypervisor/builtin/memory.h"
 
-/* What making a machine (machine.c) and saving and restoring it (machine-state.c) have in common. */
+/* What making a machine (machine.c), saving and restoring it (machine-state.c) have in common. */
 
 struct loop_source;
 struct serial;

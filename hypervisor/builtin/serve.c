@@ -260,7 +260,8 @@ static void on_connection(void *ctx, int listen_fd, uint32_t events)
 }
 
 int server_new(struct loop *loop, int listen_fd, struct machine *machine,
-	       void (*on_quit)(void *ctx, const char *reason), void *ctx, struct server **ret, struct error *err)
+	       void (*on_quit)(void *ctx, const char *reason), void *ctx, struct server **ret,
+	       struct error *err)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	int r;
@@ -285,7 +286,7 @@ int server_new(struct loop *loop, int listen_fd, struct machine *machine,
 
 void server_on_paused(struct server *s)
 {
-	void (*then)(struct server *s) = s->when_paused;
+	void (*then)(struct server * s) = s->when_paused;
 
 	s->when_paused = NULL;
 	if (then)

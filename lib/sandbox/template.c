@@ -65,8 +65,8 @@ static const char *const disk_ids[SANDBOX_DISKS_MAX] = { "blank0", "blank1" };
 /* Where nothing is shared a container's root is a disk. */
 static void plan_disks(struct making *m)
 {
-	const bool has_root = m->vm->share == HV_SHARE_NONE &&
-			      (m->vm->driver->features & HV_FEATURE_OTHER_DISKS);
+	const bool has_root =
+		m->vm->share == HV_SHARE_NONE && (m->vm->driver->features & HV_FEATURE_OTHER_DISKS);
 
 	m->plan.disks_count = m->request->disks ? m->request->disks : has_root;
 	for (size_t i = 0; i < m->plan.disks_count; i++)

@@ -480,7 +480,6 @@ static int plan_alike(const struct vm *vm, struct hv_config *config, size_t nics
 	config->channel = vm->channel_kind;
 	config->channel_path = CHANNEL_SOCKET;
 	config->tsc_khz = vm->tsc_khz ? 1 : 0;
-	config->program = info->hypervisor;
 	config->nics = nics;
 	config->nics_count = nics_count;
 	return vm->driver->plan(config, &info->command, err);
@@ -496,8 +495,7 @@ int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nic
 		.vcpus = config.vcpus,
 		.nics = (uint32_t)nics_count,
 		.disks = (uint32_t)plan->disks_count,
-		.has_disk_slots =
-			plan->has_disk_slots && (vm->driver->features & HV_FEATURE_PLUG),
+		.has_disk_slots = plan->has_disk_slots && (vm->driver->features & HV_FEATURE_PLUG),
 		.has_low_ports = plan->machine.has_low_ports,
 		.accelerator = xstrdup(names_get(&hv_accel_names, vm->accel)),
 		.channel = xstrdup(names_get(&hv_channel_names, vm->channel_kind)),

@@ -32,16 +32,17 @@ struct part {
 #define FIELD_MSRS 20
 #define FIELD_TSC_KHZ 21
 
-/* In the order in which they are read and written. How a vcpu waits comes first, since asking for it
- * handles what others told it; segments have the local APIC's address; events are last, because
- * writing registers drops them. clang-format off */
+/* In the order in which they are read and written. How a vcpu waits comes first, since asking for
+ * it handles what others told it; segments have the local APIC's address; events are last, because
+ * writing registers drops them. */
+/* clang-format off */
 static const struct part parts[] = {
 	{ 1, KVM_GET_MP_STATE, KVM_SET_MP_STATE, sizeof(struct kvm_mp_state), "how it waits" },
 	{ 2, KVM_GET_SREGS, KVM_SET_SREGS, sizeof(struct kvm_sregs), "segments" },
 	{ 4, KVM_GET_REGS, KVM_SET_REGS, sizeof(struct kvm_regs), "registers" },
 	{ 5, KVM_GET_XCRS, KVM_SET_XCRS, sizeof(struct kvm_xcrs), "extended control registers" },
-	{ FIELD_XSAVE, KVM_GET_XSAVE, KVM_SET_XSAVE, sizeof(struct kvm_xsave), "vector registers" },
-	{ 6, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, sizeof(struct kvm_debugregs), "debug registers" },
+	{ FIELD_XSAVE, KVM_GET_XSAVE, KVM_SET_XSAVE, sizeof(struct kvm_xsave), "vectors" },
+	{ 6, KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, sizeof(struct kvm_debugregs), "breakpoints" },
 	{ 7, KVM_GET_LAPIC, KVM_SET_LAPIC, sizeof(struct kvm_lapic_state), "local APIC" },
 	{ FIELD_MSRS, 0, 0, 0, "msrs" },
 	{ 8, KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, sizeof(struct kvm_vcpu_events), "events" },
@@ -218,7 +219,7 @@ static int restore_part(int fd, const struct part *part, const void *data, size_
 	return 0;
 }
 
-/* KVM says what it does about small differences; where it cannot, the guest's time would be wrong. */
+/* KVM scales a counter, or refuses: the guest's time would be wrong. */
 static int restore_rate(int fd, const void *data, size_t len, struct error *err)
 {
 	struct wire_field f;
