@@ -155,14 +155,17 @@ static void on_hang_up(void *ctx, int fd, uint32_t events)
 		((struct goodbye *)ctx)->is_done = true;
 }
 
+/* A socket of the VMM's own refuses until the guest is up, all others wait. */
 static int dial(const struct making *m, int *ret_fd, struct error *err)
 {
 	const struct opt_u32 *timeout = &m->vm->settings->boot_timeout_s;
+	const uint32_t timeout_s =
+		timeout->is_set ? timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S;
+	const bool is_hybrid = m->vm->channel_kind == HV_CHANNEL_HYBRID;
 
-	return agent_dial(
-		m->vm->loop, channel_address(m->vm->channel), AGENT_PORT_RPC,
-		(int)(timeout->is_set ? timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S) * 1000,
-		ret_fd, NULL, err);
+	return (is_hybrid ? agent_await : agent_dial)(m->vm->loop, channel_address(m->vm->channel),
+						      AGENT_PORT_RPC, (int)timeout_s * 1000, ret_fd,
+						      NULL, err);
 }
 
 static int use_agent(struct making *m, struct error *err)
