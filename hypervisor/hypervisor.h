@@ -177,6 +177,8 @@ enum hv_feature {
 	HV_FEATURE_CHANNEL_HYBRID = 1 << 14,
 	HV_FEATURE_PATHS = 1 << 15,	   /* what it does not inherit has to have a path */
 	HV_FEATURE_SERVES_FILES = 1 << 16, /* virtiofs by itself, without a daemon */
+	HV_FEATURE_OTHER_DISKS = 1 << 17,  /* a restored machine's disks need not have the size that
+					    * they had */
 };
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };

@@ -7,6 +7,7 @@
 struct error;
 struct guest_memory;
 struct kvm;
+struct strbuf;
 
 /* What differs by architecture; one directory each. */
 
@@ -57,10 +58,24 @@ int arch_load(const struct arch_guest *guest, const struct guest_memory *memory,
 	      struct arch_entry *ret, struct error *err);
 
 /* The virtual machine's own part, before it has vcpus; then each of these, of which the first
- * begins at @entry and the others wait for it. @count: of all. */
+ * begins at @entry and the others wait for it; NULL: arch_restore_vcpu() says where. @count: of
+ * all. */
 int arch_make_chip(const struct kvm *kvm, struct error *err);
 int arch_set_vcpu(const struct kvm *kvm, int vcpu_fd, uint32_t index, uint32_t count,
 		  const struct arch_entry *entry, struct error *err);
 
 /* Where a vcpu is, for a message; 0: unknown. */
 uint64_t arch_instruction(int vcpu_fd);
+
+/*
+ * Saving what KVM keeps, as fields (lib/base/wire.h), while no vcpu runs; and the way back, into
+ * a machine that has not run yet, in this order: the processor is looked at, chip, vcpus, clock.
+ * -EBADMSG: not what was saved; -EINVAL: this host is another one than it has to be.
+ */
+int arch_save_chip(const struct kvm *kvm, uint32_t vcpus, struct strbuf *out, struct error *err);
+int arch_save_vcpu(const struct kvm *kvm, int vcpu_fd, struct strbuf *out, struct error *err);
+int arch_check_processor(const struct kvm *kvm, uint32_t vcpus, const void *data, size_t len,
+			 struct error *err);
+int arch_restore_chip(const struct kvm *kvm, const void *data, size_t len, struct error *err);
+int arch_restore_vcpu(int vcpu_fd, const void *data, size_t len, struct error *err);
+int arch_restore_clock(const struct kvm *kvm, const void *data, size_t len, struct error *err);

@@ -26,7 +26,8 @@ int builtin_metrics(const char *control, struct hv_metrics *ret, struct error *e
 
 #define BUILTIN_FEATURES                                                                           \
 	(HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_NICS | HV_FEATURE_PAUSE |       \
-	 HV_FEATURE_METRICS | HV_FEATURE_PLUG | HV_FEATURE_VIRTIOFS | HV_FEATURE_SERVES_FILES)
+	 HV_FEATURE_METRICS | HV_FEATURE_PLUG | HV_FEATURE_VIRTIOFS | HV_FEATURE_SERVES_FILES |    \
+	 HV_FEATURE_SAVE | HV_FEATURE_OTHER_DISKS)
 
 /* Empty disks that others can take the place of; of a configuration that is valid. */
 size_t builtin_spares(const struct hv_config *config);
@@ -53,6 +54,10 @@ char *builtin_command_line(const struct hv_config *config);
  *	exits port 17		for each reason
  *	disk root 4096 0 1 0	id, bytes read and written, requests of each kind
  */
+#define BUILTIN_SAVE_ALL "save all\n" /* these four come with a descriptor */
+#define BUILTIN_SAVE_DEVICES "save devices\n"
+#define BUILTIN_RESTORE_ALL "restore all\n"
+#define BUILTIN_RESTORE_DEVICES "restore devices\n"
 #define BUILTIN_OK "ok\n"
 #define BUILTIN_ERROR "error "
 #define BUILTIN_ANSWER_MAX 4096

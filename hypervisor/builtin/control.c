@@ -13,6 +13,7 @@
 /* What any process can ask of a running one. */
 
 #define TIMEOUT_S 10
+#define MOVE_TIMEOUT_S 600 /* the whole memory, on a slow disk */
 #define MACHINE_NAME "builtin"
 
 static int refused(const char *answer, struct error *err)
@@ -30,15 +31,24 @@ static int refused(const char *answer, struct error *err)
 	return r;
 }
 
-/* @passed_fd: goes with the request; -1: none. *ret_answer: the lines behind the first. */
+static int send_request(int fd, const char *request, int passed_fd)
+{
+	ssize_t n;
+
+	if (passed_fd < 0)
+		return write_all(fd, request, strlen(request));
+	n = send_fds(fd, request, strlen(request), &passed_fd, 1);
+	return n < 0 ? (int)n : 0;
+}
+
+/* @passed_fd: goes with it; -1: none. *ret_answer: the lines behind the first. */
 static int ask_with(const char *control, const char *request, int passed_fd, char **ret_answer,
 		    struct error *err)
 {
-	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
+	const struct timeval timeout = { .tv_sec = passed_fd < 0 ? TIMEOUT_S : MOVE_TIMEOUT_S };
 	cleanup_fd int fd = unix_connect(control);
 	cleanup_free char *answer = NULL;
 	const char *rest;
-	ssize_t sent;
 	size_t len;
 	int r;
 
@@ -46,9 +56,7 @@ static int ask_with(const char *control, const char *request, int passed_fd, cha
 		return error_sys(err, fd, "connect to '%s'", control);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return error_sys(err, errno, "use '%s'", control);
-	/* A request is smaller than any socket's buffer. */
-	sent = send_fds(fd, request, strlen(request), &passed_fd, passed_fd >= 0);
-	r = sent < 0 ? (int)sent : 0;
+	r = send_request(fd, request, passed_fd);
 	if (r == 0)
 		r = read_whole_fd(fd, BUILTIN_ANSWER_MAX, &answer, &len);
 	if (r == -EAGAIN)
@@ -238,10 +246,16 @@ int builtin_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, str
 
 int builtin_save(const char *control, enum hv_saved what, int fd, struct error *err)
 {
-	return cannot("be saved", err);
+	const char *request = what == HV_SAVED_ALL ? BUILTIN_SAVE_ALL : BUILTIN_SAVE_DEVICES;
+	int r = ask_with(control, request, fd, NULL, err);
+
+	return r < 0 ? error_wrap(err, r, "save") : 0;
 }
 
 int builtin_restore(const char *control, enum hv_saved what, int fd, struct error *err)
 {
-	return cannot("be saved", err);
+	const char *request = what == HV_SAVED_ALL ? BUILTIN_RESTORE_ALL : BUILTIN_RESTORE_DEVICES;
+	int r = ask_with(control, request, fd, NULL, err);
+
+	return r < 0 ? error_wrap(err, r, "restore") : 0;
 }

@@ -50,9 +50,9 @@ static void on_guest_end(void *ctx, const char *reason)
 	finish(ctx, reason, 0);
 }
 
-static void on_quit(void *ctx)
+static void on_quit(void *ctx, const char *reason)
 {
-	finish(ctx, "the VMM was told to end over its control socket", 0);
+	finish(ctx, reason, 0);
 }
 
 static void on_paused(void *ctx)
@@ -113,7 +113,8 @@ static _Noreturn void run(void *ctx)
 	if (r < 0)
 		finish(v, err.msg, EXIT_FAILURE);
 	say(v, BUILTIN_READY, "");
-	machine_resume(v->machine);
+	if (!machine_is_blank(v->machine))
+		machine_resume(v->machine);
 	r = loop_run(v->loop);
 	finish(v, "the VMM's event loop ended", r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }

@@ -12,10 +12,8 @@
 
 #include "hypervisor/builtin/arch.h"
 #include "hypervisor/builtin/builtin-internal.h"
-#include "hypervisor/builtin/bus.h"
 #include "hypervisor/builtin/files.h"
-#include "hypervisor/builtin/kvm.h"
-#include "hypervisor/builtin/memory.h"
+#include "hypervisor/builtin/machine-internal.h"
 #include "hypervisor/builtin/serial.h"
 #include "hypervisor/builtin/vcpus.h"
 #include "hypervisor/builtin/virtio/balloon.h"
@@ -29,45 +27,6 @@
 #include "lib/base/fd.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
-
-#define REASON_MAX 160
-
-/* A device in its place, with the disk that it is, if it is one: a spare one has none at times. */
-struct slot {
-	struct virtio_mmio *window;
-	int interrupt_fd;
-	bool is_spare;
-	char disk_id[HV_DISK_ID_MAX + 1];
-};
-
-struct machine {
-	struct machine_options options;
-	struct kvm kvm;
-
-	uint64_t memory_bytes;
-	char *host; /* all of it, in one piece */
-	struct guest_memory memory;
-
-	struct bus ports, mmio;
-	struct arch_power_handler power;
-	int console_fd, serial_fd;
-	struct serial *serial;
-	struct slot slots[ARCH_VIRTIO_MAX];
-	size_t slots_count;
-	struct files *files; /* NULL: nothing is shared */
-
-	int kernel_fd, initrd_fd;
-	char *command_line;
-	uint32_t vcpus_count;
-	struct vcpus *vcpus;
-	bool is_pausing, is_paused;
-
-	/* What vcpus tell the loop. */
-	int end_fd, paused_fd;
-	struct loop_source *ending, *pausing;
-	pthread_mutex_t lock;
-	char reason[REASON_MAX]; /* the first one */
-};
 
 /* --- memory ------------------------------------------------------------------------------- */
 
@@ -420,12 +379,16 @@ static int open_file(const char *path, int *ret, struct error *err)
 
 static int open_guest(struct machine *m, const struct hv_config *config, struct error *err)
 {
-	int r = open_file(config->guest->kernel, &m->kernel_fd, err);
+	int r;
 
+	m->vcpus_count = config->vcpus;
+	m->is_blank = config->is_restored;
+	if (m->is_blank) /* its kernel is in the saved memory */
+		return 0;
+	m->command_line = builtin_command_line(config);
+	r = open_file(config->guest->kernel, &m->kernel_fd, err);
 	if (r == 0 && config->guest->initrd)
 		r = open_file(config->guest->initrd, &m->initrd_fd, err);
-	m->vcpus_count = config->vcpus;
-	m->command_line = builtin_command_line(config);
 	return r;
 }
 
@@ -509,8 +472,11 @@ int machine_load(struct machine *m, struct error *err)
 		.virtio_count = m->slots_count,
 	};
 	struct arch_entry entry;
-	int r = arch_load(&guest, &m->memory, &entry, err);
+	int r;
 
+	if (m->is_blank)
+		return make_vcpus(m, NULL, err);
+	r = arch_load(&guest, &m->memory, &entry, err);
 	close_fdp(&m->kernel_fd);
 	close_fdp(&m->initrd_fd);
 	return r < 0 ? r : make_vcpus(m, &entry, err);
@@ -550,6 +516,8 @@ void machine_pause(struct machine *m)
 
 void machine_resume(struct machine *m)
 {
+	for (size_t i = 0; i < m->slots_count; i++)
+		virtio_mmio_release(m->slots[i].window);
 	m->is_paused = m->is_pausing = false;
 	vcpus_resume(m->vcpus);
 }

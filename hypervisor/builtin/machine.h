@@ -32,7 +32,7 @@ int machine_new(const struct machine_options *options, struct machine **ret, str
 /* The thread that serves files, if any are shared, with the rights of the caller. */
 int machine_serve_files(struct machine *machine, int (*confine)(struct error *err),
 			struct error *err);
-/* The kernel into the memory, and the vcpus' threads; paused. */
+/* The kernel into the memory unless one is restored, and the vcpus' threads; paused. */
 int machine_load(struct machine *machine, struct error *err);
 void machine_free(struct machine *machine); /* NULL is accepted; not once it serves files */
 
@@ -45,5 +45,13 @@ bool machine_is_paused(const struct machine *machine);
 int machine_plug(struct machine *machine, const char *id, int fd, bool is_readonly,
 		 struct error *err);
 int machine_unplug(struct machine *machine, const char *id, struct error *err); /* -ENOENT */
+/*
+ * A paused machine as a stream (state.h); its devices leave the guest alone until it is resumed.
+ * And the way back, into a machine that was loaded with config->is_restored and waits for that:
+ * when it fails the machine is of no use. Neither returns before it is done.
+ */
+int machine_save(struct machine *machine, enum hv_saved what, int fd, struct error *err);
+int machine_restore(struct machine *machine, enum hv_saved what, int fd, struct error *err);
+bool machine_is_blank(const struct machine *machine);
 
 void machine_measure(const struct machine *machine, struct hv_metrics *ret);

@@ -57,6 +57,8 @@ static int refuse(const struct hv_config *c, struct error *err)
 		{ c->accel != HV_ACCEL_KVM, "runs by KVM alone" },
 		{ c->program != NULL, "is no program of its own" },
 		{ c->program_args && *c->program_args, "takes no parameters" },
+		{ c->is_restored && c->share != HV_SHARE_NONE,
+		  "does not go on from a machine that shares files" },
 		{ c->memory && c->has_hugepages, "takes a file or huge pages as memory" },
 	};
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "lib/base/wire.h"
 
 struct serial {
 	pthread_mutex_t lock;
@@ -173,4 +174,52 @@ void serial_write(struct serial *s, uint64_t offset, const void *data, size_t si
 	pthread_mutex_lock(&s->lock);
 	write_register(s, offset, *(const uint8_t *)data);
 	pthread_mutex_unlock(&s->lock);
+}
+
+enum field { DUE = 1, INTERRUPTS, FIFO, LINE, MODEM, SCRATCH, DIVISOR_LOW, DIVISOR_HIGH, FIELDS };
+
+void serial_save(const struct serial *s, struct strbuf *out)
+{
+	const uint8_t values[FIELDS] = {
+		[DUE] = s->is_due,
+		[INTERRUPTS] = s->interrupts,
+		[FIFO] = s->fifo,
+		[LINE] = s->line,
+		[MODEM] = s->modem,
+		[SCRATCH] = s->scratch,
+		[DIVISOR_LOW] = s->divisor[0],
+		[DIVISOR_HIGH] = s->divisor[1],
+	};
+
+	for (uint32_t i = 1; i < FIELDS; i++)
+		wire_add_varint(out, i, values[i]);
+}
+
+int serial_restore(struct serial *s, const void *data, size_t len)
+{
+	struct wire_reader reader = { data, (const uint8_t *)data + len };
+	uint8_t values[FIELDS] = { 0 };
+	struct wire_field f;
+	int r;
+
+	while ((r = wire_next(&reader, &f)) > 0) {
+		if (f.number >= FIELDS || f.type != WIRE_VARINT)
+			continue;
+		if (f.value > UINT8_MAX)
+			return -EBADMSG;
+		values[f.number] = (uint8_t)f.value;
+	}
+	if (r < 0)
+		return r;
+	s->interrupts = values[INTERRUPTS] & 0xf;
+	s->fifo = values[FIFO];
+	s->line = values[LINE];
+	s->modem = values[MODEM] & 0x1f;
+	s->scratch = values[SCRATCH];
+	s->divisor[0] = values[DIVISOR_LOW];
+	s->divisor[1] = values[DIVISOR_HIGH];
+	s->is_due = false;
+	if (values[DUE]) /* it may have been on its way to the guest */
+		interrupt(s);
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct serial;
+struct strbuf;
 
 /*
  * A 16550A as far as a guest prints by it: eight registers, a transmitter that is always empty, and
@@ -20,3 +21,7 @@ void serial_free(struct serial *serial);
 #define SERIAL_REGISTERS 8
 void serial_read(struct serial *serial, uint64_t offset, void *data, size_t size);
 void serial_write(struct serial *serial, uint64_t offset, const void *data, size_t size);
+
+/* Its registers, while no vcpu runs, as fields; and the way back. -EBADMSG. */
+void serial_save(const struct serial *serial, struct strbuf *out);
+int serial_restore(struct serial *serial, const void *data, size_t len);

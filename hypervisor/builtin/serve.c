@@ -10,6 +10,7 @@
 #include "hypervisor/builtin/machine.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/log.h"
 #include "lib/base/loop.h"
 #include "lib/base/str.h"
 
@@ -19,7 +20,7 @@
 struct server {
 	struct loop *loop;
 	struct machine *machine;
-	void (*on_quit)(void *ctx);
+	void (*on_quit)(void *ctx, const char *reason);
 	void *ctx;
 
 	int listen_fd;
@@ -30,8 +31,9 @@ struct server {
 	struct loop_source *client, *timer;
 	char request[REQUEST_MAX];
 	size_t len;
-	int passed_fd; /* what came with it; -1: nothing */
-	bool awaits_pause;
+	int passed_fd;			       /* what came with it; -1: nothing */
+	bool saves_devices;		       /* not its memory */
+	void (*when_paused)(struct server *s); /* NULL: it does not wait for that */
 };
 
 static void let_go(struct server *s)
@@ -41,7 +43,7 @@ static void let_go(struct server *s)
 	close_fdp(&s->client_fd);
 	close_fdp(&s->passed_fd);
 	s->len = 0;
-	s->awaits_pause = false;
+	s->when_paused = NULL;
 	loop_set_events(s->listening, EPOLLIN);
 }
 
@@ -52,9 +54,9 @@ static void answer(struct server *s, const char *text)
 	let_go(s);
 }
 
-static void refuse(struct server *s, int error, const char *reason)
+static void refuse(struct server *s, const struct error *err)
 {
-	cleanup_free char *text = xasprintf(BUILTIN_ERROR "%d %s\n", -error, reason);
+	cleanup_free char *text = xasprintf(BUILTIN_ERROR "%d %s\n", -err->code, err->msg);
 
 	answer(s, text);
 }
@@ -93,35 +95,113 @@ static void serve_query(struct server *s, char *const *words)
 	answer(s, text.buf);
 }
 
-static void serve_pause(struct server *s, char *const *words)
+static void finish(struct server *s, int r, const struct error *err)
+{
+	if (r < 0)
+		refuse(s, err);
+	else
+		answer(s, BUILTIN_OK);
+}
+
+static void answer_ok(struct server *s)
+{
+	answer(s, BUILTIN_OK);
+}
+
+static void await_pause(struct server *s, void (*then)(struct server *s))
 {
 	if (machine_is_paused(s->machine)) {
-		answer(s, BUILTIN_OK);
+		then(s);
 		return;
 	}
-	s->awaits_pause = true;
+	s->when_paused = then;
 	machine_pause(s->machine);
+}
+
+static bool refuse_blank(struct server *s)
+{
+	struct error err = ERROR_INIT;
+
+	if (!machine_is_blank(s->machine))
+		return false;
+	error_set(&err, -EBUSY, "the machine waits for the state of a saved one");
+	refuse(s, &err);
+	return true;
+}
+
+static void serve_pause(struct server *s, char *const *words)
+{
+	await_pause(s, answer_ok);
 }
 
 static void serve_resume(struct server *s, char *const *words)
 {
+	if (refuse_blank(s))
+		return;
 	if (machine_is_paused(s->machine))
 		machine_resume(s->machine);
 	answer(s, BUILTIN_OK);
 }
 
+static enum hv_saved what_of(const struct server *s)
+{
+	return s->saves_devices ? HV_SAVED_DEVICES : HV_SAVED_ALL;
+}
+
+/* "save all", "restore devices" */
+static int take_saved(struct server *s, const char *word, struct error *err)
+{
+	s->saves_devices = streq(word, "devices");
+	if (s->passed_fd >= 0)
+		return 0;
+	return error_set(err, -EBADF, "no descriptor came with it");
+}
+
+static void save_now(struct server *s)
+{
+	struct error err = ERROR_INIT;
+
+	finish(s, machine_save(s->machine, what_of(s), s->passed_fd, &err), &err);
+}
+
+static void serve_save(struct server *s, char *const *words)
+{
+	struct error err = ERROR_INIT;
+
+	if (refuse_blank(s))
+		return;
+	if (take_saved(s, words[1], &err) < 0)
+		refuse(s, &err);
+	else
+		await_pause(s, save_now);
+}
+
+/* What could not be restored is of no use to anybody. */
+static void serve_restore(struct server *s, char *const *words)
+{
+	struct error err = ERROR_INIT;
+	int r = take_saved(s, words[1], &err);
+
+	if (r == 0 && !machine_is_blank(s->machine))
+		r = error_set(&err, -EBUSY, "the machine runs already");
+	if (r < 0) {
+		refuse(s, &err);
+		return;
+	}
+	if (machine_restore(s->machine, what_of(s), s->passed_fd, &err) == 0) {
+		machine_resume(s->machine);
+		answer(s, BUILTIN_OK);
+		return;
+	}
+	log_warning("%s", err.msg);
+	refuse(s, &err);
+	s->on_quit(s->ctx, err.msg);
+}
+
 static void serve_quit(struct server *s, char *const *words)
 {
 	answer(s, BUILTIN_OK);
-	s->on_quit(s->ctx);
-}
-
-static void finish(struct server *s, int r, const struct error *err)
-{
-	if (r < 0)
-		refuse(s, r, err->msg);
-	else
-		answer(s, BUILTIN_OK);
+	s->on_quit(s->ctx, "the VMM was told to end over its control socket");
 }
 
 /* Ids come from whoever may open the socket, and are checked as if they did not. */
@@ -159,6 +239,8 @@ static const struct {
 	{ "quit", 1, serve_quit },
 	{ "plug", 3, serve_plug },
 	{ "unplug", 2, serve_unplug },
+	{ "save", 2, serve_save },
+	{ "restore", 2, serve_restore },
 };
 /* clang-format on */
 
@@ -167,6 +249,7 @@ static void serve(struct server *s)
 	const size_t len = strcspn(s->request, "\n");
 	cleanup_free char *line = xstrndup(s->request, len);
 	cleanup_strv char **words = strv_split(line, ' ');
+	struct error err = ERROR_INIT;
 
 	for (size_t i = 0; s->request[len] && i < ARRAY_SIZE(requests); i++) {
 		if (!streq(words[0], requests[i].word) || strv_len(words) != requests[i].words)
@@ -174,7 +257,8 @@ static void serve(struct server *s)
 		requests[i].serve(s, words);
 		return;
 	}
-	refuse(s, -ENOTSUP, "the VMM has no such request");
+	error_set(&err, -ENOTSUP, "the VMM has no such request");
+	refuse(s, &err);
 }
 
 /* While a request is under way nothing more is read; who goes meanwhile is let go. */
@@ -187,7 +271,7 @@ static void on_client(void *ctx, int fd, uint32_t events)
 
 	if (n == -EAGAIN || n == -EINTR)
 		return;
-	if (n <= 0 || s->awaits_pause) {
+	if (n <= 0 || s->when_paused) {
 		let_go(s);
 		return;
 	}
@@ -200,11 +284,13 @@ static void on_client(void *ctx, int fd, uint32_t events)
 static void on_timeout(void *ctx)
 {
 	struct server *s = ctx;
+	struct error err = ERROR_INIT;
 
 	s->timer = NULL;
-	if (s->awaits_pause)
+	if (s->when_paused)
 		machine_resume(s->machine);
-	refuse(s, -ETIMEDOUT, "the VMM cannot do it in time");
+	error_set(&err, -ETIMEDOUT, "the VMM cannot do it in time");
+	refuse(s, &err);
 }
 
 static void on_connection(void *ctx, int listen_fd, uint32_t events)
@@ -224,7 +310,8 @@ static void on_connection(void *ctx, int listen_fd, uint32_t events)
 }
 
 int server_new(struct loop *loop, int listen_fd, struct machine *machine,
-	       void (*on_quit)(void *ctx), void *ctx, struct server **ret, struct error *err)
+	       void (*on_quit)(void *ctx, const char *reason), void *ctx, struct server **ret,
+	       struct error *err)
 {
 	struct server *s = xcalloc(1, sizeof(*s));
 	int r;
@@ -249,6 +336,9 @@ int server_new(struct loop *loop, int listen_fd, struct machine *machine,
 
 void server_on_paused(struct server *s)
 {
-	if (s->awaits_pause)
-		answer(s, BUILTIN_OK);
+	void (*then)(struct server * s) = s->when_paused;
+
+	s->when_paused = NULL;
+	if (then)
+		then(s);
 }

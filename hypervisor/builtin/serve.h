@@ -11,8 +11,9 @@ struct machine;
  */
 struct server;
 
-/* @listen_fd is owned. @on_quit: somebody wants it to end. */
+/* @listen_fd is owned. @on_quit: somebody wants it to end, or it is of no use. */
 int server_new(struct loop *loop, int listen_fd, struct machine *machine,
-	       void (*on_quit)(void *ctx), void *ctx, struct server **ret, struct error *err);
+	       void (*on_quit)(void *ctx, const char *reason), void *ctx, struct server **ret,
+	       struct error *err);
 /* The machine's on_paused. */
 void server_on_paused(struct server *server);

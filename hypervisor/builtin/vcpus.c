@@ -379,6 +379,22 @@ void vcpus_resume(struct vcpus *all)
 	set_wish(all, WISH_RUNNING);
 }
 
+int vcpus_save(const struct vcpus *all, const struct kvm *kvm, uint32_t index, struct strbuf *out,
+	       struct error *err)
+{
+	int r = arch_save_vcpu(kvm, all->vcpus[index].fd, out, err);
+
+	return r < 0 ? error_wrap(err, r, "vcpu %u", index) : 0;
+}
+
+int vcpus_restore(struct vcpus *all, uint32_t index, const void *data, size_t len,
+		  struct error *err)
+{
+	int r = arch_restore_vcpu(all->vcpus[index].fd, data, len, err);
+
+	return r < 0 ? error_wrap(err, r, "vcpu %u", index) : 0;
+}
+
 void vcpus_exits(const struct vcpus *all, uint64_t ret[static HV_EXIT_COUNT])
 {
 	for (size_t kind = 0; kind < HV_EXIT_COUNT; kind++) {

@@ -11,6 +11,7 @@ struct arch_entry;
 struct bus;
 struct error;
 struct kvm;
+struct strbuf;
 
 /*
  * All vcpus of a virtual machine, each a thread. They begin paused. Functions here are for the
@@ -30,6 +31,7 @@ struct vcpus_options {
 	void *ctx;
 };
 
+/* @entry: NULL when vcpus_restore() says where they are. */
 int vcpus_new(const struct kvm *kvm, uint32_t count, const struct arch_entry *entry,
 	      const struct vcpus_options *options, struct vcpus **ret, struct error *err);
 /* Their threads are ended; one that waits in a handler is waited for. */
@@ -39,6 +41,12 @@ void vcpus_free(struct vcpus *vcpus);
 int vcpus_start(struct vcpus *vcpus, struct error *err);
 void vcpus_pause(struct vcpus *vcpus); /* asks for it, and on_paused() answers */
 void vcpus_resume(struct vcpus *vcpus);
+
+/* One of them, while all are paused (arch.h). */
+int vcpus_save(const struct vcpus *vcpus, const struct kvm *kvm, uint32_t index, struct strbuf *out,
+	       struct error *err);
+int vcpus_restore(struct vcpus *vcpus, uint32_t index, const void *data, size_t len,
+		  struct error *err);
 
 /* What was counted up to now, of all of them together. */
 void vcpus_exits(const struct vcpus *vcpus, uint64_t ret[static HV_EXIT_COUNT]);

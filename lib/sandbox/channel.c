@@ -201,19 +201,23 @@ void channel_free(struct channel *c)
 
 int channel_restart(struct channel *c, struct error *err)
 {
-	int r = yamux_restart(c->session);
+	int r = c->session ? yamux_restart(c->session) : 0;
 
 	return r < 0 ? error_sys(err, r, "restart the yamux session") : 0;
 }
 
 void channel_hold(struct channel *c, void (*on_held)(void *ctx), void *ctx)
 {
-	yamux_hold(c->session, on_held, ctx);
+	if (c->session)
+		yamux_hold(c->session, on_held, ctx);
+	else
+		on_held(ctx);
 }
 
 void channel_release(struct channel *c)
 {
-	yamux_release(c->session);
+	if (c->session)
+		yamux_release(c->session);
 }
 
 const char *channel_address(const struct channel *c)

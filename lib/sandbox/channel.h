@@ -37,7 +37,8 @@ int channel_new(struct loop *loop, enum hv_channel kind, const char *path,
 		struct channel_ends *ret_ends, struct error *err);
 void channel_free(struct channel *channel);
 
-/* For SERIAL, and a guest that is saved: see yamux.h. */
+/* For a guest that is saved: see yamux.h. Other channels than SERIAL need no rest, since the guest
+ * is told by its own vsock that their connections are gone. */
 int channel_restart(struct channel *channel, struct error *err);
 void channel_hold(struct channel *channel, void (*on_held)(void *ctx), void *ctx);
 void channel_release(struct channel *channel);

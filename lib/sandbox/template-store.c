@@ -39,6 +39,7 @@ static const struct field info_table[] = {
 	FIELD(struct template_info, "memory_mib", U32, memory_mib),
 	FIELD(struct template_info, "vcpus", U32, vcpus),
 	FIELD_ALWAYS(struct template_info, "nics", U32, nics),
+	FIELD_ALWAYS(struct template_info, "disks", U32, disks),
 	FIELD_ALWAYS(struct template_info, "disk_slots", BOOL, has_disk_slots),
 	FIELD_ALWAYS(struct template_info, "low_ports", BOOL, has_low_ports),
 	FIELD(struct template_info, "accelerator", STRING, accelerator),
@@ -48,12 +49,12 @@ static const struct field info_table[] = {
 	FIELD(struct template_info, "kernel", STRING, kernel),
 	FIELD(struct template_info, "initrd", STRING, initrd),
 	FIELD(struct template_info, "kernel_parameters", STRING, kernel_parameters),
-#define SHAPE_FIELDS 12
+#define SHAPE_FIELDS 13
 	FIELD(struct template_info, "moat", STRING, moat),
 	FIELD(struct template_info, "host", STRING, host),
 	FIELD(struct template_info, "files", STRINGS, files),
 	FIELD(struct template_info, "command", STRINGS, command),
-#define KEY_FIELDS 16
+#define KEY_FIELDS 17
 	FIELD(struct template_info, "created", STRING, created),
 	FIELD(struct template_info, "memory_changed", STRING, memory_changed),
 	FIELD(struct template_info, "state_sum", STRING, state_sum),

@@ -23,7 +23,7 @@ struct template_info {
 	char *name; /* of its directory: the shape's */
 
 	/* The shape, of which there is one template. */
-	uint32_t memory_mib, vcpus, nics;
+	uint32_t memory_mib, vcpus, nics, disks;
 	bool has_disk_slots, has_low_ports;
 	char *accelerator, *channel, *share;
 	char *hypervisor, *kernel, *initrd; /* paths */

@@ -2,6 +2,7 @@
 #include "lib/sandbox/template.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -55,6 +56,23 @@ struct making {
 	char *store, *vm_dir, *shared_dir;
 };
 
+/* Larger than any that comes in its place: what the guest believes of its size, until it hears of
+ * the other's, keeps it from nothing. */
+#define BLANK_DISK_BYTES ((off_t)1 << 40)
+
+static const char *const disk_ids[SANDBOX_DISKS_MAX] = { "blank0", "blank1" };
+
+/* Where nothing is shared a container's root is a disk. */
+static void plan_disks(struct making *m)
+{
+	const bool has_root =
+		m->vm->share == HV_SHARE_NONE && (m->vm->driver->features & HV_FEATURE_OTHER_DISKS);
+
+	m->plan.disks_count = m->request->disks ? m->request->disks : has_root;
+	for (size_t i = 0; i < m->plan.disks_count; i++)
+		m->plan.disks[i].id = disk_ids[i];
+}
+
 static int describe(struct making *m, struct error *err)
 {
 	const struct template_request *request = m->request;
@@ -72,6 +90,7 @@ static int describe(struct making *m, struct error *err)
 	if (!m->plan.size.vcpus)
 		m->plan.size.vcpus =
 			settings->vcpus.is_set ? settings->vcpus.value : SETTINGS_DEFAULT_VCPUS;
+	plan_disks(m);
 	r = template_dir(settings, &m->store, err);
 	return r < 0 ? r : vm_describe(m->vm, &m->plan, request->nics, &m->info, err);
 }
@@ -86,6 +105,26 @@ static int make_directories(struct making *m, struct error *err)
 	m->vm->dir = m->vm_dir;
 	m->vm->draft = &m->draft;
 	return 0;
+}
+
+static int make_disk(struct making *m, struct sandbox_disk *disk, struct error *err)
+{
+	cleanup_fd int fd = -1;
+
+	disk->host_path = xasprintf("%s/%s", m->vm_dir, disk->id);
+	fd = open(disk->host_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, BLANK_DISK_BYTES) < 0)
+		return error_sys(err, errno, "make '%s'", disk->host_path);
+	return 0;
+}
+
+static int make_disks(struct making *m, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->plan.disks_count; i++)
+		r = make_disk(m, &m->plan.disks[i], err);
+	return r;
 }
 
 /* Interfaces of a namespace that nobody else is in: real taps, since what a guest's driver agrees
@@ -116,14 +155,17 @@ static void on_hang_up(void *ctx, int fd, uint32_t events)
 		((struct goodbye *)ctx)->is_done = true;
 }
 
+/* A socket of the VMM's own refuses until the guest is up, all others wait. */
 static int dial(const struct making *m, int *ret_fd, struct error *err)
 {
 	const struct opt_u32 *timeout = &m->vm->settings->boot_timeout_s;
+	const uint32_t timeout_s =
+		timeout->is_set ? timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S;
+	const bool is_hybrid = m->vm->channel_kind == HV_CHANNEL_HYBRID;
 
-	return agent_dial(
-		m->vm->loop, channel_address(m->vm->channel), AGENT_PORT_RPC,
-		(int)(timeout->is_set ? timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S) * 1000,
-		ret_fd, NULL, err);
+	return (is_hybrid ? agent_await : agent_dial)(m->vm->loop, channel_address(m->vm->channel),
+						      AGENT_PORT_RPC, (int)timeout_s * 1000, ret_fd,
+						      NULL, err);
 }
 
 static int use_agent(struct making *m, struct error *err)
@@ -164,6 +206,8 @@ static int boot_and_save(struct making *m, struct error *err)
 {
 	int r = make_directories(m, err);
 
+	if (r == 0)
+		r = make_disks(m, err);
 	if (r == 0)
 		r = make_network(m, err);
 	if (r == 0)
@@ -214,6 +258,8 @@ int template_make(struct vm *vm, const struct template_request *request, char **
 	template_abandon(&m.draft);
 	template_info_done(&m.info);
 	sandbox_network_done(&m.network);
+	for (size_t i = 0; i < m.plan.disks_count; i++)
+		free(m.plan.disks[i].host_path);
 	free(m.store);
 	free(m.vm_dir);
 	free(m.shared_dir);
@@ -276,6 +322,7 @@ static int find(struct vm *vm, const struct sandbox_plan *plan, size_t nics_coun
 		.memory_mib = plan->size.memory_mib,
 		.vcpus = plan->size.vcpus,
 		.nics = (uint32_t)nics_count,
+		.disks = (uint32_t)plan->disks_count,
 		.has_disk_slots = plan->has_disk_slots,
 		.has_low_ports = plan->machine.has_low_ports,
 		.replaces = true,

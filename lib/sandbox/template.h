@@ -34,6 +34,7 @@ void template_find(struct vm *vm, const struct sandbox_plan *plan, struct sandbo
 struct template_request {
 	uint32_t memory_mib, vcpus; /* 0: as a container without limits gets */
 	uint32_t nics;
+	uint32_t disks;	     /* 0: as a container has where nothing is shared */
 	bool has_disk_slots; /* a pod's */
 	bool has_low_ports;  /* of containers with a user namespace */
 	bool replaces;	     /* also one that is good */

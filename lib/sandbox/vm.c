@@ -436,6 +436,15 @@ static void forget_machine(struct vm *vm, struct error *why)
 	vm->reason[0] = vm->channel_reason[0] = vm->guest_reason[0] = vm->watch_reason[0] = '\0';
 }
 
+/* The template's were blank, and as many; what of a disk cannot be written is another device. */
+static bool takes_other_disks(const struct vm *vm, const struct sandbox_plan *plan)
+{
+	for (size_t i = 0; i < plan->disks_count; i++)
+		if (plan->disks[i].is_readonly)
+			return false;
+	return vm->driver->features & HV_FEATURE_OTHER_DISKS;
+}
+
 /* Only what is the same for every container: else each would have a template of its own. */
 static int refuse_own(const struct vm *vm, const struct sandbox_plan *plan, struct error *err)
 {
@@ -447,7 +456,7 @@ static int refuse_own(const struct vm *vm, const struct sandbox_plan *plan, stru
 	} things[] = {
 		{ vm->driver->name, !(vm->driver->features & HV_FEATURE_SAVE) },
 		{ "virtiofs", vm->share == HV_SHARE_VIRTIOFS },
-		{ "disks", plan->disks_count > 0 },
+		{ "disks", plan->disks_count > 0 && !takes_other_disks(vm, plan) },
 		{ "room to grow", settings->memory_max_mib.is_set || settings->vcpus_max.is_set },
 		{ "a machine of config.json",
 		  machine->program || machine->program_args || machine->kernel || machine->initrd ||
@@ -475,8 +484,8 @@ static int plan_alike(const struct vm *vm, struct hv_config *config, size_t nics
 	config->memory = &memory;
 	config->share = vm->share;
 	config->channel = vm->channel_kind;
+	config->channel_path = CHANNEL_SOCKET;
 	config->tsc_khz = vm->tsc_khz ? 1 : 0;
-	config->program = info->hypervisor;
 	config->nics = nics;
 	config->nics_count = nics_count;
 	return vm->driver->plan(config, &info->command, err);
@@ -491,7 +500,8 @@ int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nic
 		.memory_mib = config.memory_mib,
 		.vcpus = config.vcpus,
 		.nics = (uint32_t)nics_count,
-		.has_disk_slots = plan->has_disk_slots,
+		.disks = (uint32_t)plan->disks_count,
+		.has_disk_slots = plan->has_disk_slots && (vm->driver->features & HV_FEATURE_PLUG),
 		.has_low_ports = plan->machine.has_low_ports,
 		.accelerator = xstrdup(names_get(&hv_accel_names, vm->accel)),
 		.channel = xstrdup(names_get(&hv_channel_names, vm->channel_kind)),

@@ -15,6 +15,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
+#include "lib/base/wire.h"
 
 #define SECTOR 512
 #define QUEUE_SIZE 128
@@ -305,10 +306,36 @@ static void free_block(struct virtio_device *dev)
 	free(dev);
 }
 
+#define FIELD_SECTORS 1
+
+static void save(const struct virtio_device *dev, struct strbuf *out)
+{
+	wire_add_varint(out, FIELD_SECTORS, ((const struct block *)dev)->sectors);
+}
+
+/* The guest hears of another size. */
+static int restore(struct virtio_device *dev, const void *data, size_t len)
+{
+	const uint64_t capacity = htole64(block_of(dev)->sectors);
+	struct wire_reader reader = { data, (const uint8_t *)data + len };
+	uint64_t sectors = 0;
+	struct wire_field f;
+	int r;
+
+	while ((r = wire_next(&reader, &f)) > 0)
+		if (f.number == FIELD_SECTORS && f.type == WIRE_VARINT)
+			sectors = f.value;
+	if (r == 0 && sectors != block_of(dev)->sectors)
+		virtio_device_change_config(dev, offsetof(struct virtio_blk_config, capacity),
+					    &capacity, sizeof(capacity));
+	return r;
+}
+
 #define OPS(size)                                                                                  \
 	{                                                                                          \
 		.name = "block", .id = VIRTIO_ID_BLOCK, .queues_count = 1, .queue_size_max = size, \
-		.activate = activate, .notify = notify, .reset = reset, .free = free_block,        \
+		.activate = activate, .notify = notify, .reset = reset, .save = save,              \
+		.restore = restore, .free = free_block,                                            \
 	}
 
 static const struct virtio_device_ops block_ops = OPS(QUEUE_SIZE);

@@ -91,6 +91,9 @@ struct virtio_device {
 	const struct virtio_transport_ops *transport;
 	void *transport_ctx;
 
+	/* What is in its queues has to wait, as if they were empty. */
+	bool is_held;
+
 	/* Between activate() and reset(). */
 	bool is_active;
 	uint64_t driver_features;

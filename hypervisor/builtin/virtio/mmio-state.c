@@ -195,6 +195,19 @@ static void wake(struct virtio_mmio *m)
 		(void)!eventfd_write(m->interrupt_fd, 1);
 }
 
+void virtio_mmio_hold(struct virtio_mmio *m)
+{
+	m->dev->is_held = true;
+}
+
+void virtio_mmio_release(struct virtio_mmio *m)
+{
+	if (!m->dev->is_held)
+		return;
+	m->dev->is_held = false;
+	wake(m);
+}
+
 static int go_on(struct virtio_mmio *m, const struct saved *s, const uint16_t (*progress)[2])
 {
 	const struct virtio_device_ops *ops = m->dev->ops;

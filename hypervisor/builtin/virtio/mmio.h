@@ -55,6 +55,11 @@ int virtio_mmio_notify_fd(const struct virtio_mmio *mmio, unsigned int queue);
 void virtio_mmio_read(struct virtio_mmio *mmio, uint64_t offset, void *data, size_t size);
 void virtio_mmio_write(struct virtio_mmio *mmio, uint64_t offset, const void *data, size_t size);
 
+/* A device that is held leaves its queues and with them the guest's memory alone, until it is
+ * released: so what is saved and what stays belong together. On the loop's thread. */
+void virtio_mmio_hold(struct virtio_mmio *mmio);
+void virtio_mmio_release(struct virtio_mmio *mmio);
+
 /* The window and its device, while vcpus are stopped: bytes for virtio_mmio_restore() of a new
  * window with a device of the same kind, whose guest memory is as it was. What the device is joined
  * with on the host may be another. */

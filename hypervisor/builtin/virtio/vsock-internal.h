@@ -107,6 +107,10 @@ struct vsock {
 	uint32_t next_port;
 	bool is_held;	 /* the guest waits until resets have gone */
 	bool owes_event; /* the guest is to know that all connections are gone */
+	/* It was told, and has not taken notice: its driver ends whatever connection it has when it
+	 * does, and puts the buffer back then, to these others. */
+	bool awaits_notice;
+	unsigned int events_left;
 	struct virtqueue_iovecs iovecs;
 };
 

@@ -9,6 +9,9 @@
 #include "hypervisor/builtin/virtio/vsock-internal.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
+#include "lib/base/wire.h"
+
+#define VSOCK_QUEUE_MAX 128
 
 enum { QUEUE_TO_GUEST, QUEUE_FROM_GUEST, QUEUE_EVENTS, QUEUES_COUNT };
 
@@ -41,7 +44,8 @@ static bool serve_to_guest(struct virtio_device *dev, unsigned int queue)
 	struct virtqueue_chain chain;
 	uint32_t n;
 
-	if (!v->line || v->owes_event || !virtio_device_pop(dev, queue, &v->iovecs, &chain))
+	if (!v->line || v->owes_event || v->awaits_notice ||
+	    !virtio_device_pop(dev, queue, &v->iovecs, &chain))
 		return false;
 	if (chain.writable_bytes <= VSOCK_HEADER) {
 		virtio_device_fail(dev, "a buffer without room for a packet");
@@ -137,7 +141,27 @@ static bool serve_from_guest(struct virtio_device *dev, unsigned int queue)
 	return true;
 }
 
-static void serve_events(struct vsock *v)
+/* Asks to be notified of the next one, too. */
+static unsigned int count_events(struct vsock *v)
+{
+	struct virtio_device *dev = &v->dev;
+	struct virtqueue_chain chain;
+	unsigned int n = 0;
+
+	while (n < VSOCK_QUEUE_MAX && virtio_device_pop(dev, QUEUE_EVENTS, &v->iovecs, &chain))
+		n++;
+	for (unsigned int i = 0; i < n; i++)
+		virtqueue_unpop(&dev->queues[QUEUE_EVENTS]);
+	return n;
+}
+
+static void hear_notice(struct vsock *v)
+{
+	if (v->awaits_notice && count_events(v) > v->events_left)
+		v->awaits_notice = false;
+}
+
+static void tell_event(struct vsock *v)
 {
 	const struct virtio_vsock_event event = { htole32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET) };
 	struct virtio_device *dev = &v->dev;
@@ -148,8 +172,16 @@ static void serve_events(struct vsock *v)
 		return;
 	n = iovec_write(chain.writable, chain.writable_count, 0, &event, sizeof(event));
 	v->owes_event = n < sizeof(event);
+	v->events_left = count_events(v);
+	v->awaits_notice = !v->owes_event;
 	virtqueue_push(&dev->queues[QUEUE_EVENTS], chain.head, (uint32_t)n);
 	virtio_device_signal(dev, QUEUE_EVENTS);
+}
+
+static void serve_events(struct vsock *v)
+{
+	hear_notice(v);
+	tell_event(v);
 }
 
 static void notify(struct virtio_device *dev, unsigned int queue)
@@ -183,14 +215,34 @@ static void reset(struct virtio_device *dev)
 	while (v->line)
 		vsock_stream_free(v->line);
 	v->is_held = false;
-	v->owes_event = false;
+	v->owes_event = v->awaits_notice = false;
 }
 
-/* Connections are not saved: their sockets are not there where the machine goes on. */
+#define FIELD_NEXT_PORT 1
+
+/* Connections are not saved: their sockets are not there where the machine goes on. But the guest
+ * has its own until its programs close them, and would refuse a new one from the same port. */
+static void save(const struct virtio_device *dev, struct strbuf *out)
+{
+	wire_add_varint(out, FIELD_NEXT_PORT, ((const struct vsock *)dev)->next_port);
+}
+
 static int restore(struct virtio_device *dev, const void *data, size_t len)
 {
-	vsock_of(dev)->owes_event = true;
-	return 0;
+	struct wire_reader reader = { data, (const uint8_t *)data + len };
+	struct vsock *v = vsock_of(dev);
+	struct wire_field f;
+	int r;
+
+	while ((r = wire_next(&reader, &f)) > 0) {
+		if (f.number != FIELD_NEXT_PORT || f.type != WIRE_VARINT)
+			continue;
+		if (f.value < VSOCK_FIRST_PORT || f.value >= UINT32_MAX)
+			return -EBADMSG;
+		v->next_port = (uint32_t)f.value;
+	}
+	v->owes_event = true;
+	return r;
 }
 
 static void free_vsock(struct virtio_device *dev)
@@ -207,10 +259,11 @@ static const struct virtio_device_ops vsock_ops = {
 	.name = "vsock",
 	.id = VIRTIO_ID_VSOCK,
 	.queues_count = QUEUES_COUNT,
-	.queue_size_max = 128,
+	.queue_size_max = VSOCK_QUEUE_MAX,
 	.activate = activate,
 	.notify = notify,
 	.reset = reset,
+	.save = save,
 	.restore = restore,
 	.free = free_vsock,
 };

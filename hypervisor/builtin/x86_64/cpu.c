@@ -7,6 +7,7 @@
 #include "hypervisor/builtin/arch.h"
 #include "hypervisor/builtin/kvm.h"
 #include "hypervisor/builtin/x86_64/boot.h"
+#include "hypervisor/builtin/x86_64/cpu.h"
 #include "hypervisor/builtin/x86_64/cpuid.h"
 #include "hypervisor/builtin/x86_64/layout.h"
 #include "lib/base/error.h"
@@ -16,8 +17,8 @@
 
 #define CPUID_ENTRIES_MAX 256
 
-static int set_cpuid(const struct kvm *kvm, int fd, uint32_t index, uint32_t count,
-		     struct error *err)
+int cpu_describe(const struct kvm *kvm, uint32_t index, uint32_t count, struct kvm_cpuid2 **ret,
+		 struct error *err)
 {
 	cleanup_free struct kvm_cpuid2 *cpuid =
 		xcalloc(1, sizeof(*cpuid) + CPUID_ENTRIES_MAX * sizeof(cpuid->entries[0]));
@@ -28,6 +29,18 @@ static int set_cpuid(const struct kvm *kvm, int fd, uint32_t index, uint32_t cou
 	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
 		return error_sys(err, errno, "ask what processors can do");
 	cpuid_adapt(cpuid, index, count, has_deadline);
+	*ret = steal_ptr(&cpuid);
+	return 0;
+}
+
+static int set_cpuid(const struct kvm *kvm, int fd, uint32_t index, uint32_t count,
+		     struct error *err)
+{
+	cleanup_free struct kvm_cpuid2 *cpuid = NULL;
+	int r = cpu_describe(kvm, index, count, &cpuid, err);
+
+	if (r < 0)
+		return r;
 	if (ioctl(fd, KVM_SET_CPUID2, cpuid) < 0)
 		return error_sys(err, errno, "say what it can do");
 	return 0;
@@ -134,7 +147,7 @@ int arch_set_vcpu(const struct kvm *kvm, int vcpu_fd, uint32_t index, uint32_t c
 
 	if (r == 0)
 		r = set_msrs(vcpu_fd, err);
-	if (r == 0 && index == 0)
+	if (r == 0 && index == 0 && entry)
 		r = set_registers(vcpu_fd, entry, err);
 	return r;
 }

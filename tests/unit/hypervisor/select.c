@@ -122,6 +122,8 @@ static void without_a_share_the_smallest_is_the_best(void **state)
 	expect("builtin", "");
 	needs.features = HV_FEATURE_PLUG;
 	expect("builtin", "");
+	needs.features = HV_FEATURE_SAVE;
+	expect("builtin", "");
 	needs.share = HV_SHARE_9P;
 	expect("qemu", "builtin: hypervisor 'builtin': no 9p");
 }
@@ -134,7 +136,6 @@ static void what_a_driver_cannot_do_makes_it_the_next_ones(void **state)
 	} cases[] = {
 		{ HV_FEATURE_RESIZE_MEMORY, "builtin: hypervisor 'builtin': no room for memory" },
 		{ HV_FEATURE_RESIZE_VCPUS, "builtin: hypervisor 'builtin': no room for vcpus" },
-		{ HV_FEATURE_SAVE, "builtin: hypervisor 'builtin': no saved machines" },
 	};
 
 	needs.share = HV_SHARE_NONE;
@@ -142,6 +143,12 @@ static void what_a_driver_cannot_do_makes_it_the_next_ones(void **state)
 		needs.features = cases[i].feature;
 		expect("qemu", cases[i].why);
 	}
+}
+
+static void what_shares_files_is_not_saved(void **state)
+{
+	needs.features = HV_FEATURE_SAVE;
+	expect("qemu", "builtin: the built-in VMM does not go on from a machine that shares files");
 }
 
 static void a_guest_kernel_is_not_for_every_machine(void **state)
@@ -184,6 +191,7 @@ int main(void)
 		TEST(files_are_shared_where_nothing_else_is_said),
 		TEST(without_a_share_the_smallest_is_the_best),
 		TEST(what_a_driver_cannot_do_makes_it_the_next_ones),
+		TEST(what_shares_files_is_not_saved),
 		TEST(a_guest_kernel_is_not_for_every_machine),
 		TEST(without_kvm_one_that_emulates),
 		TEST(another_processor_is_emulated),
