@@ -47,19 +47,31 @@ static void end(struct vm *vm)
 		vm->on_end(vm->ctx);
 }
 
-/* Reaped here; hv_stop() on what was reaped must not signal a pid that may be another's now. */
-static void reap(struct vm *vm, struct hv_vm *child, const char *name)
+/* False: it goes on. */
+static bool describe_end(struct vm *vm, const struct hv_vm *child, const char *name)
 {
+	const int options = WEXITED | WNOHANG | WNOWAIT;
 	siginfo_t info = { 0 };
 
-	if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0 || !info.si_pid)
-		return;
+	if (waitid(P_PIDFD, (id_t)child->pidfd, &info, options) < 0 || !info.si_pid)
+		return false;
 	if (info.si_code == CLD_EXITED)
 		snprintf(vm->reason, sizeof(vm->reason), "%s ended with status %d", name,
 			 info.si_status);
 	else
 		snprintf(vm->reason, sizeof(vm->reason), "%s was killed by signal %d (%s)", name,
 			 info.si_status, sigabbrev_np(info.si_status) ?: "?");
+	return true;
+}
+
+/* Reaped here; hv_stop() on what was reaped must not signal a pid that may be another's now. */
+static void reap(struct vm *vm, struct hv_vm *child, const char *name)
+{
+	siginfo_t info;
+
+	if (!describe_end(vm, child, name))
+		return;
+	(void)waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG);
 	close_fdp(&child->pidfd);
 	*child = (struct hv_vm){ 0 };
 }
@@ -423,10 +435,12 @@ static void forget_machine(struct vm *vm, struct error *why)
 {
 	const char *const sockets[] = { CHANNEL_SOCKET, vm->driver->socket };
 
+	vm->is_restoring = true; /* whatever is heard of its end is nobody else's */
 	vm_explain(vm, why);
 	log_warning("template '%s': %s; the virtual machine boots instead", vm->template.name,
 		    why->msg);
 	end_machine(vm);
+	vm->is_restoring = false;
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
 		cleanup_free char *path = xasprintf("%s/%s", vm->dir, sockets[i]);
 
@@ -617,17 +631,17 @@ void vm_stop(struct vm *vm)
 }
 
 /* A channel that ended, or a call over it, usually means a VMM that is just ending, and how it did
- * says more. */
+ * says more. It is reaped by whoever watches it, or ends it. */
 static void await_end(struct vm *vm)
 {
 	struct pollfd pfd = { .fd = vm->vmm.pidfd, .events = POLLIN };
 
 	if (vm->vmm.pid)
-		(void)poll(&pfd, 1, ENDING_MS); /* still there: reap() sees that */
+		(void)poll(&pfd, 1, ENDING_MS);
 	if (vm->watch)
 		vm->driver->drain(vm->watch);
 	if (vm->vmm.pid)
-		reap(vm, &vm->vmm, vm->driver->name);
+		(void)describe_end(vm, &vm->vmm, vm->driver->name);
 }
 
 /* A VMM that ended after its guest did has nothing to say for itself. */
