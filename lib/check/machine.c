@@ -11,9 +11,7 @@
 
 static const char *wish(const struct check *c)
 {
-	const char *forced = getenv("MOAT_HYPERVISOR");
-
-	return forced && *forced ? forced : c->host->settings->vm.hypervisor;
+	return settings_hypervisor(&c->host->settings->vm);
 }
 
 static bool is_auto(const struct check *c)
@@ -64,7 +62,6 @@ static int select_driver(const struct check *c, const struct hypervisor **ret, c
 		.kvm = &kvm,
 		.root = c->host->root,
 	};
-
 	int r = guest_image_load(c->host->image, &image, err);
 
 	if (r < 0)

@@ -49,11 +49,7 @@ static int wanted_share(const struct settings_vm *settings, int otherwise, int *
 /* What is said of machine and host, the most particular first; NULL: nothing. */
 static const char *wanted_hypervisor(const struct settings_vm *settings, const char *program)
 {
-	const char *forced = getenv("MOAT_HYPERVISOR");
-
-	if (program)
-		return program;
-	return forced && *forced ? forced : settings->hypervisor;
+	return program ? program : settings_hypervisor(settings);
 }
 
 static bool can_share(const struct hypervisor *driver)
@@ -203,7 +199,7 @@ static int select_driver(struct vm *vm, const char *cache_dir,
 			 const struct sandbox_machine *machine, struct error *err)
 {
 	const char *const *parameters = (const char *const *)vm->settings->hypervisor_parameters;
-	struct kvm_fitness kvm;
+	struct kvm_fitness kvm = { 0 };
 	struct hv_needs needs = {
 		.guest = &vm->guest,
 		.features = needed_features(vm, machine),
@@ -223,8 +219,10 @@ static int select_driver(struct vm *vm, const char *cache_dir,
 	if (r < 0)
 		return r;
 	needs.accel = (enum hv_accel)accel;
-	make_cache_dir(cache_dir);
-	kvm_probe(cache_dir, &kvm);
+	if (needs.accel != HV_ACCEL_TCG) {
+		make_cache_dir(cache_dir);
+		kvm_probe(cache_dir, &kvm);
+	}
 	return hypervisor_select(&needs, &vm->driver, NULL, err);
 }
 

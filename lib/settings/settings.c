@@ -295,6 +295,13 @@ const char *settings_word(const char *variable, const struct names *words, int s
 	return wish && *wish ? wish : names_get(words, (size_t)slot);
 }
 
+const char *settings_hypervisor(const struct settings_vm *vm)
+{
+	const char *forced = getenv("MOAT_HYPERVISOR");
+
+	return forced && *forced ? forced : vm->hypervisor;
+}
+
 char **settings_files(void)
 {
 	const char *only = getenv(SETTINGS_VARIABLE);

@@ -101,6 +101,8 @@ void settings_each(const struct settings *settings, settings_visit visit, void *
 
 /* What the environment's @variable says, else the word of @slot, else NULL. Borrowed. */
 const char *settings_word(const char *variable, const struct names *words, int slot);
+/* What is to run virtual machines: $MOAT_HYPERVISOR, or else moat.json's; NULL: neither says. */
+const char *settings_hypervisor(const struct settings_vm *vm);
 
 /* The files that settings_load() reads if they exist, as a strv; drop-ins as a pattern. */
 char **settings_files(void);
