@@ -134,8 +134,7 @@ struct hv_config {
 	/* Those it starts with: /dev/vda, /dev/vdb … in this order. */
 	const struct hv_disk *disks;
 	size_t disks_count;
-	bool has_disk_slots; /* plug() can add more, where that costs a guest little */
-	bool awaits_disks;   /* it can, whatever it costs: there will be more */
+	bool has_disk_slots; /* plug() can add more */
 
 	const struct hv_nic *nics; /* in any order: a guest knows them by their address */
 	size_t nics_count;
@@ -179,6 +178,7 @@ enum hv_feature {
 	HV_FEATURE_SERVES_FILES = 1 << 16, /* virtiofs by itself, without a daemon */
 	HV_FEATURE_OTHER_DISKS = 1 << 17,  /* a restored machine's disks need not have the size that
 					    * they had */
+	HV_FEATURE_DEAR_SLOTS = 1 << 18,   /* slots cost a guest memory, used or not */
 };
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };

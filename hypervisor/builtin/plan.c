@@ -26,7 +26,7 @@ size_t builtin_spares(const struct hv_config *c)
 	const size_t taken = fixed_devices(c) + c->disks_count + c->nics_count;
 	size_t count = HV_DISKS_MAX - c->disks_count;
 
-	if (!c->awaits_disks)
+	if (!c->has_disk_slots)
 		return 0;
 	if (count > ARCH_VIRTIO_MAX - taken)
 		count = ARCH_VIRTIO_MAX - taken;

@@ -81,7 +81,8 @@ static int describe(struct making *m, struct error *err)
 
 	m->plan = (struct sandbox_plan){
 		.size = { .memory_mib = request->memory_mib, .vcpus = request->vcpus },
-		.machine = { .has_low_ports = request->has_low_ports },
+		.machine = { .has_low_ports = request->has_low_ports,
+			     .has_members = request->has_disk_slots },
 		.has_disk_slots = request->has_disk_slots,
 	};
 	if (!m->plan.size.memory_mib)
@@ -323,7 +324,7 @@ static int find(struct vm *vm, const struct sandbox_plan *plan, size_t nics_coun
 		.vcpus = plan->size.vcpus,
 		.nics = (uint32_t)nics_count,
 		.disks = (uint32_t)plan->disks_count,
-		.has_disk_slots = plan->has_disk_slots,
+		.has_disk_slots = vm_has_disk_slots(vm, plan),
 		.has_low_ports = plan->machine.has_low_ports,
 		.replaces = true,
 	};

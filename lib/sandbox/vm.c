@@ -343,6 +343,14 @@ static char *kernel_parameters(const struct settings_vm *settings,
 	return xstrdup(line.buf);
 }
 
+bool vm_has_disk_slots(const struct vm *vm, const struct sandbox_plan *plan)
+{
+	const uint32_t features = vm->driver->features;
+	const bool is_wanted = plan->has_disk_slots && !(features & HV_FEATURE_DEAR_SLOTS);
+
+	return (features & HV_FEATURE_PLUG) && (is_wanted || plan->machine.has_members);
+}
+
 static struct hv_config make_config(const struct vm *vm, const char *kernel_params,
 				    const struct sandbox_plan *plan)
 {
@@ -357,8 +365,7 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 		.program = vm->program,
 		.program_args = plan->machine.program_args ? plan->machine.program_args
 							   : vm->settings->hypervisor_parameters,
-		.has_disk_slots = plan->has_disk_slots,
-		.awaits_disks = plan->machine.has_members,
+		.has_disk_slots = vm_has_disk_slots(vm, plan),
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
 		.control_fd = -1,
@@ -515,7 +522,7 @@ int vm_describe(const struct vm *vm, const struct sandbox_plan *plan, size_t nic
 		.vcpus = config.vcpus,
 		.nics = (uint32_t)nics_count,
 		.disks = (uint32_t)plan->disks_count,
-		.has_disk_slots = plan->has_disk_slots && (vm->driver->features & HV_FEATURE_PLUG),
+		.has_disk_slots = config.has_disk_slots,
 		.has_low_ports = plan->machine.has_low_ports,
 		.accelerator = xstrdup(names_get(&hv_accel_names, vm->accel)),
 		.channel = xstrdup(names_get(&hv_channel_names, vm->channel_kind)),

@@ -73,6 +73,10 @@ int vm_shares_nothing(const struct settings_vm *settings, const char *program, b
 /* Of one that was chosen: whether its files are served by a daemon of their own. */
 bool vm_has_virtiofsd(const struct vm *vm);
 
+/* Whether @plan's machine gets room for disks of members: where it costs little, or there will be
+ * members. */
+bool vm_has_disk_slots(const struct vm *vm, const struct sandbox_plan *plan);
+
 /* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template,
  * by the time that this returns; if it cannot, that is a warning, and it boots. @shared_dir
  * exists, or is NULL where nothing is shared. */

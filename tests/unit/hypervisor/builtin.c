@@ -354,7 +354,7 @@ static void disks_come_and_go(void **state)
 
 	write_kernel(w, works, (size_t)(works_end - works));
 	w->config.vcpus = 2;
-	w->config.awaits_disks = true;
+	w->config.has_disk_slots = true;
 	launch(w);
 	assert_int_equal(plug(w, "a", NULL), 0);
 	assert_int_equal(plug(w, "b", NULL), 0);
