@@ -64,7 +64,7 @@ int machine_save(struct machine *m, enum hv_saved what, int fd, struct error *er
 	cleanup_strbuf struct strbuf out = STRBUF_INIT;
 	int r;
 
-	/* What serves them is on a thread of its own, and what the guest has open is not in memory. */
+	/* They are served by a thread of its own; what the guest has open is not in memory. */
 	if (m->files)
 		return error_set(err, -ENOTSUP, "a machine that shares files cannot be saved");
 	for (size_t i = 0; i < m->slots_count; i++)
