@@ -70,10 +70,13 @@ int confine_rights(uint64_t keep, struct error *err)
 
 /* What the C library does by itself: memory, locks, the end. */
 static const int common_calls[] = {
-	SYS_brk,    SYS_clock_gettime,	 SYS_exit,	     SYS_exit_group,   SYS_futex,
-	SYS_getpid, SYS_gettid,		 SYS_madvise,	     SYS_munmap,       SYS_mremap,
-	SYS_read,   SYS_restart_syscall, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sched_yield,
-	SYS_sendto, SYS_tgkill,		 SYS_write,
+	SYS_brk,	 SYS_clock_gettime,   SYS_exit,		  SYS_exit_group,   SYS_futex,
+	SYS_getpid,	 SYS_gettid,	      SYS_madvise,	  SYS_munmap,	    SYS_mremap,
+	SYS_read,	 SYS_restart_syscall, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sched_yield,
+	SYS_sendto,	 SYS_tgkill,	      SYS_write,
+#ifdef __SANITIZE_ADDRESS__
+	SYS_sigaltstack, /* of the sanitizer, before it calls what does not return */
+#endif
 };
 
 /* The loop, the control socket and what devices are joined with. */
