@@ -45,3 +45,22 @@ TABLE=$SOURCE_DIR/tests/conformance/table
 	check "$status" 1
 	[[ $output == *"does not have, as it stands in rows: another"* ]]
 }
+
+# absent FILE: the tests that it names, and that there are not.
+absent() {
+	local name
+	grep -oE '[a-z][a-z0-9-]*\.bats|test-[a-z0-9-]+\.c|fuzz-[a-z0-9-]+' "$1" | sort -u | while read -r name; do
+		case $name in
+		*.bats) compgen -G "$SOURCE_DIR/tests/*/$name" ;;
+		test-*) compgen -G "$SOURCE_DIR/tests/unit/*/$name" ;;
+		fuzz-*-) compgen -G "$SOURCE_DIR/tests/fuzz/${name#fuzz-}*.c" ;;
+		*) compgen -G "$SOURCE_DIR/tests/fuzz/${name#fuzz-}.c" ;;
+		esac >/dev/null || echo "$name"
+	done
+}
+
+@test "the tests that the threat model names exist" {
+	check "$(absent "$SOURCE_DIR/docs/threat-model.md")" ""
+	echo 'gone.bats, attack-paths.bats; test-gone.c, fuzz-gone' >gone.md
+	check "$(absent gone.md)" "$(printf '%s\n' fuzz-gone gone.bats test-gone.c)"
+}
