@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -157,16 +159,28 @@ static int keep_descriptors(const struct child *c, struct error *err)
 	return r < 0 ? error_sys(err, r, "close descriptors") : 0;
 }
 
+/* Nobody needs the caller's environment, which may have its secrets. */
 static int execute(const struct child *c, struct error *err)
 {
-	execv(c->how->argv[0], c->how->argv);
+	char *const nothing[] = { NULL };
+
+	execve(c->how->argv[0], c->how->argv, nothing);
 	return error_sys(err, errno, "execute '%s'", c->how->argv[0]);
+}
+
+/* As after execve(2): what is not in memory cannot be read by who takes over the process. */
+static void wipe_environment(void)
+{
+	for (char **variable = environ; *variable; variable++)
+		explicit_bzero(*variable, strlen(*variable));
+	(void)clearenv();
 }
 
 static int go_on(const struct child *c, struct error *err)
 {
 	int r;
 
+	wipe_environment();
 	log_start_anew(c->how->fork->name);
 	(void)prctl(PR_SET_NAME, c->how->fork->name); /* for people */
 	r = c->how->fork->prepare(c->how->fork->ctx, err);

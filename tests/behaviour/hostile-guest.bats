@@ -39,6 +39,7 @@ readonly COMMAND_MAX_KIB=$((512 * 1024)) # of address space of each process
 # attempt COMMAND…: $status; whatever it says is one message that a terminal can show.
 attempt() {
   status=0
+  tell_fake_guest
   rm -f "$BATS_TEST_TMPDIR/said" # a shim goes on writing to its own
   (
     [ -n "${MOAT_TEST_SANITIZED-}" ] || ulimit -v "$COMMAND_MAX_KIB"
@@ -142,6 +143,7 @@ pairs() {
   export FAKE_REPORT=$BATS_TEST_TMPDIR/report
   live start:flood-qmp
   expect "$(cat "$ERR")" = ""
+  [ -s "$FAKE_REPORT" ]
   FAKE_GUEST='' FAKE_EXIT=7 attempt run --bundle "$BUNDLE" "$ID"
   expect "$status" = 7
   expect "$(cat "$OUT")" = hello

@@ -16,3 +16,8 @@ JSON
   export MOAT_CONFIG=$dir/moat.json MOAT_GUEST=$dir/image MOAT_ACCEL=tcg MOAT_SHARE=9p
   unset FAKE_GUEST FAKE_CUT FAKE_EXIT FAKE_REPORT
 }
+
+# What FAKE_GUEST and the others say is so for the machine of $ID, which does not get them otherwise.
+tell_fake_guest() {
+  env | grep '^FAKE_' >"${MOAT_CONFIG%/*}/$ID.settings" || true
+}

@@ -2,8 +2,9 @@
 /*
  * fake-vmm QEMU'S ARGUMENTS: what `vm.hypervisor` of moat.json may name instead of QEMU. There is
  * no machine: it speaks as the agent of a guest would on the chardev "agent", with containers that
- * exist by its word alone, and misbehaves as the environment says. It shares no code with moat, so
- * that the two do not agree on a mistake.
+ * exist by its word alone, and misbehaves as the file with its sandbox's name says, which lies
+ * beside the program and has lines like these. It shares no code with moat, so that the two do not
+ * agree on a mistake.
  *
  *	FAKE_GUEST	MOMENT:DEED: what it does at the first such moment, not what is right.
  *			A moment is "start", "greet", "connect", "stdio" (a connection's first
@@ -394,7 +395,34 @@ static void find_chardevs(char **argv)
 	}
 }
 
-/* "LEFT:RIGHT" of the environment. */
+static void take_settings(const char *sandbox)
+{
+	char path[4096], line[4096], *end;
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	FILE *file;
+
+	if (len < 0)
+		exit(2);
+	path[len] = '\0';
+	end = strrchr(path, '/') + 1;
+	(void)snprintf(end, (size_t)(path + sizeof(path) - end), "%s.settings", sandbox);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		(void)putenv(strdup(line));
+	}
+	if (file)
+		(void)fclose(file);
+}
+
+static void find_settings(char **argv)
+{
+	for (char **arg = argv; arg[0] && arg[1]; arg++)
+		if (strcmp(arg[0], "-name") == 0)
+			take_settings(arg[1]);
+}
+
+/* "LEFT:RIGHT" of a setting. */
 static char *split(const char *variable, char **ret_right)
 {
 	char *text = getenv(variable), *colon;
@@ -421,6 +449,7 @@ int main(int argc, char **argv)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	find_chardevs(argv);
+	find_settings(argv);
 	if (guest.channel < 0 || guest.console < 0) {
 		(void)fprintf(stderr, "fake-vmm: no chardevs for agent and console\n");
 		return 2;

@@ -123,14 +123,30 @@ static void the_program_gets_no_more_than_a_socket_and_wishes(void **state)
 #define INSTANCE                                                                                   \
 	"{\"id\":\"web\",\"state\":\"Running\",\"vmm_version\":\"1.12.1\",\"app_name\":\"Fake\"}"
 #define MACHINE "{\"vcpu_count\":2,\"mem_size_mib\":256,\"smt\":false}"
-#define FAKE_VARIABLE "MOAT_TEST_FAKE"
+
+static char *read_version(const char *dir)
+{
+	cleanup_free char *path = xasprintf("%s/version", dir);
+	char *text = NULL;
+
+	return read_file_at(AT_FDCWD, path, 4096, &text, NULL) == 0 ? text : xstrdup(FAKE_DEATH);
+}
+
+static void write_version(const char *dir, const char *text)
+{
+	cleanup_free char *path = xasprintf("%s/version", dir);
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_int_equal(write_all(fd, text, strlen(text)), 0);
+}
 
 /* What this program is when it is started as a Firecracker. */
 static _Noreturn void be_firecracker(const char *control)
 {
-	const char *version = getenv(FAKE_VARIABLE);
-	cleanup_free char *dir = xstrdup(control);
-	cleanup_free char *path = xasprintf("%s/heard", dirname(dir));
+	cleanup_free char *own = xstrdup(control);
+	const char *dir = dirname(own);
+	cleanup_free char *path = xasprintf("%s/heard", dir);
+	cleanup_free char *version = read_version(dir);
 	const struct fake_rule rules[] = {
 		{ "GET /version", str_after(version, "{") ? fake_body(200, version) : version },
 		{ "GET /machine-config", fake_body(200, MACHINE) },
@@ -160,7 +176,7 @@ static void attempt(struct attempt *a, const char *version)
 	strcpy(a->dir, "/tmp/moat-test-XXXXXX");
 	assert_non_null(mkdtemp(a->dir));
 	a->control = xasprintf("%s/firecracker.sock", a->dir);
-	assert_int_equal(setenv(FAKE_VARIABLE, version, 1), 0);
+	write_version(a->dir, version);
 	config.program = "/proc/self/exe";
 	config.control_path = a->control;
 	config.watch_fd = config.console_fd = fd;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +86,57 @@ static void signals_and_rights_start_afresh(void **state)
 	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
 	assert_string_equal(text, "0\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
 				  "NoNewPrivs:\t1\n");
+}
+
+static void nothing_of_the_environment_is_inherited(void **state)
+{
+	cleanup_free char *text = NULL;
+
+	assert_int_equal(setenv("MOAT_TEST_SECRET", "s3cret", 1), 0);
+	/* As it was before the shell added its own. */
+	text = run_script("tr '\\0' '|' </proc/$$/environ; echo end", NULL, 0);
+	assert_string_equal(text, "end\n");
+}
+
+struct looking {
+	const char *secret;
+	int fd;
+};
+
+static int look(void *ctx, struct error *err)
+{
+	const struct looking *l = ctx;
+
+	(void)err;
+	return write_all(l->fd, *l->secret || getenv("MOAT_TEST_SECRET") ? "has" : "not", 3);
+}
+
+static void leave(void *ctx)
+{
+	(void)ctx;
+	_exit(0);
+}
+
+static void a_copy_of_this_process_forgets_the_environment(void **state)
+{
+	cleanup_fd int read_fd = -1, write_fd = -1;
+	struct looking looking = { 0 };
+	const struct hv_fork how = { "copy", look, leave, &looking };
+	struct hv_vm vm = { 0 };
+	char text[4] = "";
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	read_fd = ends[0];
+	looking.fd = write_fd = ends[1];
+	assert_int_equal(setenv("MOAT_TEST_SECRET", "s3cret", 1), 0);
+	looking.secret = getenv("MOAT_TEST_SECRET");
+	assert_int_equal(hv_fork(&how, &write_fd, 1, 2, &vm, NULL), 0);
+	assert_int_equal(read_exact(read_fd, text, 3), 0);
+	assert_string_equal(text, "not");
+	assert_string_equal(looking.secret, "s3cret");
+	await_end(&vm);
+	hv_stop(&vm);
 }
 
 static void a_program_that_cannot_run_is_an_error(void **state)
@@ -188,6 +240,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_given_descriptors_are_inherited),
 		cmocka_unit_test(signals_and_rights_start_afresh),
+		cmocka_unit_test(nothing_of_the_environment_is_inherited),
+		cmocka_unit_test(a_copy_of_this_process_forgets_the_environment),
 		cmocka_unit_test(a_program_that_cannot_run_is_an_error),
 		cmocka_unit_test(huge_pages_are_forbidden_to_who_is_to_have_small_ones),
 		cmocka_unit_test(a_standard_stream_cannot_be_passed),
