@@ -36,6 +36,8 @@ strays() {
     # One component, by the descriptor of its directory.
     line ~ /^[a-z0-9_]+at[0-9]?\([0-9]+, "[^"\/]*"/ && line !~ /^(openat|openat2)\(/ { next }
     line ~ /^openat\([0-9]+, "[^"\/]*", [A-Z_|]*O_NOFOLLOW/ { next }
+    # Where there is no such call with a descriptor, QEMU writes it so; it does not follow links.
+    line ~ /^l(list|get|set|remove)xattr\("\/proc\/self\/fd\/[0-9]+\/[^"\/]*"/ { next }
     # What a link says is looked up by nobody here; where it is put is the last argument.
     line ~ /^symlinkat\("[^"]*", [0-9]+, "[^"\/]*"\)/ { next }
     { print FILENAME ": " line }' "$@"
@@ -63,7 +65,6 @@ choose_names() {
 }
 
 @test "names that a container chose are looked up beneath its root" {
-  only_native "in a guest the same engine does it"
   local found tracer
   choose_names
   args "/bin/$MARK-program" sleep 1000
@@ -73,7 +74,13 @@ choose_names() {
   wait_status created
   traced 2 start "$ID"
   traced 3 exec --cwd "/$MARK-new" "$ID" "/bin/$MARK-program" true </dev/null
-  traced 4 delete --force "$ID"
+  if ! is_vm; then
+    jq -n --arg m "$MARK" '[{destination: "/\($m)-link/\($m)-later", type: "tmpfs"}]' >"$BATS_TEST_TMPDIR/mounts.json"
+    traced 4 mounts add "$ID" "$BATS_TEST_TMPDIR/mounts.json"
+    grep -qF "$MARK-later" "$BATS_TEST_TMPDIR/trace.4"
+    traced 5 mounts remove "$ID" "$BATS_TEST_TMPDIR/mounts.json"
+  fi
+  traced 6 delete --force "$ID"
   wait "$tracer"
   # There were such calls, by all that is to make things.
   found=$(cat "$BATS_TEST_TMPDIR"/trace.* | grep -cF "$MARK")
@@ -88,6 +95,7 @@ choose_names() {
 10 mkdirat(6, "$MARK", 0755) = 0
 10 openat(6, "$MARK", O_RDONLY|O_NOFOLLOW|O_CLOEXEC) = 7
 10 symlinkat("/$MARK/x", 6, "$MARK") = 0
+10 llistxattr("/proc/self/fd/6/$MARK", NULL, 0) = 0
 10 execve("/usr/bin/moat", ["moat", "exec", "$MARK"], 0x0) = 0
 10 openat(AT_FDCWD, "/etc/other", O_RDONLY) = 7
 11 pivot_root(".", ".") = 0
@@ -112,6 +120,8 @@ EOF
 10 execve("/rootfs/$MARK", ["x"], 0x0) = 0
 10 symlinkat("x", AT_FDCWD, "/rootfs/$MARK") = 0
 10 chdir("/$MARK/x") = 0
+10 listxattr("/proc/self/fd/6/$MARK", NULL, 0) = 0
+10 llistxattr("/proc/self/fd/6/$MARK/x", NULL, 0) = 0
 EOF
   expect "$(strays "$BATS_TEST_TMPDIR/right")" = ""
   expect "$(strays "$BATS_TEST_TMPDIR/wrong" | wc -l)" = "$(wc -l <"$BATS_TEST_TMPDIR/wrong")"
