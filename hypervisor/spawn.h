@@ -19,9 +19,9 @@ int hv_find_program(const char *root, const char *const *names, char **ret, stru
 const char *hv_find_virtiofsd(const char *root, bool *ret_is_rust);
 
 /* Runs @argv (argv[0] a path) as a child with standard output and error on @log_fd, the
- * descriptors @fds and no others, an empty environment, without new privileges, in a session of its
- * own and network, ipc and uts namespaces with nothing in them, killed when the calling thread ends.
- * A program that cannot be executed is an error here. */
+ * descriptors @fds and no others, an empty environment, without new privileges, in a session of
+ * its own and network, ipc and uts namespaces with nothing in them, killed when the calling thread
+ * ends. A program that cannot be executed is an error here. */
 int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, struct hv_vm *ret,
 	     struct error *err);
 
@@ -42,8 +42,8 @@ int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err
 /*
  * The same without a program: the child is a copy of this process, which must have one thread. It
  * calls @prepare, whose error is hv_fork()'s, and then @run, which ends by _exit(2). Both have the
- * descriptors @fds and no others of this process, so its event loop is not theirs to use, and of the
- * environment nothing, not even its bytes; what is logged goes to standard error.
+ * descriptors @fds and no others of this process, so its event loop is not theirs to use, and of
+ * the environment nothing, not even its bytes; what is logged goes to standard error.
  */
 struct hv_fork {
 	const char *name; /* the process's, and in front of what it has to say */
