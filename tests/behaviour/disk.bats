@@ -125,7 +125,7 @@ $(md5sum <"$BATS_TEST_TMPDIR/large")"
   expect "$(moat exec "$ID" sh -c 'echo kept >/kept; cat /kept')" = kept
   echo member >"$BATS_TEST_TMPDIR/file"
   mount_at /file bind "$BATS_TEST_TMPDIR/file" bind ro
-  member_bundle sh -c 'cat /file; echo here >/here; cat /here; ls /kept || true; echo done'
+  member_bundle sh -c 'cat /file; echo here >/here; cat /here; ls /kept 2>&1 || true; echo done'
   local i
   for i in 1 2; do
     run -0 moat run --bundle "$MEMBER_BUNDLE" "$MEMBER" </dev/null
