@@ -17,6 +17,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/linux/caps.h"
 
 static const char *const search_path[] = {
 	"/usr/bin",
@@ -129,6 +130,14 @@ static int leave_namespaces(const struct child *c, struct error *err)
 	return 0;
 }
 
+/* Root's files are root's without any capability; those of others it has as descriptors. */
+static int give_up_rights(const struct child *c, struct error *err)
+{
+	int r = c->how->has_no_rights ? caps_give_up(0) : 0;
+
+	return r < 0 ? error_sys(err, r, "give up capabilities") : 0;
+}
+
 /* Whatever the program asks of madvise(2). A kernel that cannot forbid them does no harm. */
 static int set_page_size(const struct child *c, struct error *err)
 {
@@ -200,8 +209,9 @@ static int begin(const struct child *c, struct error *err)
 static _Noreturn void run_child(const struct child *c)
 {
 	static int (*const steps[])(const struct child *c, struct error *err) = {
-		die_with_parent, reset_signals, detach,		  leave_namespaces,
-		set_page_size,	 set_stdio,	keep_descriptors, begin,
+		die_with_parent,  reset_signals,    detach,
+		leave_namespaces, give_up_rights,   set_page_size,
+		set_stdio,	  keep_descriptors, begin,
 	};
 	struct error err = ERROR_INIT;
 

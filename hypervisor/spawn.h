@@ -35,6 +35,7 @@ struct hv_spawn {
 	int out_fd; /* standard output, where some VMMs put the guest's console */
 	int log_fd;
 	bool keeps_network;   /* it stays in the caller's network namespace */
+	bool has_no_rights;   /* no capabilities; else those of the bounding set, if it is root */
 	bool has_small_pages; /* of memory only; else it may have the kernel's huge ones */
 };
 int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err);

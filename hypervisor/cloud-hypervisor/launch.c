@@ -73,7 +73,8 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 					    .fds = fds,
 					    .fds_count = ch_planned_fds(&known, fds),
 					    .out_fd = known.console_fd,
-					    .log_fd = log_fd },
+					    .log_fd = log_fd,
+					    .has_no_rights = true },
 			&vm, err);
 	if (r == 0 && known.control_path)
 		r = check_version(&known, &vm, err);

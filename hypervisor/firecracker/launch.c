@@ -112,6 +112,7 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 		.out_fd = config->console_fd,
 		.log_fd = log_fd,
 		.keeps_network = taps->lent > 0,
+		.has_no_rights = true,
 	};
 	int r = fc_plan(config, taps->names, &plan, err);
 

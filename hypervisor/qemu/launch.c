@@ -43,6 +43,7 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 		.fds_count = qemu_planned_fds(&known, fds),
 		.out_fd = log_fd,
 		.log_fd = log_fd,
+		.has_no_rights = known.share != HV_SHARE_9P, /* which makes files of anybody */
 		.has_small_pages = wants_small_pages(&known),
 	};
 	r = hv_spawn_as(&how, ret, err);

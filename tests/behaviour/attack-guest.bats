@@ -62,6 +62,18 @@ status_of_process() {
   moat delete --force "$ID"
 }
 
+@test "a virtual machine monitor that serves no files has no rights" {
+  local shim vmm set
+  export MOAT_SHARE=none
+  detached_sleep
+  shim=$(cat "$PID_FILE")
+  vmm=$(pgrep -P "$shim" -f qemu-system)
+  for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+    expect "$(status_of_process "$vmm" $set)" = 0000000000000000
+  done
+  moat delete --force "$ID"
+}
+
 @test "a shim has no rights once its container is there" {
   local shim
   detached_sleep

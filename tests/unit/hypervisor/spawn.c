@@ -151,6 +151,19 @@ static void a_program_that_cannot_run_is_an_error(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+static void who_is_to_have_no_rights_has_none(void **state)
+{
+	static const char script[] = "exec grep -E '^Cap' /proc/self/status";
+	cleanup_free char *none = run_script_as(script, (struct hv_spawn){ .has_no_rights = true });
+	const char *bounding = strstr(none, "CapBnd:\t");
+
+	assert_non_null(strstr(none, "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\n"
+				     "CapEff:\t0000000000000000\n"));
+	assert_non_null(bounding);
+	if (geteuid() == 0) /* others cannot take anything from it, nor make use of it */
+		assert_true(str_after(bounding, "CapBnd:\t0000000000000000\n") != NULL);
+}
+
 /* Where the kernel tells, since 5.0. */
 static void huge_pages_are_forbidden_to_who_is_to_have_small_ones(void **state)
 {
@@ -243,6 +256,7 @@ int main(void)
 		cmocka_unit_test(nothing_of_the_environment_is_inherited),
 		cmocka_unit_test(a_copy_of_this_process_forgets_the_environment),
 		cmocka_unit_test(a_program_that_cannot_run_is_an_error),
+		cmocka_unit_test(who_is_to_have_no_rights_has_none),
 		cmocka_unit_test(huge_pages_are_forbidden_to_who_is_to_have_small_ones),
 		cmocka_unit_test(a_standard_stream_cannot_be_passed),
 		cmocka_unit_test(stopping_kills_and_reaps),
