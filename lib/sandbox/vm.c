@@ -48,7 +48,7 @@ static void end(struct vm *vm)
 }
 
 /* False: it goes on. */
-static bool describe_end(struct vm *vm, const struct hv_vm *child, const char *name)
+static bool describe_end(const struct hv_vm *child, const char *name, char (*ret)[VM_REASON_MAX])
 {
 	const int options = WEXITED | WNOHANG | WNOWAIT;
 	siginfo_t info = { 0 };
@@ -56,20 +56,19 @@ static bool describe_end(struct vm *vm, const struct hv_vm *child, const char *n
 	if (waitid(P_PIDFD, (id_t)child->pidfd, &info, options) < 0 || !info.si_pid)
 		return false;
 	if (info.si_code == CLD_EXITED)
-		snprintf(vm->reason, sizeof(vm->reason), "%s ended with status %d", name,
-			 info.si_status);
+		snprintf(*ret, sizeof(*ret), "%s ended with status %d", name, info.si_status);
 	else
-		snprintf(vm->reason, sizeof(vm->reason), "%s was killed by signal %d (%s)", name,
+		snprintf(*ret, sizeof(*ret), "%s was killed by signal %d (%s)", name,
 			 info.si_status, sigabbrev_np(info.si_status) ?: "?");
 	return true;
 }
 
 /* Reaped here; hv_stop() on what was reaped must not signal a pid that may be another's now. */
-static void reap(struct vm *vm, struct hv_vm *child, const char *name)
+static void reap(struct hv_vm *child, const char *name, char (*ret_reason)[VM_REASON_MAX])
 {
 	siginfo_t info;
 
-	if (!describe_end(vm, child, name))
+	if (!describe_end(child, name, ret_reason))
 		return;
 	(void)waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG);
 	close_fdp(&child->pidfd);
@@ -82,7 +81,7 @@ static void on_vmm_end(void *ctx, int fd, uint32_t events)
 
 	loop_remove(vm->watches[0]);
 	vm->watches[0] = NULL;
-	reap(vm, &vm->vmm, vm->driver->name);
+	reap(&vm->vmm, vm->driver->name, &vm->reason);
 	end(vm);
 }
 
@@ -92,7 +91,7 @@ static void on_virtiofsd_end(void *ctx, int fd, uint32_t events)
 
 	loop_remove(vm->watches[1]);
 	vm->watches[1] = NULL;
-	reap(vm, &vm->virtiofsd, "virtiofsd");
+	reap(&vm->virtiofsd, "virtiofsd", &vm->files_reason);
 	end(vm);
 }
 
@@ -454,7 +453,8 @@ static void forget_machine(struct vm *vm, struct error *why)
 		(void)unlink(path); /* not there: it was not made yet */
 	}
 	vm->has_ended = false;
-	vm->reason[0] = vm->channel_reason[0] = vm->guest_reason[0] = vm->watch_reason[0] = '\0';
+	vm->reason[0] = vm->files_reason[0] = vm->channel_reason[0] = vm->guest_reason[0] =
+		vm->watch_reason[0] = '\0';
 }
 
 /* The template's were blank, and as many; what of a disk cannot be written is another device. */
@@ -648,14 +648,14 @@ static void await_end(struct vm *vm)
 	if (vm->watch)
 		vm->driver->drain(vm->watch);
 	if (vm->vmm.pid)
-		(void)describe_end(vm, &vm->vmm, vm->driver->name);
+		(void)describe_end(&vm->vmm, vm->driver->name, &vm->reason);
 }
 
-/* A VMM that ended after its guest did has nothing to say for itself. */
+/* A VMM that ended after its guest did has nothing to say for itself, nor has what served it. */
 static const char *find_reason(struct vm *vm)
 {
-	const char *const reasons[] = { vm->guest_reason, vm->reason, vm->watch_reason,
-					vm->channel_reason };
+	const char *const reasons[] = { vm->guest_reason, vm->reason, vm->files_reason,
+					vm->watch_reason, vm->channel_reason };
 
 	await_end(vm);
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)

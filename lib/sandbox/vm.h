@@ -16,6 +16,8 @@ struct sandbox_plan;
 struct settings_vm;
 struct shape;
 
+#define VM_REASON_MAX 256
+
 /*
  * The sandbox's virtual machine as the shim owns it: the VMM and, with virtiofs, its daemon are
  * children of the shim and end with it; so do the agent channel and the console.
@@ -52,7 +54,7 @@ struct vm {
 	bool is_restored;
 	bool is_restoring; /* nobody is told that it ended, since another takes its place */
 	bool has_ended;	   /* or its channel, or virtiofsd: the guest cannot go on */
-	char reason[256], channel_reason[256];
+	char reason[VM_REASON_MAX], files_reason[VM_REASON_MAX], channel_reason[256];
 	char guest_reason[100], watch_reason[256]; /* what the VMM said */
 
 	void (*on_end)(void *ctx); /* once, from the loop */

@@ -48,6 +48,12 @@ expect_failure() {
   expect_failure 'qemu ended with status 3' 'last console lines: vmm: no such machine'
 }
 
+@test "a VMM's end is told before that of who served it" {
+  [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || skip "no virtiofsd here (./dev setup)"
+  use_vmm <<<'echo "vmm: no such machine" >&2; exit 3'
+  MOAT_SHARE=virtiofs expect_failure 'qemu ended with status 3' 'vmm: no such machine'
+}
+
 @test "a VMM that is too old is told" {
   use_vmm <<<'echo "{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 2, \"major\": 4}}}}" >&$watch; sleep 1000'
   expect_failure 'qemu 4.2 is too old: 5.0 or newer is needed' 'the console is empty'
