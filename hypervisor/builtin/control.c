@@ -31,24 +31,15 @@ static int refused(const char *answer, struct error *err)
 	return r;
 }
 
-static int send_request(int fd, const char *request, int passed_fd)
+/* @passed_fd: goes with the request; -1: none. *ret_answer: the lines behind the first. */
+static int ask_with(const char *control, const char *request, int passed_fd, int timeout_s,
+		    char **ret_answer, struct error *err)
 {
-	ssize_t n;
-
-	if (passed_fd < 0)
-		return write_all(fd, request, strlen(request));
-	n = send_fds(fd, request, strlen(request), &passed_fd, 1);
-	return n < 0 ? (int)n : 0;
-}
-
-/* @passed_fd: goes with it; -1: none. *ret_answer: the lines behind the first. */
-static int ask_with(const char *control, const char *request, int passed_fd, char **ret_answer,
-		    struct error *err)
-{
-	const struct timeval timeout = { .tv_sec = passed_fd < 0 ? TIMEOUT_S : MOVE_TIMEOUT_S };
+	const struct timeval timeout = { .tv_sec = timeout_s };
 	cleanup_fd int fd = unix_connect(control);
 	cleanup_free char *answer = NULL;
 	const char *rest;
+	ssize_t sent;
 	size_t len;
 	int r;
 
@@ -56,7 +47,9 @@ static int ask_with(const char *control, const char *request, int passed_fd, cha
 		return error_sys(err, fd, "connect to '%s'", control);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		return error_sys(err, errno, "use '%s'", control);
-	r = send_request(fd, request, passed_fd);
+	/* A request is smaller than any socket's buffer. */
+	sent = send_fds(fd, request, strlen(request), &passed_fd, passed_fd >= 0);
+	r = sent < 0 ? (int)sent : 0;
 	if (r == 0)
 		r = read_whole_fd(fd, BUILTIN_ANSWER_MAX, &answer, &len);
 	if (r == -EAGAIN)
@@ -73,7 +66,7 @@ static int ask_with(const char *control, const char *request, int passed_fd, cha
 
 static int ask(const char *control, const char *request, char **ret_answer, struct error *err)
 {
-	return ask_with(control, request, -1, ret_answer, err);
+	return ask_with(control, request, -1, TIMEOUT_S, ret_answer, err);
 }
 
 /* --- answers ------------------------------------------------------------------------------ */
@@ -228,7 +221,7 @@ int builtin_plug(const char *control, const struct hv_disk *disk, struct error *
 		xasprintf("plug %s %s\n", disk->id, disk->is_readonly ? "ro" : "rw");
 	int r = hv_check_disk_id(disk->id, err);
 
-	return r < 0 ? r : ask_with(control, request, disk->fd, NULL, err);
+	return r < 0 ? r : ask_with(control, request, disk->fd, TIMEOUT_S, NULL, err);
 }
 
 int builtin_unplug(const char *control, const char *id, struct error *err)
@@ -247,7 +240,7 @@ int builtin_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, str
 int builtin_save(const char *control, enum hv_saved what, int fd, struct error *err)
 {
 	const char *request = what == HV_SAVED_ALL ? BUILTIN_SAVE_ALL : BUILTIN_SAVE_DEVICES;
-	int r = ask_with(control, request, fd, NULL, err);
+	int r = ask_with(control, request, fd, MOVE_TIMEOUT_S, NULL, err);
 
 	return r < 0 ? error_wrap(err, r, "save") : 0;
 }
@@ -255,7 +248,7 @@ int builtin_save(const char *control, enum hv_saved what, int fd, struct error *
 int builtin_restore(const char *control, enum hv_saved what, int fd, struct error *err)
 {
 	const char *request = what == HV_SAVED_ALL ? BUILTIN_RESTORE_ALL : BUILTIN_RESTORE_DEVICES;
-	int r = ask_with(control, request, fd, NULL, err);
+	int r = ask_with(control, request, fd, MOVE_TIMEOUT_S, NULL, err);
 
 	return r < 0 ? error_wrap(err, r, "restore") : 0;
 }

@@ -83,7 +83,6 @@ static int describe(struct making *m, struct error *err)
 		.size = { .memory_mib = request->memory_mib, .vcpus = request->vcpus },
 		.machine = { .has_low_ports = request->has_low_ports,
 			     .has_members = request->has_disk_slots },
-		.has_disk_slots = request->has_disk_slots,
 	};
 	if (!m->plan.size.memory_mib)
 		m->plan.size.memory_mib = settings->memory_mib.is_set ? settings->memory_mib.value
