@@ -118,6 +118,7 @@ struct hv_config {
 	const char *kernel_params; /* appended last; NULL: none */
 	const char *program;	   /* path of the VMM; NULL: found on a fixed search path */
 	char *const *program_args; /* appended last; NULL: none */
+	bool is_jailed;		   /* the VMM sees of the host's files what it needs alone */
 
 	enum hv_share share;
 	const char *share_path; /* host directory */

@@ -3,21 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/jail.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/linux/caps.h"
+#include "lib/linux/clone.h"
 
 static const char *const search_path[] = {
 	"/usr/bin",
@@ -76,15 +81,21 @@ int hv_find_program(const char *root, const char *const *names, char **ret, stru
 struct child {
 	const struct hv_spawn *how;
 	int null_fd, report_fd;
-	pid_t parent;
+	int read_fd; /* the parent's end of the report */
+	uid_t user;  /* to become, and the group of that number; 0: none */
+	gid_t group; /* one more; (gid_t)-1: none */
 };
 
 static int die_with_parent(const struct child *c, struct error *err)
 {
+	struct pollfd report = { .fd = c->report_fd };
+
+	close(c->read_fd);
+	/* Now, since it is lost with a change of the user. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return error_sys(err, errno, "set parent-death signal");
-	/* The signal comes for deaths from now on; one before it shows as another parent. */
-	if (getppid() != c->parent)
+	/* The signal comes for deaths from now on; after one before it nobody reads the report. */
+	if (poll(&report, 1, 0) > 0)
 		return error_set(err, -ESRCH, "parent ended");
 	return 0;
 }
@@ -130,7 +141,56 @@ static int leave_namespaces(const struct child *c, struct error *err)
 	return 0;
 }
 
-/* Root's files are root's without any capability; those of others it has as descriptors. */
+static int enter_jail(const struct child *c, struct error *err)
+{
+	return c->how->jail ? hv_jail_enter(c->how->jail, c->how->argv[0], err) : 0;
+}
+
+/* In a range of ids that nobody gives out: it starts beyond what systemd(1) lets containers have.
+ * One for each shim, whose pid is below 2^22. */
+#define OWN_USERS UINT32_C(0x70000000)
+
+/* Who can open @device: anybody, or its group; nobody knows what else there may be. */
+static bool find_group(const char *device, gid_t *ret)
+{
+	const mode_t group = S_IRGRP | S_IWGRP, others = S_IROTH | S_IWOTH;
+	struct stat st;
+
+	*ret = (gid_t)-1;
+	if (!device)
+		return true;
+	if (stat(device, &st) < 0)
+		return false;
+	if ((st.st_mode & others) == others)
+		return true;
+	*ret = st.st_gid;
+	return (st.st_mode & group) == group;
+}
+
+static void find_user(struct child *c)
+{
+	if (c->how->has_own_user && geteuid() == 0 && find_group(c->how->device, &c->group))
+		c->user = OWN_USERS + (uid_t)getpid();
+}
+
+/* Root's files are root's without any capability. In a user namespace there may be no such id, and
+ * its root is nobody on the host but who made it. */
+static int become_user(const struct child *c, struct error *err)
+{
+	int r;
+
+	if (!c->user || setresgid(c->user, c->user, c->user) < 0)
+		return !c->user || errno == EINVAL ? 0 : error_sys(err, errno, "change the group");
+	if (setgroups(c->group != (gid_t)-1, &c->group) < 0)
+		return error_sys(err, errno, "set the groups");
+	r = caps_drop_bounding(0); /* while that is permitted */
+	if (r < 0)
+		return error_sys(err, r, "give up capabilities");
+	if (setresuid(c->user, c->user, c->user) < 0)
+		return error_sys(err, errno, "change the user");
+	return 0;
+}
+
 static int give_up_rights(const struct child *c, struct error *err)
 {
 	int r = c->how->has_no_rights ? caps_give_up(0) : 0;
@@ -209,9 +269,9 @@ static int begin(const struct child *c, struct error *err)
 static _Noreturn void run_child(const struct child *c)
 {
 	static int (*const steps[])(const struct child *c, struct error *err) = {
-		die_with_parent,  reset_signals,    detach,
-		leave_namespaces, give_up_rights,   set_page_size,
-		set_stdio,	  keep_descriptors, begin,
+		reset_signals,	detach,		 leave_namespaces, enter_jail, become_user,
+		give_up_rights, die_with_parent, set_page_size,	   set_stdio,  keep_descriptors,
+		begin,
 	};
 	struct error err = ERROR_INIT;
 
@@ -238,11 +298,23 @@ static int await_start(int report_fd, struct error *err)
 	return report.code;
 }
 
+/* The first process of a pid namespace of its own, where that is permitted: whoever takes it over
+ * knows no other process that it could send a signal to or trace, nor does one live on that it
+ * starts. */
+static pid_t fork_apart(void)
+{
+	struct clone_request apart = { .flags = CLONE_NEWPID, .cgroup_fd = -1 };
+	struct clone_request usual = { .cgroup_fd = -1 };
+	pid_t pid = clone_process(&apart);
+
+	return pid == -EPERM ? clone_process(&usual) : pid;
+}
+
 int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err)
 {
 	cleanup_fd int null_fd = -1, read_fd = -1, report_fd = -1, pidfd = -1;
 	cleanup_pid pid_t pid = 0;
-	struct child child = { .how = how, .parent = getpid() };
+	struct child child = { .how = how };
 	int ends[2];
 	int r;
 
@@ -259,10 +331,12 @@ int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err
 	report_fd = ends[1];
 	child.null_fd = null_fd;
 	child.report_fd = report_fd;
+	child.read_fd = read_fd;
+	find_user(&child);
 
-	pid = fork();
+	pid = fork_apart();
 	if (pid < 0)
-		return error_sys(err, errno, "fork");
+		return error_sys(err, pid, "fork");
 	if (pid == 0)
 		run_child(&child);
 	close_fdp(&report_fd); /* held open here it would hide that the child's is closed */

@@ -20,13 +20,14 @@ const char *hv_find_virtiofsd(const char *root, bool *ret_is_rust);
 
 /* Runs @argv (argv[0] a path) as a child with standard output and error on @log_fd, the
  * descriptors @fds and no others, an empty environment, without new privileges, in a session of
- * its own and network, ipc and uts namespaces with nothing in them, killed when the calling thread
- * ends. A program that cannot be executed is an error here. */
+ * its own and network, ipc, uts and pid namespaces with nothing in them, killed when the calling
+ * thread ends. A program that cannot be executed is an error here. */
 int hv_spawn(char *const *argv, const int *fds, size_t fds_count, int log_fd, struct hv_vm *ret,
 	     struct error *err);
 
 /* The same for who wants something else. */
 struct hv_fork;
+struct hv_jail;
 struct hv_spawn {
 	char *const *argv;
 	const struct hv_fork *fork; /* instead of a program; NULL: none */
@@ -34,7 +35,10 @@ struct hv_spawn {
 	size_t fds_count;
 	int out_fd; /* standard output, where some VMMs put the guest's console */
 	int log_fd;
-	bool keeps_network;   /* it stays in the caller's network namespace */
+	const struct hv_jail *jail; /* what of the host's files it sees; NULL: all */
+	bool keeps_network;	    /* it stays in the caller's network namespace */
+	bool has_own_user;    /* not the caller's, root, but an id of its own, if it can open: */
+	const char *device;   /* what it opens by name for both; NULL: nothing */
 	bool has_no_rights;   /* no capabilities; else those of the bounding set, if it is root */
 	bool has_small_pages; /* of memory only; else it may have the kernel's huge ones */
 };

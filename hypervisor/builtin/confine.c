@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hypervisor/jail.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -24,37 +25,9 @@
 
 /* --- the process -------------------------------------------------------------------------- */
 
-/* Any directory does to put the new root on. */
-#define PLACE "/proc"
-
-static int enter_empty_root(struct error *err)
-{
-	cleanup_fd int empty = -1, place = -1;
-	int r;
-
-	if (unshare(CLONE_NEWNS) < 0)
-		return errno == EPERM ? 0 : error_sys(err, errno, "make a mount namespace");
-	/* Or the kernel would refuse to change the root of mounts that others get to see. */
-	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
-		return error_sys(err, errno, "make mounts private");
-	empty = mount_make_empty();
-	if (empty < 0)
-		return error_sys(err, empty, "make an empty root");
-	place = open(PLACE, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (place < 0)
-		return error_sys(err, errno, "open '" PLACE "'");
-	r = mount_attach(empty, place);
-	if (r < 0)
-		return error_sys(err, r, "mount an empty root");
-	if (fchdir(empty) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return error_sys(err, errno, "change to an empty root");
-	return 0;
-}
-
 int confine_process(uint64_t keep, struct error *err)
 {
-	int r = enter_empty_root(err);
+	int r = hv_jail_enter_empty(err);
 
 	return r < 0 ? r : confine_rights(keep, err);
 }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
+
+#include "hypervisor/jail.h"
 #include "hypervisor/qemu/control.h"
 #include "hypervisor/qemu/qemu-internal.h"
 #include "hypervisor/qemu/watch.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
+
+#define KVM "/dev/kvm"
 
 static int find_program(enum hv_arch arch, const char *root, char **ret, struct error *err)
 {
@@ -17,11 +22,44 @@ static bool wants_small_pages(const struct hv_config *config)
 	return config->accel == HV_ACCEL_TCG;
 }
 
+/* All the rest it inherits. */
+static struct hv_jail jail_of(const struct hv_config *config, const char *readable[static 4])
+{
+	size_t n = 0;
+
+	readable[n++] = config->guest->kernel;
+	if (config->guest->initrd)
+		readable[n++] = config->guest->initrd;
+	if (config->accel == HV_ACCEL_KVM)
+		readable[n++] = KVM;
+	readable[n] = NULL;
+	return (struct hv_jail){
+		.readable = readable,
+		.shared = config->share == HV_SHARE_9P ? config->share_path : NULL,
+	};
+}
+
+static bool others_can_read(const char *path)
+{
+	struct stat st;
+
+	return !path || (stat(path, &st) == 0 && (st.st_mode & S_IROTH));
+}
+
+/* Who serves files has to be root for it, and a template's memory is root's. */
+static bool can_be_anybody(const struct hv_config *config)
+{
+	return config->share != HV_SHARE_9P && !config->memory &&
+	       others_can_read(config->guest->kernel) && others_can_read(config->guest->initrd);
+}
+
 static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
 {
 	cleanup_free char *program = NULL;
 	cleanup_strv char **argv = NULL;
 	struct hv_config known = *config;
+	const char *readable[4];
+	const struct hv_jail jail = jail_of(config, readable);
 	struct hv_spawn how;
 	int fds[QEMU_MAX_FDS];
 	int r;
@@ -43,6 +81,9 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 		.fds_count = qemu_planned_fds(&known, fds),
 		.out_fd = log_fd,
 		.log_fd = log_fd,
+		.jail = known.is_jailed ? &jail : NULL,
+		.has_own_user = known.is_jailed && can_be_anybody(&known),
+		.device = known.accel == HV_ACCEL_KVM ? KVM : NULL,
 		.has_no_rights = known.share != HV_SHARE_9P, /* which makes files of anybody */
 		.has_small_pages = wants_small_pages(&known),
 	};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/base/fd.h"
@@ -222,6 +223,15 @@ int mount_make_legacy(const struct mount_fs *fs, unsigned long extra_flags, int 
 		if (fs->attrs & legacy_flags[i].attr)
 			flags |= legacy_flags[i].flag;
 	if (mount(fs->source ? fs->source : "none", target, fs->type, flags, data) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The old root is mounted over the new one, and so both are in one place without a name. */
+int mount_change_root(int fd)
+{
+	if (fchdir(fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return -errno;
 	return 0;
 }

@@ -56,5 +56,9 @@ bool mount_fs_is_legacy(const struct mount_fs *fs);
 /* The same by mount(2), attached at once; needs the host's /proc. @extra_flags: MS_REMOUNT or 0. */
 int mount_make_legacy(const struct mount_fs *fs, unsigned long extra_flags, int target_fd);
 
+/* Makes mount @fd, a directory, the root and the working directory of this process, whose mount
+ * namespace is its own; the old root is no longer there. -EINVAL: that is shared with others. */
+int mount_change_root(int fd);
+
 /* An empty read-only tmpfs, detached: what covers a directory that must not be seen. */
 int mount_make_empty(void);

@@ -169,16 +169,6 @@ static int show_root(struct view *view, const char *place, const struct sandbox_
 	return r < 0 ? error_sys(err, r, "mount on '%s'", place) : 0;
 }
 
-/* The old root is mounted over the new one, and so both are in one place without a name. */
-static int change_root(int root, struct error *err)
-{
-	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-		return error_sys(err, errno, "change the root");
-	if (umount2(".", MNT_DETACH) < 0)
-		return error_sys(err, errno, "unmount the host's root");
-	return chdir("/") < 0 ? error_sys(err, errno, "change to '/'") : 0;
-}
-
 /* A slave of the namespace that the guest's files are served from, so that unmounting all of it
  * here does nothing to it there. */
 int view_make(const char *shared_dir, const char *place, struct sandbox_plan *plan,
@@ -204,7 +194,8 @@ int view_make(const char *shared_dir, const char *place, struct sandbox_plan *pl
 		if (r < 0)
 			return error_sys(err, r, "remount the root read-only");
 	}
-	return change_root(view.root, err);
+	r = mount_change_root(view.root);
+	return r < 0 ? error_sys(err, r, "change the root") : 0;
 }
 
 int view_join(int pidfd, struct error *err)

@@ -364,6 +364,7 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 		.program = vm->program,
 		.program_args = plan->machine.program_args ? plan->machine.program_args
 							   : vm->settings->hypervisor_parameters,
+		.is_jailed = !vm->settings->jail.is_set || vm->settings->jail.value,
 		.has_disk_slots = vm_has_disk_slots(vm, plan),
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,

@@ -54,6 +54,7 @@ static const struct field vm_table[] = {
 	FIELD(struct settings_vm, "kernel_parameters", STRINGS, kernel_parameters),
 	FIELD(struct settings_vm, "hypervisor", STRING, hypervisor),
 	FIELD(struct settings_vm, "hypervisor_parameters", STRINGS, hypervisor_parameters),
+	FIELD(struct settings_vm, "jail", OPT_BOOL, jail),
 	FIELD_ENUM(struct settings_vm, "guest_arch", guest_arch, &settings_guest_arch_names),
 	FIELD_ENUM(struct settings_vm, "accelerator", accelerator, &settings_accelerator_names),
 	FIELD_ENUM(struct settings_vm, "share", share, &settings_share_names),

@@ -62,6 +62,7 @@ struct settings_vm {
 	char **kernel_parameters;      /* after ours */
 	char *hypervisor;	       /* driver or program */
 	char **hypervisor_parameters;  /* after ours */
+	struct opt_bool jail;	       /* whether VMMs are in one; not said: they are */
 	int guest_arch;		       /* index into the names */
 	int accelerator;	       /* index into the names, -1: not said */
 	int share;

@@ -62,12 +62,46 @@ status_of_process() {
   moat delete --force "$ID"
 }
 
-@test "a virtual machine monitor that serves no files has no rights" {
+# What whoever takes it over can name: no file, socket or setting of the host's, and no process.
+@test "the virtual machine monitor sees programs and its container's files, and no process" {
+  local vmm root name kernel
+  setup_outside
+  detached_sleep
+  vmm=$(pgrep -P "$(cat "$PID_FILE")" -f qemu-system)
+  root=/proc/$vmm/root
+  for name in "$OUTSIDE" "$ROOT/$ID/state.json" /etc/passwd /proc/sys /proc/1 /proc/self/root /sys/kernel /dev/mem /root; do
+    [ ! -e "$root$name" ] || { echo "it sees $name" && return 1; }
+  done
+  kernel=$(tr '\0' '\n' <"/proc/$vmm/cmdline" | grep -A 1 -x -e -kernel | tail -n 1)
+  for name in /usr /bin/sh "$kernel"; do
+    [ -e "$root$name" ] || { echo "it does not see $name" && return 1; }
+  done
+  run ! touch "$root/usr/$ID" "$root/$ID" "$root$kernel"
+  expect "$(grep -c 'Read-only file system' <<<"$output")" = 3
+  expect "$(awk '$1 == "NSpid:" { print $NF }' "/proc/$vmm/status")" = 1
+  moat delete --force "$ID"
+}
+
+@test "without a jail the virtual machine monitor sees the host's files" {
+  local vmm
+  setup_outside
+  moat_json '{"vm": {"jail": false, "template": "off"}}'
+  detached_sleep
+  vmm=$(pgrep -P "$(cat "$PID_FILE")" -f qemu-system)
+  expect "$(cat "/proc/$vmm/root$OUTSIDE/file")" = untouched
+  moat delete --force "$ID"
+}
+
+@test "a virtual machine monitor that serves no files has no rights, and a user of its own" {
   local shim vmm set
   export MOAT_SHARE=none
   detached_sleep
   shim=$(cat "$PID_FILE")
   vmm=$(pgrep -P "$shim" -f qemu-system)
+  for set in Uid Gid; do
+    expect "$(status_of_process "$vmm" $set)" = $((0x70000000 + shim))
+  done
+  expect "$(awk '$1 == "Groups:" { print NF }' "/proc/$vmm/status")" = 1
   for set in CapInh CapPrm CapEff CapBnd CapAmb; do
     expect "$(status_of_process "$vmm" $set)" = 0000000000000000
   done

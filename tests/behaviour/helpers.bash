@@ -152,6 +152,12 @@ expect_match() {
   fi
 }
 
+# moat_json TEXT: the configuration of what follows.
+moat_json() {
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  echo "$1" >"$MOAT_CONFIG"
+}
+
 # Between tests in one isolation only; the reason is printed with the summary.
 only_native() {
   ! is_vm || skip "native only: $1"

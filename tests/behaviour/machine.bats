@@ -12,11 +12,6 @@ only_machines() {
 guest_memory='echo $(($(awk "/^MemTotal/ { print \$2 }" /proc/meminfo) / 1024))'
 
 # Settings that only this test's commands read.
-moat_json() {
-  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
-  echo "$1" >"$MOAT_CONFIG"
-}
-
 kernel_of_guest() {
   echo "$(readlink -f "$MOAT_GUEST")/$(jq -r .kernel "$MOAT_GUEST/guest.json")"
 }

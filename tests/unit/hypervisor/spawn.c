@@ -8,12 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "hypervisor/hypervisor-internal.h"
+#include "hypervisor/jail.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -25,10 +29,9 @@ static void await_end(const struct hv_vm *vm)
 	assert_int_equal(poll(&pfd, 1, 10000), 1);
 }
 
-/* Runs a shell script in the way of @how and gives what it printed. */
-static char *run_script_as(const char *script, struct hv_spawn how)
+/* Runs how.argv in the way of @how and gives what it printed. */
+static char *run_argv(struct hv_spawn how)
 {
-	char *const argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
 	cleanup_fd int read_fd = -1, write_fd = -1;
 	struct hv_vm vm = { 0 };
 	struct error err = ERROR_INIT;
@@ -39,7 +42,6 @@ static char *run_script_as(const char *script, struct hv_spawn how)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	read_fd = ends[0];
 	write_fd = ends[1];
-	how.argv = argv;
 	how.out_fd = how.log_fd = write_fd;
 	if (hv_spawn_as(&how, &vm, &err) < 0)
 		fail_msg("%s", err.msg);
@@ -49,6 +51,22 @@ static char *run_script_as(const char *script, struct hv_spawn how)
 	n = read(read_fd, text, 4095);
 	assert_true(n >= 0);
 	return text;
+}
+
+static char *run_as(const char *program, struct hv_spawn how)
+{
+	char *const argv[] = { (char *)program, NULL };
+
+	how.argv = argv;
+	return run_argv(how);
+}
+
+static char *run_script_as(const char *script, struct hv_spawn how)
+{
+	char *const argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
+
+	how.argv = argv;
+	return run_argv(how);
 }
 
 static char *run_script(const char *script, const int *fds, size_t count)
@@ -94,7 +112,7 @@ static void nothing_of_the_environment_is_inherited(void **state)
 
 	assert_int_equal(setenv("MOAT_TEST_SECRET", "s3cret", 1), 0);
 	/* As it was before the shell added its own. */
-	text = run_script("tr '\\0' '|' </proc/$$/environ; echo end", NULL, 0);
+	text = run_script("tr '\\0' '|' </proc/self/environ; echo end", NULL, 0);
 	assert_string_equal(text, "end\n");
 }
 
@@ -162,6 +180,124 @@ static void who_is_to_have_no_rights_has_none(void **state)
 	assert_non_null(bounding);
 	if (geteuid() == 0) /* others cannot take anything from it, nor make use of it */
 		assert_true(str_after(bounding, "CapBnd:\t0000000000000000\n") != NULL);
+}
+
+/* Of its own pid namespace, which only root can make. */
+static void it_knows_no_other_process(void **state)
+{
+	cleanup_free char *text = NULL;
+
+	if (geteuid() != 0)
+		skip();
+	text = run_script("echo $$ $PPID; kill -0 2 2>&1 || echo none", NULL, 0);
+	assert_non_null(str_after(text, "1 0\n"));
+	assert_true(str_ends_with(text, "none\n"));
+}
+
+static void in_a_jail_it_sees_what_it_was_given(void **state)
+{
+	static const char script[] =
+		"echo /etc/* /dev/* /proc/* /srv/*; cat /etc/group; test -d /usr/bin && echo usr; "
+		"echo x 2>&1 >/etc/made; echo x 2>&1 >/usr/made; . /proc/self/fd/50";
+	const char *const readable[] = { "/etc/group", "/dev/full", NULL };
+	const struct hv_jail jail = { .readable = readable };
+	cleanup_free char *text = NULL, *group = NULL;
+	cleanup_strbuf struct strbuf wanted = STRBUF_INIT;
+	cleanup_fd int given = memfd_create("given", MFD_CLOEXEC), inherited = -1;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(write_all(given, "echo given", 10), 0);
+	inherited = fcntl(given, F_DUPFD_CLOEXEC, 50);
+	assert_int_equal(inherited, 50);
+	assert_int_equal(read_file_at(AT_FDCWD, "/etc/group", 1 << 20, &group, NULL), 0);
+	text = run_script_as(script,
+			     (struct hv_spawn){ .jail = &jail, .fds = &inherited, .fds_count = 1 });
+	strbuf_addf(&wanted,
+		    "/etc/alternatives /etc/group /etc/ld.so.cache /dev/full /dev/null "
+		    "/dev/urandom /dev/zero /proc/self /srv/*\n%susr\n",
+		    group);
+	assert_non_null(str_after(text, wanted.buf));
+	assert_non_null(strstr(text, "/etc/made: Read-only file system"));
+	assert_non_null(strstr(text, "/usr/made: Read-only file system"));
+	assert_true(str_ends_with(text, "given\n"));
+}
+
+static void put(int dirfd, const char *name, const char *text, mode_t mode)
+{
+	cleanup_fd int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write_all(fd, text, strlen(text)), 0);
+}
+
+/* It is found wherever it is, with what is beside it, and no further. */
+static void a_program_of_any_place_runs_in_a_jail(void **state)
+{
+	static const char script[] = "#!/bin/sh\necho /tmp/*; cat \"${0%/*}/../share/firmware\"\n";
+	char dir[] = "/tmp/moat-test-jail.XXXXXX";
+	cleanup_free char *text = NULL, *wanted = NULL, *program = NULL;
+	cleanup_fd int at = -1;
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(at, "bin", 0755), 0);
+	assert_int_equal(mkdirat(at, "share", 0755), 0);
+	put(at, "bin/vmm-1", script, 0755);
+	put(at, "share/firmware", "firmware\n", 0644);
+	put(at, "secret", "secret\n", 0644);
+	assert_int_equal(symlinkat("bin/vmm-1", at, "vmm"), 0);
+	program = xasprintf("%s/bin/vmm-1", dir);
+	text = run_as(program, (struct hv_spawn){ .jail = &(struct hv_jail){ 0 } });
+	wanted = xasprintf("%s\nfirmware\n", dir);
+	assert_string_equal(text, wanted);
+	free(text);
+	free(program);
+	program = xasprintf("%s/vmm", dir); /* a link to it */
+	text = run_as(program, (struct hv_spawn){ .jail = &(struct hv_jail){ 0 } });
+	assert_non_null(str_after(text, dir));
+	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
+}
+
+static void a_jail_without_what_it_is_to_have_is_an_error(void **state)
+{
+	const char *const readable[] = { "/nonexistent/kernel", NULL };
+	const struct hv_spawn how = {
+		.argv = (char *[]){ (char *)"/bin/true", NULL },
+		.jail = &(struct hv_jail){ .readable = readable },
+		.out_fd = 2,
+		.log_fd = 2,
+	};
+	struct hv_vm vm = { 0 };
+	struct error err = ERROR_INIT;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(hv_spawn_as(&how, &vm, &err), -ENOENT);
+	assert_string_equal(err.msg,
+			    "show '/nonexistent/kernel' to the VMM: No such file or directory");
+}
+
+static void a_user_of_its_own_is_nobodys(void **state)
+{
+	static const char script[] = "id -u; id -g; id -G; kill -0 $$ && sleep 0";
+	cleanup_free char *text = NULL, *wanted = NULL;
+	const unsigned int id = 0x70000000u + (unsigned int)getpid();
+
+	if (geteuid() != 0)
+		skip();
+	text = run_script_as(script, (struct hv_spawn){ .has_own_user = true,
+							.device = "/dev/null",
+							.has_no_rights = true });
+	wanted = xasprintf("%u\n%u\n%u\n", id, id, id);
+	assert_string_equal(text, wanted);
+	free(text);
+	/* What nobody can open, who is not root. */
+	text = run_script_as(script,
+			     (struct hv_spawn){ .has_own_user = true, .device = "/nonexistent" });
+	assert_string_equal(text, "0\n0\n0\n");
 }
 
 /* Where the kernel tells, since 5.0. */
@@ -257,6 +393,11 @@ int main(void)
 		cmocka_unit_test(a_copy_of_this_process_forgets_the_environment),
 		cmocka_unit_test(a_program_that_cannot_run_is_an_error),
 		cmocka_unit_test(who_is_to_have_no_rights_has_none),
+		cmocka_unit_test(it_knows_no_other_process),
+		cmocka_unit_test(in_a_jail_it_sees_what_it_was_given),
+		cmocka_unit_test(a_program_of_any_place_runs_in_a_jail),
+		cmocka_unit_test(a_jail_without_what_it_is_to_have_is_an_error),
+		cmocka_unit_test(a_user_of_its_own_is_nobodys),
 		cmocka_unit_test(huge_pages_are_forbidden_to_who_is_to_have_small_ones),
 		cmocka_unit_test(a_standard_stream_cannot_be_passed),
 		cmocka_unit_test(stopping_kills_and_reaps),

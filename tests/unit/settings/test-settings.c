@@ -47,7 +47,8 @@ static void everything_is_read_and_comments_are_not(void **state)
 		      "  \"allow_annotations\": [\"io.moat.isolation\"],\n"
 		      "  \"vm\": { \"memory_mib\": 512, \"vcpus\": 2, \"image\": \"/i\",\n"
 		      "    \"kernel\": \"/k\", \"hypervisor\": \"/q\", \"share\": \"virtiofs\",\n"
-		      "    \"template\": \"on\", \"accelerator\": \"tcg\", \"page_reporting\": \"off\" }\n"
+		      "    \"template\": \"on\", \"accelerator\": \"tcg\", \"page_reporting\": \"off\",\n"
+		      "    \"jail\": false }\n"
 		      "}"),
 		0);
 	assert_int_equal(got.isolation, ISOLATION_NATIVE);
@@ -63,6 +64,7 @@ static void everything_is_read_and_comments_are_not(void **state)
 			    "tcg");
 	assert_int_equal(got.vm.template_use, TEMPLATE_ON);
 	assert_int_equal(got.vm.page_reporting, PAGE_REPORTING_OFF);
+	assert_true(got.vm.jail.is_set && !got.vm.jail.value);
 	assert_null(got.warnings);
 }
 
