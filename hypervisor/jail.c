@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hypervisor/hypervisor.h"
 #include "lib/base/beneath.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -195,7 +196,7 @@ static int show_all(int root, const struct hv_jail *jail, const char *program, s
 	r = show_program(root, program);
 	if (r < 0)
 		return error_sys(err, r, "show '%s' to the VMM", program);
-	for (const char *const *path = jail->readable; path && *path; path++) {
+	for (const char *const *path = jail->readable; *path; path++) {
 		r = show_readonly(root, *path);
 		if (r < 0)
 			return error_sys(err, r, "show '%s' to the VMM", *path);
@@ -233,6 +234,32 @@ static int change_root(int root, struct error *err)
 	int r = mount_change_root(root);
 
 	return r < 0 ? error_sys(err, r, "change the root") : 0;
+}
+
+void hv_jail_plan(const struct hv_config *config, const char *more, struct hv_jail *ret)
+{
+	size_t n = 0;
+
+	*ret = (struct hv_jail){ .shared = NULL };
+	ret->readable[n++] = config->guest->kernel;
+	if (config->guest->initrd)
+		ret->readable[n++] = config->guest->initrd;
+	if (config->accel == HV_ACCEL_KVM)
+		ret->readable[n++] = "/dev/kvm";
+	if (more)
+		ret->readable[n++] = more;
+}
+
+void hv_jail_share_dir_of(struct hv_jail *jail, const char *path)
+{
+	free(jail->shared);
+	jail->shared = above(path, 1);
+}
+
+void hv_jail_done(struct hv_jail *jail)
+{
+	free(jail->shared);
+	*jail = (struct hv_jail){ .shared = NULL };
 }
 
 int hv_jail_enter(const struct hv_jail *jail, const char *program, struct error *err)

@@ -23,6 +23,7 @@
 #include "lib/base/str.h"
 #include "lib/linux/caps.h"
 #include "lib/linux/clone.h"
+#include "lib/linux/userns.h"
 
 static const char *const search_path[] = {
 	"/usr/bin",
@@ -82,7 +83,8 @@ struct child {
 	const struct hv_spawn *how;
 	int null_fd, report_fd;
 	int read_fd; /* the parent's end of the report */
-	uid_t user;  /* to become, and the group of that number; 0: none */
+	int userns;  /* to be in, or negative */
+	uid_t user;  /* to be there, and the group of that number */
 	gid_t group; /* one more; (gid_t)-1: none */
 };
 
@@ -150,7 +152,8 @@ static int enter_jail(const struct child *c, struct error *err)
  * One for each shim, whose pid is below 2^22. */
 #define OWN_USERS UINT32_C(0x70000000)
 
-/* Who can open @device: anybody, or its group; nobody knows what else there may be. */
+/* Who can open @device: anybody, or its group, unless that is root's; nobody knows what else there
+ * may be. */
 static bool find_group(const char *device, gid_t *ret)
 {
 	const mode_t group = S_IRGRP | S_IWGRP, others = S_IROTH | S_IWOTH;
@@ -164,33 +167,49 @@ static bool find_group(const char *device, gid_t *ret)
 	if ((st.st_mode & others) == others)
 		return true;
 	*ret = st.st_gid;
-	return (st.st_mode & group) == group;
+	return (st.st_mode & group) == group && st.st_gid != 0;
 }
 
+/* A user namespace that knows this user alone. It is made by us and so ours, though by then we have
+ * no capability: a signal of ours, and the one of our death, arrives in it. */
+static int make_users(struct child *c)
+{
+	cleanup_strbuf struct strbuf groups = STRBUF_INIT;
+	cleanup_free char *users = xasprintf("%u %u 1\n", c->user, c->user);
+
+	strbuf_addstr(&groups, users);
+	if (c->group != (gid_t)-1)
+		strbuf_addf(&groups, "%u %u 1\n", c->group, c->group);
+	return userns_make(users, groups.buf);
+}
+
+/* Where there can be none, in a user namespace with fewer ids or none to come, it is the caller. */
 static void find_user(struct child *c)
 {
-	if (c->how->has_own_user && geteuid() == 0 && find_group(c->how->device, &c->group))
-		c->user = OWN_USERS + (uid_t)getpid();
+	if (!c->how->has_own_user || geteuid() != 0 || !find_group(c->how->device, &c->group))
+		return;
+	c->user = OWN_USERS + (uid_t)getpid();
+	c->userns = make_users(c);
+	if (c->userns < 0)
+		log_debug("a user for '%s': %s", c->how->argv[0], strerror(-c->userns));
 }
 
-/* Root's files are root's without any capability. In a user namespace there may be no such id, and
- * its root is nobody on the host but who made it. */
 static int become_user(const struct child *c, struct error *err)
 {
-	int r;
+	const size_t groups = c->group != (gid_t)-1;
 
-	if (!c->user || setresgid(c->user, c->user, c->user) < 0)
-		return !c->user || errno == EINVAL ? 0 : error_sys(err, errno, "change the group");
-	if (setgroups(c->group != (gid_t)-1, &c->group) < 0)
-		return error_sys(err, errno, "set the groups");
-	r = caps_drop_bounding(0); /* while that is permitted */
-	if (r < 0)
-		return error_sys(err, r, "give up capabilities");
+	if (c->userns < 0)
+		return 0;
+	if (setns(c->userns, CLONE_NEWUSER) < 0)
+		return error_sys(err, errno, "join a user namespace");
+	if (setresgid(c->user, c->user, c->user) < 0 || setgroups(groups, &c->group) < 0)
+		return error_sys(err, errno, "change the group");
 	if (setresuid(c->user, c->user, c->user) < 0)
 		return error_sys(err, errno, "change the user");
 	return 0;
 }
 
+/* Root's files are root's without any capability; those of others it has as descriptors. */
 static int give_up_rights(const struct child *c, struct error *err)
 {
 	int r = c->how->has_no_rights ? caps_give_up(0) : 0;
@@ -313,8 +332,9 @@ static pid_t fork_apart(void)
 int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err)
 {
 	cleanup_fd int null_fd = -1, read_fd = -1, report_fd = -1, pidfd = -1;
+	cleanup_fd int userns = -1;
 	cleanup_pid pid_t pid = 0;
-	struct child child = { .how = how };
+	struct child child = { .how = how, .userns = -1 };
 	int ends[2];
 	int r;
 
@@ -333,6 +353,7 @@ int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err
 	child.report_fd = report_fd;
 	child.read_fd = read_fd;
 	find_user(&child);
+	userns = child.userns; /* to be closed */
 
 	pid = fork_apart();
 	if (pid < 0)

@@ -37,9 +37,9 @@ struct hv_spawn {
 	int log_fd;
 	const struct hv_jail *jail; /* what of the host's files it sees; NULL: all */
 	bool keeps_network;	    /* it stays in the caller's network namespace */
-	bool has_own_user;    /* not the caller's, root, but an id of its own, if it can open: */
-	const char *device;   /* what it opens by name for both; NULL: nothing */
-	bool has_no_rights;   /* no capabilities; else those of the bounding set, if it is root */
+	bool has_own_user;  /* an id and a user namespace of its own, not root's, if it can open: */
+	const char *device; /* what it opens by name for both; NULL: nothing */
+	bool has_no_rights; /* no capabilities; else those of the bounding set, if it is root */
 	bool has_small_pages; /* of memory only; else it may have the kernel's huge ones */
 };
 int hv_spawn_as(const struct hv_spawn *how, struct hv_vm *ret, struct error *err);

@@ -5,6 +5,7 @@
 #include "hypervisor/cloud-hypervisor/cloud-hypervisor-internal.h"
 #include "hypervisor/cloud-hypervisor/control.h"
 #include "hypervisor/cloud-hypervisor/watch.h"
+#include "hypervisor/jail.h"
 #include "hypervisor/rest.h"
 #include "lib/base/error.h"
 #include "lib/base/str.h"
@@ -51,11 +52,18 @@ static int check_version(const struct hv_config *config, const struct hv_vm *vm,
 	return r;
 }
 
+/* A disk that is plugged in it opens by the host's name. */
+static bool can_be_jailed(const struct hv_config *config)
+{
+	return config->is_jailed && !config->has_disk_slots;
+}
+
 static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
 {
 	cleanup_free char *program = NULL;
 	cleanup_strv char **argv = NULL;
 	struct hv_config known = *config;
+	cleanup_hv_jail struct hv_jail jail = { .shared = NULL };
 	struct hv_vm vm = { 0 };
 	int fds[CH_MAX_FDS];
 	int r;
@@ -69,11 +77,14 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	r = ch_plan(&known, &argv, err);
 	if (r < 0)
 		return r;
+	hv_jail_plan(config, NULL, &jail);
+	hv_jail_share_dir_of(&jail, config->channel_path);
 	r = hv_spawn_as(&(struct hv_spawn){ .argv = argv,
 					    .fds = fds,
 					    .fds_count = ch_planned_fds(&known, fds),
 					    .out_fd = known.console_fd,
 					    .log_fd = log_fd,
+					    .jail = can_be_jailed(config) ? &jail : NULL,
 					    .has_no_rights = true },
 			&vm, err);
 	if (r == 0 && known.control_path)

@@ -8,6 +8,7 @@
 #include "hypervisor/firecracker/firecracker-internal.h"
 #include "hypervisor/firecracker/taps.h"
 #include "hypervisor/firecracker/watch.h"
+#include "hypervisor/jail.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -105,12 +106,14 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 		 struct error *err)
 {
 	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
+	cleanup_hv_jail struct hv_jail jail = { .shared = NULL };
 	int fds[FC_MAX_FDS];
 	struct hv_spawn how = {
 		.fds = fds,
 		.fds_count = fc_planned_fds(config, fds),
 		.out_fd = config->console_fd,
 		.log_fd = log_fd,
+		.jail = config->is_jailed ? &jail : NULL,
 		.keeps_network = taps->lent > 0,
 		.has_no_rights = true,
 	};
@@ -119,6 +122,8 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 	if (r < 0)
 		return r;
 	how.argv = plan.argv;
+	hv_jail_plan(config, config->nics_count > 0 ? "/dev/net/tun" : NULL, &jail);
+	hv_jail_share_dir_of(&jail, config->control_path);
 	(void)unlink(config->control_path); /* what it makes itself has to be new */
 	r = hv_spawn_as(&how, vm, err);
 	if (r == 0)

@@ -8,8 +8,6 @@
 #include "lib/base/error.h"
 #include "lib/base/str.h"
 
-#define KVM "/dev/kvm"
-
 static int find_program(enum hv_arch arch, const char *root, char **ret, struct error *err)
 {
 	return hv_find_program(root, qemu_program_names(arch), ret, err);
@@ -20,23 +18,6 @@ static int find_program(enum hv_arch arch, const char *root, char **ret, struct 
 static bool wants_small_pages(const struct hv_config *config)
 {
 	return config->accel == HV_ACCEL_TCG;
-}
-
-/* All the rest it inherits. */
-static struct hv_jail jail_of(const struct hv_config *config, const char *readable[static 4])
-{
-	size_t n = 0;
-
-	readable[n++] = config->guest->kernel;
-	if (config->guest->initrd)
-		readable[n++] = config->guest->initrd;
-	if (config->accel == HV_ACCEL_KVM)
-		readable[n++] = KVM;
-	readable[n] = NULL;
-	return (struct hv_jail){
-		.readable = readable,
-		.shared = config->share == HV_SHARE_9P ? config->share_path : NULL,
-	};
 }
 
 static bool others_can_read(const char *path)
@@ -58,8 +39,7 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	cleanup_free char *program = NULL;
 	cleanup_strv char **argv = NULL;
 	struct hv_config known = *config;
-	const char *readable[4];
-	const struct hv_jail jail = jail_of(config, readable);
+	cleanup_hv_jail struct hv_jail jail = { .shared = NULL };
 	struct hv_spawn how;
 	int fds[QEMU_MAX_FDS];
 	int r;
@@ -75,6 +55,9 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	r = qemu_plan(&known, &argv, err);
 	if (r < 0)
 		return r;
+	hv_jail_plan(config, NULL, &jail); /* all the rest it inherits */
+	if (config->share == HV_SHARE_9P)
+		jail.shared = xstrdup(config->share_path);
 	how = (struct hv_spawn){
 		.argv = argv,
 		.fds = fds,
@@ -83,7 +66,7 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 		.log_fd = log_fd,
 		.jail = known.is_jailed ? &jail : NULL,
 		.has_own_user = known.is_jailed && can_be_anybody(&known),
-		.device = known.accel == HV_ACCEL_KVM ? KVM : NULL,
+		.device = known.accel == HV_ACCEL_KVM ? "/dev/kvm" : NULL,
 		.has_no_rights = known.share != HV_SHARE_9P, /* which makes files of anybody */
 		.has_small_pages = wants_small_pages(&known),
 	};

@@ -102,9 +102,13 @@ status_of_process() {
     expect "$(status_of_process "$vmm" $set)" = $((0x70000000 + shim))
   done
   expect "$(awk '$1 == "Groups:" { print NF }' "/proc/$vmm/status")" = 1
+  expect "$(xargs <"/proc/$vmm/uid_map")" = "$((0x70000000 + shim)) $((0x70000000 + shim)) 1"
   for set in CapInh CapPrm CapEff CapBnd CapAmb; do
     expect "$(status_of_process "$vmm" $set)" = 0000000000000000
   done
+  # Its end is the machine's all the same, although it has no right over another user.
+  kill -KILL "$shim"
+  eventually 10 [ ! -e "/proc/$vmm" ]
   moat delete --force "$ID"
 }
 

@@ -33,11 +33,16 @@ needs() {
 
 # a_life DRIVER: a container that is entered, paused, resumed, killed and deleted.
 a_life() {
+  local vmm
   script 'echo up; exec sleep 1000'
   detached
   eventually 60 file_contains "$OUT" up
   expect_match "$(jq -r .agentAddress "$ROOT/$ID/state.json")" hvsock://
   expect_match "$(moat list)" "$1/kvm"
+  vmm=$(pgrep -P "$(cat "$PID_FILE")" -f "$MOAT_HYPERVISOR")
+  expect "$(awk '$1 == "NSpid:" { print $NF }' "/proc/$vmm/status")" = 1
+  [ -e "/proc/$vmm/root/dev/kvm" ]
+  [ ! -e "/proc/$vmm/root/etc/passwd" ]
   run -7 --separate-stderr moat exec "$ID" sh -c 'cat /proc/1/comm; exit 7' </dev/null
   expect "$output" = sleep
   moat pause "$ID"

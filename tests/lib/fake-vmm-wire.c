@@ -15,6 +15,20 @@
 
 /* --- what is watched ------------------------------------------------------------------------ */
 
+/* As /proc has it: in its own pid namespace this process has none. */
+static long find_parent(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	long pid = 0;
+
+	while (file && fgets(line, sizeof(line), file) && sscanf(line, "PPid: %ld", &pid) != 1)
+		;
+	if (file)
+		(void)fclose(file);
+	return pid;
+}
+
 void report_memory(void)
 {
 	static long most;
@@ -25,7 +39,7 @@ void report_memory(void)
 
 	if (!report)
 		return;
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)getppid());
+	(void)snprintf(path, sizeof(path), "/proc/%ld/status", find_parent());
 	file = fopen(path, "re");
 	while (file && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "VmHWM: %ld", &now) != 1 || now <= most)

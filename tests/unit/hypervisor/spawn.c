@@ -199,8 +199,7 @@ static void in_a_jail_it_sees_what_it_was_given(void **state)
 	static const char script[] =
 		"echo /etc/* /dev/* /proc/* /srv/*; cat /etc/group; test -d /usr/bin && echo usr; "
 		"echo x 2>&1 >/etc/made; echo x 2>&1 >/usr/made; . /proc/self/fd/50";
-	const char *const readable[] = { "/etc/group", "/dev/full", NULL };
-	const struct hv_jail jail = { .readable = readable };
+	const struct hv_jail jail = { .readable = { "/etc/group", "/dev/full" } };
 	cleanup_free char *text = NULL, *group = NULL;
 	cleanup_strbuf struct strbuf wanted = STRBUF_INIT;
 	cleanup_fd int given = memfd_create("given", MFD_CLOEXEC), inherited = -1;
@@ -250,23 +249,22 @@ static void a_program_of_any_place_runs_in_a_jail(void **state)
 	put(at, "secret", "secret\n", 0644);
 	assert_int_equal(symlinkat("bin/vmm-1", at, "vmm"), 0);
 	program = xasprintf("%s/bin/vmm-1", dir);
-	text = run_as(program, (struct hv_spawn){ .jail = &(struct hv_jail){ 0 } });
+	text = run_as(program, (struct hv_spawn){ .jail = &(struct hv_jail){ .shared = NULL } });
 	wanted = xasprintf("%s\nfirmware\n", dir);
 	assert_string_equal(text, wanted);
 	free(text);
 	free(program);
 	program = xasprintf("%s/vmm", dir); /* a link to it */
-	text = run_as(program, (struct hv_spawn){ .jail = &(struct hv_jail){ 0 } });
+	text = run_as(program, (struct hv_spawn){ .jail = &(struct hv_jail){ .shared = NULL } });
 	assert_non_null(str_after(text, dir));
 	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
 }
 
 static void a_jail_without_what_it_is_to_have_is_an_error(void **state)
 {
-	const char *const readable[] = { "/nonexistent/kernel", NULL };
 	const struct hv_spawn how = {
 		.argv = (char *[]){ (char *)"/bin/true", NULL },
-		.jail = &(struct hv_jail){ .readable = readable },
+		.jail = &(struct hv_jail){ .readable = { "/nonexistent/kernel" } },
 		.out_fd = 2,
 		.log_fd = 2,
 	};
