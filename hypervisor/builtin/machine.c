@@ -46,16 +46,41 @@ static int map_flags(const struct hv_config *config)
 	return flags;
 }
 
+/* Of the host's, which are the guest's, too, where both begin alike: else a guest leaves its
+ * processor for each 4 KiB that it has not touched before. */
+#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
+
+/* Addresses that nobody else has, or MAP_FAILED. */
+static void *reserve(uint64_t bytes)
+{
+	const uint64_t all = bytes + HUGE_PAGE_BYTES;
+	char *begin =
+		mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before;
+
+	if (begin == MAP_FAILED)
+		return MAP_FAILED;
+	before = -(uintptr_t)begin & (HUGE_PAGE_BYTES - 1);
+	if (before > 0)
+		(void)munmap(begin, before);
+	(void)munmap(begin + before + bytes, HUGE_PAGE_BYTES - before);
+	return begin + before;
+}
+
 static int map_memory(struct machine *m, const struct hv_config *config, struct error *err)
 {
 	const int fd = config->memory ? config->memory->fd : -1;
+	const int flags = map_flags(config) | MAP_FIXED;
 	void *host;
 
 	m->memory_bytes = (uint64_t)config->memory_mib << 20;
-	host = mmap(NULL, m->memory_bytes, PROT_READ | PROT_WRITE, map_flags(config), fd, 0);
+	host = reserve(m->memory_bytes);
+	if (host != MAP_FAILED) {
+		m->host = host;
+		host = mmap(host, m->memory_bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	}
 	if (host == MAP_FAILED)
 		return error_sys(err, errno, "map %u MiB for the guest", config->memory_mib);
-	m->host = host;
 	return 0;
 }
 
