@@ -22,6 +22,20 @@ int hv_check_disk_id(const char *id, struct error *err);
 /* For a VMM that makes or reaches sockets by name and knows no way round the kernel's limit. */
 int hv_check_socket(const char *path, struct error *err);
 
+/*
+ * What a VMM is told by paths, for one that saves them with its machine: names in config->dir,
+ * where it stands. What is a descriptor has a symbolic link there, which leads to its number.
+ */
+const char *hv_path(const struct hv_config *config, const char *path); /* borrowed from @path */
+char *hv_disk_path(const struct hv_config *config, size_t i);	       /* free(3) it */
+#define HV_SAVED_NAME "saved"					       /* config->saved_fd */
+/* Makes those links, before the VMM is there. */
+int hv_make_links(const struct hv_config *config, struct error *err);
+/* What a VMM said of config->saved_fd, with its place and what can be done. Returns @r. */
+int hv_blame_saved(const struct hv_config *config, int r, struct error *err);
+/* Of what a running VMM is to open by its path: as the caller has it, free(3) it. */
+int hv_path_of(int fd, char **ret, struct error *err);
+
 /* A VMM's words for states; what is not among them is HV_STATE_OTHER. */
 struct hv_state_word {
 	const char *word;

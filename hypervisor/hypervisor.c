@@ -224,7 +224,8 @@ static int check_features(const struct hypervisor *hypervisor, const struct hv_c
 		{ c->vcpus_max > c->vcpus ? HV_FEATURE_RESIZE_VCPUS : 0u, "room for vcpus" },
 		{ c->memory_max_mib > c->memory_mib ? HV_FEATURE_RESIZE_MEMORY : 0u,
 		  "room for memory" },
-		{ c->memory || c->is_restored ? HV_FEATURE_SAVE : 0u, "saved machines" },
+		{ c->is_restored ? HV_FEATURE_SAVE : 0u, "saved machines" },
+		{ c->memory ? HV_FEATURE_MEMORY_FILE : 0u, "memory in a file" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)

@@ -99,6 +99,10 @@ struct hv_memory {
 
 struct hv_config {
 	const char *name; /* sandbox id, for the process list */
+	/* A directory of this VM's own, where a VMM with HV_FEATURE_PATHS stands: what lies there
+	 * has the same path for every such machine, so also for one that goes on from what
+	 * another saved. NULL: it has none. */
+	const char *dir;
 	const struct guest_image *guest;
 	enum hv_accel accel; /* KVM or TCG by now */
 	uint32_t memory_mib;
@@ -113,6 +117,8 @@ struct hv_config {
 	bool is_restored;	   /* it does not boot but waits for restore(), with all the rest
 				    * as it was when it was saved; what its devices are joined
 				    * with on the host may be another */
+	int saved_fd;		   /* @is_restored, with HV_FEATURE_SAVE_FILES: the directory that
+				    * save() was given; inherited */
 	uint32_t tsc_khz;	   /* hv_host_tsc_khz(), for a TCG guest that has no timer to
 				   * calibrate by; 0: launch() asks */
 	const char *kernel_params; /* appended last; NULL: none */
@@ -180,6 +186,9 @@ enum hv_feature {
 	HV_FEATURE_OTHER_DISKS = 1 << 17,  /* a restored machine's disks need not have the size that
 					    * they had */
 	HV_FEATURE_DEAR_SLOTS = 1 << 18,   /* slots cost a guest memory, used or not */
+	HV_FEATURE_MEMORY_FILE = 1 << 19,  /* config->memory, and so HV_SAVED_DEVICES */
+	HV_FEATURE_SAVE_FILES = 1 << 20,   /* a saved machine is several files in a directory, and
+					    * launch() already loads them */
 };
 
 enum hv_state { HV_STATE_RUNNING, HV_STATE_PAUSED, HV_STATE_ENDED, HV_STATE_OTHER, HV_STATE_COUNT };
@@ -276,8 +285,9 @@ struct hypervisor {
 	/* Makes it as large as this at least; it never shrinks. 0: as it is. The guest has to bring
 	 * online what came. */
 	int (*resize)(const char *control, uint32_t vcpus, uint32_t memory_mib, struct error *err);
-	/* Pauses it and writes its whole state to @fd; it stays paused. HV_SAVED_DEVICES: but for
-	 * its memory, which config->memory has. */
+	/* Pauses it and writes its whole state to @fd, a file, or with HV_FEATURE_SAVE_FILES an
+	 * empty directory; it stays paused. HV_SAVED_DEVICES: but for its memory, which
+	 * config->memory has. */
 	int (*save)(const char *control, enum hv_saved what, int fd, struct error *err);
 	/* Makes one that was launched with config->is_restored, and then resized as the saved one
 	 * was, piece by piece, go on from what save() wrote to @fd,
@@ -304,7 +314,7 @@ struct hv_needs {
 	const struct guest_image *guest;
 	enum hv_accel accel;   /* AUTO: KVM where it can run the guest */
 	int share;	       /* enum hv_share; HV_SHARE_COUNT: whichever can be */
-	unsigned int features; /* of PLUG, RESIZE_VCPUS, RESIZE_MEMORY, SAVE */
+	unsigned int features; /* of PLUG, RESIZE_VCPUS, RESIZE_MEMORY, MEMORY_FILE */
 	const struct kvm_fitness *kvm;
 	const char *root; /* of the host, as for find_program() */
 };

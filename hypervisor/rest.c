@@ -152,8 +152,18 @@ static int await(const struct talk *talk, short events)
 	return pfds[0].revents ? 0 : -EPIPE;
 }
 
-static int send_all(const struct talk *talk, const char *text, size_t len)
+/* What goes with descriptors is smaller than any socket's buffer. */
+static int send_all(const struct talk *talk, const struct rest_request *q, const char *text,
+		    size_t len)
 {
+	if (q->fds_count) {
+		ssize_t n = send_fds(talk->fd, text, len, q->fds, q->fds_count);
+
+		if (n < 0)
+			return n == -ECONNRESET ? -EPIPE : (int)n;
+		text += n;
+		len -= (size_t)n;
+	}
 	while (len) {
 		ssize_t n = send(talk->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		int r;
@@ -267,7 +277,7 @@ static int converse(struct talk *talk, const struct rest_request *q, const struc
 	struct error reason = ERROR_INIT;
 	struct rest_head head = { 0 };
 	size_t body = 0;
-	int r = send_all(talk, text, strlen(text));
+	int r = send_all(talk, q, text, strlen(text));
 
 	if (r == 0)
 		r = receive(talk, &head, &body, &reason);

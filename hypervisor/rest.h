@@ -22,6 +22,8 @@ struct rest_request {
 	const char *method; /* "GET", "PUT" or "PATCH" */
 	const char *path;   /* with the interface's base */
 	const char *body;   /* JSON text; NULL: none */
+	const int *fds;	    /* that go with it (SCM_RIGHTS) */
+	size_t fds_count;
 	const char *member; /* under which @fields has what is answered; NULL: it is the object */
 	int timeout_ms;
 	int alive_fd; /* readable once the VMM has ended (a pidfd); -1: nobody knows */

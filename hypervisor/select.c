@@ -34,6 +34,7 @@ enum hv_share hv_best_share(const struct hypervisor *driver, const struct guest_
 static struct hv_config trial(const struct hypervisor *driver, const struct hv_needs *needs,
 			      enum hv_accel accel, enum hv_share share)
 {
+	static const struct hv_memory memory = { .fd = 3 };
 	const bool has_port = driver->features & HV_FEATURE_CHANNEL_SERIAL;
 
 	return (struct hv_config){
@@ -44,7 +45,8 @@ static struct hv_config trial(const struct hypervisor *driver, const struct hv_n
 		.vcpus = 1,
 		.memory_max_mib = needs->features & HV_FEATURE_RESIZE_MEMORY ? 512 : 0,
 		.vcpus_max = needs->features & HV_FEATURE_RESIZE_VCPUS ? 2 : 0,
-		.is_restored = needs->features & HV_FEATURE_SAVE,
+		.is_restored = needs->features & HV_FEATURE_MEMORY_FILE,
+		.memory = needs->features & HV_FEATURE_MEMORY_FILE ? &memory : NULL,
 		.share = share,
 		.share_path = "/",
 		.share_tag = "trial",

@@ -225,6 +225,13 @@ static int set_page_size(const struct child *c, struct error *err)
 	return 0;
 }
 
+static int change_directory(const struct child *c, struct error *err)
+{
+	const char *dir = c->how->dir;
+
+	return dir && chdir(dir) < 0 ? error_sys(err, errno, "change to '%s'", dir) : 0;
+}
+
 static int set_stdio(const struct child *c, struct error *err)
 {
 	if (dup2(c->null_fd, 0) < 0 || dup2(c->how->out_fd, 1) < 0 || dup2(c->how->log_fd, 2) < 0)
@@ -288,9 +295,9 @@ static int begin(const struct child *c, struct error *err)
 static _Noreturn void run_child(const struct child *c)
 {
 	static int (*const steps[])(const struct child *c, struct error *err) = {
-		reset_signals,	detach,		 leave_namespaces, enter_jail, become_user,
-		give_up_rights, die_with_parent, set_page_size,	   set_stdio,  keep_descriptors,
-		begin,
+		reset_signals,	  detach,	  leave_namespaces, enter_jail,
+		become_user,	  give_up_rights, die_with_parent,  set_page_size,
+		change_directory, set_stdio,	  keep_descriptors, begin,
 	};
 	struct error err = ERROR_INIT;
 

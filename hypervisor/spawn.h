@@ -33,7 +33,8 @@ struct hv_spawn {
 	const struct hv_fork *fork; /* instead of a program; NULL: none */
 	const int *fds;
 	size_t fds_count;
-	int out_fd; /* standard output, where some VMMs put the guest's console */
+	const char *dir; /* the current directory; NULL: the caller's */
+	int out_fd;	 /* standard output, where some VMMs put the guest's console */
 	int log_fd;
 	const struct hv_jail *jail; /* what of the host's files it sees; NULL: all */
 	bool keeps_network;	    /* it stays in the caller's network namespace */

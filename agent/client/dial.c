@@ -292,10 +292,22 @@ static int dial(struct loop *loop, const char *address, uint32_t port, long long
 	return error_set(err, -EINVAL, "connect to '%s': not an agent's address", address);
 }
 
+/*
+ * A VMM that goes on from a saved machine numbers connections from the beginning again, and by
+ * some of these numbers its guest still knows old ones: it refuses. The next number is another.
+ */
+#define REFUSALS_MAX 8
+
 int agent_dial(struct loop *loop, const char *address, uint32_t port, int timeout_ms, int *ret_fd,
 	       uint32_t *ret_local_port, struct error *err)
 {
-	return dial(loop, address, port, now_ms() + timeout_ms, ret_fd, ret_local_port, err);
+	const long long deadline = now_ms() + timeout_ms;
+	const int tries = str_after(address, "hvsock://") ? REFUSALS_MAX : 1;
+	int r = -EPIPE;
+
+	for (int i = 0; i < tries && r == -EPIPE; i++)
+		r = dial(loop, address, port, deadline, ret_fd, ret_local_port, err);
+	return r;
 }
 
 /* No socket yet; one that is bound and does not listen; nobody in the guest who would. */

@@ -27,7 +27,8 @@ int builtin_metrics(const char *control, struct hv_metrics *ret, struct error *e
 #define BUILTIN_FEATURES                                                                           \
 	(HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_NICS | HV_FEATURE_PAUSE |       \
 	 HV_FEATURE_METRICS | HV_FEATURE_PLUG | HV_FEATURE_VIRTIOFS | HV_FEATURE_SERVES_FILES |    \
-	 HV_FEATURE_SAVE | HV_FEATURE_OTHER_DISKS | HV_FEATURE_DEAR_SLOTS)
+	 HV_FEATURE_SAVE | HV_FEATURE_MEMORY_FILE | HV_FEATURE_OTHER_DISKS |                       \
+	 HV_FEATURE_DEAR_SLOTS)
 
 /* Empty disks that others can take the place of; of a configuration that is valid. */
 size_t builtin_spares(const struct hv_config *config);

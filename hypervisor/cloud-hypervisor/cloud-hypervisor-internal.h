@@ -7,9 +7,12 @@
 
 int ch_plan(const struct hv_config *config, char ***ret_argv, struct error *err);
 
-/* The descriptors that the plan names; @ret has room for CH_MAX_FDS. */
-#define CH_MAX_FDS (2 + HV_DISKS_MAX + HV_NICS_MAX)
+/* The descriptors that it inherits; @ret has room for CH_MAX_FDS. */
+#define CH_MAX_FDS (3 + HV_DISKS_MAX + HV_NICS_MAX)
 size_t ch_planned_fds(const struct hv_config *config, int *ret);
+
+/* What one that goes on is told when it runs, with the interfaces' descriptors. free(3) it. */
+char *ch_restore_request(const struct hv_config *config);
 
 /* It takes memory in pieces of this size. */
 #define CH_MEMORY_PIECE_MIB 128u

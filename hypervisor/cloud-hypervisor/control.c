@@ -175,24 +175,11 @@ int ch_metrics(const char *control, struct hv_metrics *ret, struct error *err)
 /* --- disks -------------------------------------------------------------------------------- */
 
 /* It takes no descriptors for disks, and has our caller's view of the host. */
-static int path_of(int fd, char **ret, struct error *err)
-{
-	cleanup_free char *link = xasprintf("/proc/self/fd/%d", fd);
-	char path[4096];
-	ssize_t n = readlink(link, path, sizeof(path) - 1);
-
-	if (n < 0)
-		return error_sys(err, errno, "read the path of descriptor %d", fd);
-	path[n] = '\0';
-	*ret = xstrdup(path);
-	return 0;
-}
-
 static int add_disk(const char *control, const struct hv_disk *disk, struct error *err)
 {
 	cleanup_strbuf struct strbuf body = STRBUF_INIT;
 	cleanup_free char *path = NULL;
-	int r = path_of(disk->fd, &path, err);
+	int r = hv_path_of(disk->fd, &path, err);
 
 	if (r < 0)
 		return r;
@@ -286,4 +273,106 @@ int ch_resize(const char *control, uint32_t vcpus, uint32_t memory_mib, struct e
 	if (r == 0 && memory_mib > status.memory_bytes >> 20)
 		r = grow_memory(control, status.memory_bytes, memory_mib, err);
 	return r < 0 ? error_wrap(err, r, "resize") : 0;
+}
+
+/* --- state -------------------------------------------------------------------------------- */
+
+/* Some seconds for each GiB of memory on a slow disk. */
+#define MOVE_TIMEOUT_MS (10 * 60 * 1000)
+
+/* What it writes besides the memory is this much at most. */
+static const struct json_limits state_limits = {
+	.max_bytes = 64u << 20,
+	.max_depth = 64,
+	.max_values = 10000000,
+};
+
+static int pause_once(const char *control, struct error *err)
+{
+	struct hv_status status;
+	int r = ask_status(control, &status, err);
+
+	return r == 0 && status.state != HV_STATE_PAUSED ? ch_pause(control, err) : r;
+}
+
+static int ignore(void *ctx, const struct json_event *event, struct error *err)
+{
+	return 0;
+}
+
+/* It does not look at how much of them could be written. */
+static int check_text(int dir_fd, const char *name, struct error *err)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+	int r = read_file_at(dir_fd, name, state_limits.max_bytes, &text, &len);
+
+	if (r == -ENOENT)
+		return error_set(err, r, "'%s' is not there: cloud-hypervisor wrote it elsewhere",
+				 name);
+	if (r < 0)
+		return error_sys(err, r, "read '%s'", name);
+	r = json_parse(name, text, len, &state_limits, ignore, NULL, err);
+	return r < 0 ? error_wrap(err, -EIO, "it was not written whole") : 0;
+}
+
+static int write_files(const char *control, const char *dir, struct error *err)
+{
+	cleanup_strbuf struct strbuf body = STRBUF_INIT;
+	cleanup_free char *url = xasprintf("file://%s", dir);
+	struct rest_request request = {
+		.method = "PUT",
+		.path = BASE "vm.snapshot",
+		.timeout_ms = MOVE_TIMEOUT_MS,
+		.alive_fd = -1,
+	};
+
+	strbuf_addstr(&body, "{\"destination_url\":");
+	json_quote(&body, url);
+	strbuf_addstr(&body, "}");
+	request.body = body.buf;
+	return rest_call(control, &request, NULL, NULL, err);
+}
+
+int ch_save(const char *control, enum hv_saved what, int fd, struct error *err)
+{
+	cleanup_free char *dir = NULL;
+	int r = 0;
+
+	if (what != HV_SAVED_ALL)
+		return error_set(err, -ENOTSUP, "save: cloud-hypervisor saves memory, too");
+	r = hv_path_of(fd, &dir, err);
+	if (r == 0)
+		r = pause_once(control, err);
+	if (r == 0)
+		r = write_files(control, dir, err);
+	if (r == 0)
+		r = check_text(fd, "config.json", err);
+	if (r == 0)
+		r = check_text(fd, "state.json", err);
+	return r < 0 ? error_wrap(err, r, "save") : 0;
+}
+
+int ch_load(const char *control, int alive_fd, const char *body, const int *fds, size_t fds_count,
+	    struct error *err)
+{
+	const struct rest_request request = {
+		.method = "PUT",
+		.path = BASE "vm.restore",
+		.body = body,
+		.fds = fds,
+		.fds_count = fds_count,
+		.timeout_ms = MOVE_TIMEOUT_MS,
+		.alive_fd = alive_fd,
+	};
+
+	return rest_call(control, &request, NULL, NULL, err);
+}
+
+/* launch() has loaded it. */
+int ch_restore(const char *control, enum hv_saved what, int fd, struct error *err)
+{
+	int r = ch_resume(control, err);
+
+	return r < 0 ? error_wrap(err, r, "restore") : 0;
 }

@@ -52,10 +52,23 @@ static int check_version(const struct hv_config *config, const struct hv_vm *vm,
 	return r;
 }
 
-/* A disk that is plugged in it opens by the host's name. */
+/* By the host's names it opens a disk that is plugged in, and writes a saved machine's files; only
+ * one that shares none can be saved. */
 static bool can_be_jailed(const struct hv_config *config)
 {
-	return config->is_jailed && !config->has_disk_slots;
+	return config->is_jailed && !config->has_disk_slots && config->share != HV_SHARE_NONE;
+}
+
+/* A machine that waits. */
+static int load(const struct hv_config *config, const struct hv_vm *vm, struct error *err)
+{
+	cleanup_free char *body = ch_restore_request(config);
+	int fds[HV_NICS_MAX], r;
+
+	for (size_t i = 0; i < config->nics_count; i++)
+		fds[i] = config->nics[i].fd;
+	r = ch_load(config->control_path, vm->pidfd, body, fds, config->nics_count, err);
+	return r < 0 ? hv_blame_saved(config, r, err) : 0;
 }
 
 static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret, struct error *err)
@@ -75,6 +88,8 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 		known.program = program;
 	}
 	r = ch_plan(&known, &argv, err);
+	if (r == 0)
+		r = hv_make_links(&known, err);
 	if (r < 0)
 		return r;
 	hv_jail_plan(config, NULL, &jail);
@@ -82,13 +97,16 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 	r = hv_spawn_as(&(struct hv_spawn){ .argv = argv,
 					    .fds = fds,
 					    .fds_count = ch_planned_fds(&known, fds),
+					    .dir = known.dir,
 					    .out_fd = known.console_fd,
 					    .log_fd = log_fd,
-					    .jail = can_be_jailed(config) ? &jail : NULL,
+					    .jail = can_be_jailed(&known) ? &jail : NULL,
 					    .has_no_rights = true },
 			&vm, err);
 	if (r == 0 && known.control_path)
 		r = check_version(&known, &vm, err);
+	if (r == 0 && known.is_restored)
+		r = load(&known, &vm, err);
 	if (r < 0) {
 		hv_stop(&vm);
 		return error_wrap(err, r, "start cloud-hypervisor");
@@ -116,5 +134,7 @@ const struct hypervisor hypervisor_cloud_hypervisor = {
 	.plug = ch_plug,
 	.unplug = ch_unplug,
 	.resize = ch_resize,
+	.save = ch_save,
+	.restore = ch_restore,
 	.metrics = ch_metrics,
 };

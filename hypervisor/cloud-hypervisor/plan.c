@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "lib/base/error.h"
+#include "lib/base/json.h"
 #include "lib/base/str.h"
 
 /* A request of the guest's file system driver at most; as QEMU has it. */
@@ -13,7 +14,8 @@
 
 /*
  * All of a machine stands on the command line, so that it is there whole or not at all: the same
- * could be said over REST, piece by piece, to a VMM that runs by then.
+ * could be said over REST, piece by piece, to a VMM that runs by then. One that goes on is in its
+ * files, which it is told of when it runs.
  */
 
 static void add(char ***argv, const char *option, char *owned_value)
@@ -34,11 +36,11 @@ static int check_path(const char *what, const char *path, struct error *err)
 	return 0;
 }
 
-static int check_socket(const char *path, struct error *err)
+static int check_socket(const struct hv_config *c, const char *path, struct error *err)
 {
-	int r = hv_check_socket(path, err);
+	int r = hv_check_socket(hv_path(c, path), err);
 
-	return r < 0 ? r : check_path("socket", path, err);
+	return r < 0 ? r : check_path("socket", hv_path(c, path), err);
 }
 
 static int check_share(const struct hv_config *c, struct error *err)
@@ -50,7 +52,7 @@ static int check_share(const struct hv_config *c, struct error *err)
 	if (!c->guest->has_virtiofs)
 		return error_set(err, -ENOTSUP, "guest kernel '%s': no virtiofs",
 				 c->guest->release);
-	r = check_socket(c->virtiofs_path, err);
+	r = check_socket(c, c->virtiofs_path, err);
 	return r < 0 ? r : check_path("share", c->share_tag, err);
 }
 
@@ -68,7 +70,9 @@ static int check(const struct hv_config *c, struct error *err)
 	if (!c->guest->has_pci || !c->guest->has_acpi)
 		return error_set(err, -ENOTSUP, "guest kernel '%s': has not both PCI and ACPI",
 				 c->guest->release);
-	r = check_socket(c->channel_path, err);
+	if (c->is_restored && (!c->dir || !c->control_path))
+		return error_set(err, -EINVAL, "a saved machine has a directory and a socket");
+	r = check_socket(c, c->channel_path, err);
 	return r < 0 ? r : check_share(c, err);
 }
 
@@ -125,7 +129,7 @@ static void add_console(char ***argv)
 
 static void add_channel(const struct hv_config *c, char ***argv)
 {
-	add(argv, "--vsock", xasprintf("cid=%d,socket=%s", GUEST_CID, c->channel_path));
+	add(argv, "--vsock", xasprintf("cid=%d,socket=%s", GUEST_CID, hv_path(c, c->channel_path)));
 }
 
 static void add_share(const struct hv_config *c, char ***argv)
@@ -133,8 +137,8 @@ static void add_share(const struct hv_config *c, char ***argv)
 	if (c->share != HV_SHARE_VIRTIOFS)
 		return;
 	add(argv, "--fs",
-	    xasprintf("tag=%s,socket=%s,num_queues=1,queue_size=%d", c->share_tag, c->virtiofs_path,
-		      VIRTIOFS_QUEUE_SIZE));
+	    xasprintf("tag=%s,socket=%s,num_queues=1,queue_size=%d", c->share_tag,
+		      hv_path(c, c->virtiofs_path), VIRTIOFS_QUEUE_SIZE));
 }
 
 /* The format is said, or a guest could make another file of the host's its disk by what it writes
@@ -145,10 +149,16 @@ static void add_disks(const struct hv_config *c, char ***argv)
 		strv_push(argv, xstrdup("--disk"));
 	for (size_t i = 0; i < c->disks_count; i++) {
 		const struct hv_disk *disk = &c->disks[i];
+		cleanup_free char *path = hv_disk_path(c, i);
 
-		strv_pushf(argv, "path=/proc/self/fd/%d,readonly=%s,id=%s,serial=%s,image_type=raw",
-			   disk->fd, disk->is_readonly ? "on" : "off", disk->id, disk->id);
+		strv_pushf(argv, "path=%s,readonly=%s,id=%s,serial=%s,image_type=raw", path,
+			   disk->is_readonly ? "on" : "off", disk->id, disk->id);
 	}
+}
+
+static char *nic_id(size_t i)
+{
+	return xasprintf("net%zu", i);
 }
 
 static void add_nics(const struct hv_config *c, char ***argv)
@@ -157,11 +167,24 @@ static void add_nics(const struct hv_config *c, char ***argv)
 		strv_push(argv, xstrdup("--net"));
 	for (size_t i = 0; i < c->nics_count; i++) {
 		const struct hv_nic *nic = &c->nics[i];
+		cleanup_free char *id = nic_id(i);
 
-		strv_pushf(argv, "id=net%zu,fd=%d,mac=%02x:%02x:%02x:%02x:%02x:%02x", i, nic->fd,
+		strv_pushf(argv, "id=%s,fd=%d,mac=%02x:%02x:%02x:%02x:%02x:%02x", id, nic->fd,
 			   nic->mac[0], nic->mac[1], nic->mac[2], nic->mac[3], nic->mac[4],
 			   nic->mac[5]);
 	}
+}
+
+static void add_machine(const struct hv_config *c, char ***argv)
+{
+	add_vcpus(c, argv);
+	add_memory(c, argv);
+	add_kernel(c, argv);
+	add_console(argv);
+	add_channel(c, argv);
+	add_share(c, argv);
+	add_disks(c, argv);
+	add_nics(c, argv);
 }
 
 int ch_plan(const struct hv_config *config, char ***ret_argv, struct error *err)
@@ -173,14 +196,8 @@ int ch_plan(const struct hv_config *config, char ***ret_argv, struct error *err)
 		return r;
 	strv_push(&argv, xstrdup(config->program ? config->program : "cloud-hypervisor"));
 	add_control(config, &argv);
-	add_vcpus(config, &argv);
-	add_memory(config, &argv);
-	add_kernel(config, &argv);
-	add_console(&argv);
-	add_channel(config, &argv);
-	add_share(config, &argv);
-	add_disks(config, &argv);
-	add_nics(config, &argv);
+	if (!config->is_restored)
+		add_machine(config, &argv);
 	strv_each(arg, config->program_args)
 		strv_push(&argv, xstrdup(arg));
 	*ret_argv = argv;
@@ -196,7 +213,33 @@ size_t ch_planned_fds(const struct hv_config *config, int *ret)
 		ret[n++] = config->control_fd;
 	for (size_t i = 0; i < config->disks_count; i++)
 		ret[n++] = config->disks[i].fd;
-	for (size_t i = 0; i < config->nics_count; i++)
+	if (config->is_restored)
+		ret[n++] = config->saved_fd;
+	for (size_t i = 0; i < config->nics_count && !config->is_restored; i++)
 		ret[n++] = config->nics[i].fd;
 	return n;
+}
+
+char *ch_restore_request(const struct hv_config *config)
+{
+	struct json_writer *w = json_writer_new(false);
+
+	json_open_map(w);
+	json_key(w, "source_url");
+	json_string(w, "file://" HV_SAVED_NAME);
+	json_key(w, "net_fds");
+	json_open_array(w);
+	for (size_t i = 0; i < config->nics_count; i++) {
+		cleanup_free char *id = nic_id(i);
+
+		json_open_map(w);
+		json_key(w, "id");
+		json_string(w, id);
+		json_key(w, "num_fds");
+		json_u64(w, 1);
+		json_close_map(w);
+	}
+	json_close_array(w);
+	json_close_map(w);
+	return json_finish(w);
 }

@@ -81,7 +81,7 @@ const struct hypervisor hypervisor_qemu = {
 		    HV_FEATURE_CHANNEL_VSOCK | HV_FEATURE_TCG | HV_FEATURE_DISKS |
 		    HV_FEATURE_PAUSE | HV_FEATURE_POWER_DOWN | HV_FEATURE_PLUG |
 		    HV_FEATURE_RESIZE_VCPUS | HV_FEATURE_RESIZE_MEMORY | HV_FEATURE_SAVE |
-		    HV_FEATURE_METRICS | HV_FEATURE_NICS,
+		    HV_FEATURE_MEMORY_FILE | HV_FEATURE_METRICS | HV_FEATURE_NICS,
 	.find_program = find_program,
 	.plan = qemu_plan,
 	.launch = launch,

@@ -144,7 +144,7 @@ static const struct {
 /* What depends on no machine, once QEMU runs it. */
 #define EVERY_MACHINE                                                                              \
 	(HV_FEATURE_DISKS | HV_FEATURE_PAUSE | HV_FEATURE_PLUG | HV_FEATURE_SAVE |                 \
-	 HV_FEATURE_METRICS | HV_FEATURE_NICS)
+	 HV_FEATURE_MEMORY_FILE | HV_FEATURE_METRICS | HV_FEATURE_NICS)
 
 unsigned int qemu_machine_features(const char *type)
 {

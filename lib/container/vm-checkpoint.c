@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hypervisor/hypervisor.h"
@@ -142,6 +143,7 @@ static void drop_files(void *ctx)
 	(void)unlinkat(s->image_fd, SHAPE_NAME, 0); /* none was made yet */
 	(void)unlinkat(s->image_fd, INVENTORY_NAME, 0);
 	(void)unlinkat(s->image_fd, SHAPE_STATE_NAME, 0);
+	(void)remove_tree_at(s->image_fd, SHAPE_STATE_NAME); /* one of several files */
 	(void)unlinkat(s->image_fd, SHAPE_DISK_NAME, 0);
 }
 
@@ -191,12 +193,22 @@ static int make_file(const struct saving *s, const char *name, int *ret_fd, stru
 			   : 0;
 }
 
+static int make_directory(const struct saving *s, const char *name, int *ret_fd, struct error *err)
+{
+	if (mkdirat(s->image_fd, name, 0700) < 0)
+		return error_sys(err, errno, "make '%s/%s'", s->options->image_path, name);
+	*ret_fd = openat(s->image_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? error_sys(err, errno, "open '%s/%s'", s->options->image_path, name)
+			   : 0;
+}
+
 /* It stays paused, also when it failed half-way. */
 static int save_state(void *ctx, struct error *err)
 {
 	struct saving *s = ctx;
 	cleanup_fd int fd = -1;
-	int r = make_file(s, SHAPE_STATE_NAME, &fd, err);
+	const bool has_files = s->driver->features & HV_FEATURE_SAVE_FILES;
+	int r = (has_files ? make_directory : make_file)(s, SHAPE_STATE_NAME, &fd, err);
 
 	if (r == 0)
 		r = s->driver->save(s->control, HV_SAVED_ALL, fd, err);

@@ -38,6 +38,7 @@ struct creation {
 	int vm_fd;
 	struct copies copies;
 	struct shape shape; /* of a saved VM that goes on */
+	int saved_fd;	    /* its state */
 	struct files files;
 	struct files_trees trees;
 	struct vm vm; /* the owner's, like the network */
@@ -80,6 +81,7 @@ int creation_send_copies(void *ctx, struct error *err);
 /* shim-restore.c: the container goes on in a saved VM. */
 int creation_plan_restored(void *ctx, struct error *err);
 int creation_unpack_disk(void *ctx, struct error *err);
+int creation_open_state(void *ctx, struct error *err);
 int creation_make_old_network(void *ctx, struct error *err);
 int creation_load_vm(void *ctx, struct error *err);
 int creation_attach(void *ctx, struct error *err);

@@ -15,6 +15,7 @@ static const struct field table[] = {
 	FIELD_ALWAYS(struct shape, "version", U32, version),
 	FIELD(struct shape, "container", STRING, container),
 	FIELD(struct shape, "kernel", STRING, kernel),
+	FIELD(struct shape, "hypervisor", STRING, hypervisor),
 	FIELD(struct shape, "accelerator", STRING, accelerator),
 	FIELD(struct shape, "memoryMiB", U32, memory_mib),
 	FIELD_ENUM(struct shape, "arch", arch, &hv_arch_names),
@@ -53,13 +54,14 @@ static char *nic_text(const struct net_endpoint *endpoint)
 	return xstrdup(text);
 }
 
-void shape_of(const char *container, const struct hv_config *config,
+void shape_of(const char *container, const char *hypervisor, const struct hv_config *config,
 	      const struct sandbox_network *network, struct shape *ret)
 {
 	*ret = (struct shape){
 		.version = SHAPE_VERSION,
 		.container = xstrdup(container),
 		.kernel = xstrdup(config->guest->release),
+		.hypervisor = xstrdup(hypervisor),
 		.accelerator = xstrdup(names_get(&hv_accel_names, config->accel)),
 		.arch = config->guest->arch,
 		.memory_mib = config->memory_mib,
@@ -134,12 +136,26 @@ uint32_t shape_memory_mib(const struct shape *shape)
 	return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
 }
 
-int shape_note_size(struct shape *shape, const struct hv_status *status, struct error *err)
+/* Some drivers do not tell the pieces, and take them all in one. */
+static void note_pieces(struct shape *shape, const struct hv_status *status)
 {
+	const uint64_t mib = status->memory_bytes >> 20;
+
 	free(shape->pieces_mib);
 	shape->pieces_mib =
 		xmemdup(status->pieces_mib, status->pieces_count * sizeof(*status->pieces_mib));
 	shape->pieces_mib_count = status->pieces_count;
+	if (status->pieces_count || mib <= shape->memory_mib || mib > UINT32_MAX)
+		return;
+	free(shape->pieces_mib);
+	shape->pieces_mib = xmemdup(&(uint32_t){ (uint32_t)mib - shape->memory_mib },
+				    sizeof(*shape->pieces_mib));
+	shape->pieces_mib_count = 1;
+}
+
+int shape_note_size(struct shape *shape, const struct hv_status *status, struct error *err)
+{
+	note_pieces(shape, status);
 	if (status->vcpus < shape->vcpus || shape_memory_mib(shape) != status->memory_bytes >> 20)
 		return error_set(err, -EPROTO, "the virtual machine is not as it was made");
 	shape->more_vcpus = status->vcpus - shape->vcpus;

@@ -19,7 +19,7 @@ struct sandbox_network;
 #define SHAPE_NAME "vm.json"
 #define SHAPE_MAX_BYTES (64u << 10)
 
-/* The files of a saved VM. */
+/* The files of a saved VM. Its state is a file, or with HV_FEATURE_SAVE_FILES a directory. */
 #define SHAPE_STATE_NAME "vm.state"
 #define SHAPE_DISK_NAME "disk.pack"
 
@@ -27,6 +27,7 @@ struct shape {
 	uint32_t version;
 	char *container;   /* its id, by which the guest knows it */
 	char *kernel;	   /* release */
+	char *hypervisor;  /* a driver's name; NULL: one that older versions know */
 	char *accelerator; /* hv_accel_names */
 	int arch;	   /* enum hv_arch; not said: the host's */
 	uint32_t memory_mib, memory_max_mib;
@@ -40,7 +41,7 @@ struct shape {
 void shape_done(struct shape *shape);
 #define cleanup_shape CLEANUP(shape_done)
 
-void shape_of(const char *container, const struct hv_config *config,
+void shape_of(const char *container, const char *hypervisor, const struct hv_config *config,
 	      const struct sandbox_network *network, struct shape *ret);
 char *shape_text(const struct shape *shape); /* free(3) it */
 int shape_parse(const char *text, size_t len, struct shape *ret, struct error *err);

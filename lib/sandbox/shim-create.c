@@ -145,6 +145,7 @@ static int choose_vm(void *ctx, struct error *err)
 	c->vm.journal_fd = state_dir_fd(c->dir);
 	if (is_restored(c))
 		c->vm.shape = &c->shape;
+	c->vm.saved_fd = -1;
 	c->plan->machine.arch =
 		is_restored(c) ? c->shape.arch : (int)entry_arch(c->config, c->record.bundle);
 	return vm_choose(&c->vm, cache_dir, &c->settings.vm, &c->plan->machine, err);
@@ -686,6 +687,7 @@ static const struct step restore_steps[] = {
 	{ "shared files", leave_host },
 	{ NULL, await_hooks },
 	{ "image", creation_unpack_disk },
+	{ "image", creation_open_state },
 	{ "network", creation_make_old_network },
 	{ "privileges", limit_vmm },
 	{ "virtual machine", launch_vm, undo_vm },
@@ -794,6 +796,7 @@ static void release(struct creation *c)
 	close_fdp(&c->gate_fd);
 	close_fdp(&c->companions_fd);
 	close_fdp(&c->vm_fd);
+	close_fdp(&c->saved_fd);
 	files_trees_done(&c->trees);
 	copies_done(&c->copies);
 	shape_done(&c->shape);
@@ -839,6 +842,7 @@ int shim_create(const struct shim_options *options)
 		.moat = { .fd = options->sync_fd },
 		.files = FILES_INIT,
 		.vm_fd = -1,
+		.saved_fd = -1,
 		.member = MEMBER_INIT,
 		.gate_fd = -1,
 		.companions_fd = -1,

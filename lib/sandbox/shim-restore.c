@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/client/client.h"
@@ -62,6 +63,22 @@ int creation_unpack_disk(void *ctx, struct error *err)
 	return image_unpack(fd, dir, c->settings.vm.disk_dir, err);
 }
 
+int creation_open_state(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const bool is_wanted = c->vm.driver->features & HV_FEATURE_SAVE_FILES;
+	struct stat st;
+
+	c->saved_fd = openat(c->options->image_fd, SHAPE_STATE_NAME, O_RDONLY | O_CLOEXEC);
+	if (c->saved_fd < 0 || fstat(c->saved_fd, &st) < 0)
+		return error_sys(err, errno, "open '" SHAPE_STATE_NAME "'");
+	if (is_wanted != S_ISDIR(st.st_mode))
+		return error_set(err, -EINVAL, "'" SHAPE_STATE_NAME "' is not of hypervisor '%s'",
+				 c->vm.driver->name);
+	c->vm.saved_fd = c->saved_fd;
+	return 0;
+}
+
 int creation_make_old_network(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -90,15 +107,11 @@ int creation_load_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	cleanup_free char *control = xasprintf("%s/%s", c->vm_dir, c->vm.driver->socket);
-	cleanup_fd int fd = openat(c->options->image_fd, SHAPE_STATE_NAME, O_RDONLY | O_CLOEXEC);
-	int r;
+	int r = channel_restart(c->vm.channel, err);
 
-	if (fd < 0)
-		return error_sys(err, errno, "open '" SHAPE_STATE_NAME "'");
-	r = channel_restart(c->vm.channel, err);
 	if (r == 0)
 		r = grow(c, control, err);
-	return r < 0 ? r : c->vm.driver->restore(control, HV_SAVED_ALL, fd, err);
+	return r < 0 ? r : c->vm.driver->restore(control, HV_SAVED_ALL, c->saved_fd, err);
 }
 
 int creation_attach(void *ctx, struct error *err)

@@ -372,7 +372,7 @@ int shim_template(const struct shim_options *options)
 	cleanup_free char *cache_dir = state_cache_dir(options->root);
 	const struct sandbox_machine machine = { .arch = HV_ARCH_COUNT };
 	struct moat_link moat = { .fd = options->sync_fd };
-	struct vm vm = { .journal_fd = -1, .template = TEMPLATE_INIT };
+	struct vm vm = { .journal_fd = -1, .saved_fd = -1, .template = TEMPLATE_INIT };
 	cleanup_settings struct settings settings;
 	cleanup_free char *name = NULL;
 	struct error err = ERROR_INIT;

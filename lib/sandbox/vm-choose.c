@@ -189,8 +189,8 @@ static unsigned int needed_features(const struct vm *vm, const struct sandbox_ma
 		features |= HV_FEATURE_RESIZE_MEMORY;
 	if (settings->vcpus_max.is_set)
 		features |= HV_FEATURE_RESIZE_VCPUS;
-	if (vm->shape || settings->template_use == TEMPLATE_ON)
-		features |= HV_FEATURE_SAVE;
+	if (settings->template_use == TEMPLATE_ON)
+		features |= HV_FEATURE_MEMORY_FILE;
 	return machine->has_members ? features | HV_FEATURE_PLUG : features;
 }
 
@@ -212,9 +212,7 @@ static int select_driver(struct vm *vm, const char *cache_dir,
 		r = error_set(err, -EINVAL,
 			      "vm.hypervisor_parameters: vm.hypervisor '" HYPERVISOR_AUTO
 			      "' does not tell what they are for");
-	if (r == 0 && vm->shape)
-		needs.share = HV_SHARE_NONE;
-	else if (r == 0)
+	if (r == 0)
 		r = wanted_share(vm->settings, HV_SHARE_COUNT, &needs.share, err);
 	if (r < 0)
 		return r;
@@ -226,19 +224,38 @@ static int select_driver(struct vm *vm, const char *cache_dir,
 	return hypervisor_select(&needs, &vm->driver, NULL, err);
 }
 
+/* What one has saved no other reads. */
+static int choose_old_driver(struct vm *vm, const char *wish, struct error *err)
+{
+	const char *name = vm->shape->hypervisor;
+	int r;
+
+	if (!wish || streq(wish, HYPERVISOR_AUTO))
+		wish = name;
+	r = hypervisor_choose(wish, &vm->driver, &vm->program, err);
+	if (r < 0)
+		return r;
+	if (name && !streq(vm->driver->name, name))
+		return error_set(err, -ENOTSUP,
+				 "it was saved by hypervisor '%s', which '%s' is not\n"
+				 "hint: without a choice of vm.hypervisor it is that one",
+				 name, vm->driver->name);
+	if (!(vm->driver->features & HV_FEATURE_SAVE))
+		return error_set(err, -ENOTSUP, "hypervisor '%s' cannot go on from a saved machine",
+				 vm->driver->name);
+	return 0;
+}
+
 static int choose_driver(struct vm *vm, const char *cache_dir, const struct settings_vm *settings,
 			 const struct sandbox_machine *machine, struct error *err)
 {
 	const char *wish = wanted_hypervisor(settings, machine->program);
-	int r;
 
+	if (vm->shape)
+		return choose_old_driver(vm, wish, err);
 	if (streq_null(wish, HYPERVISOR_AUTO))
 		return select_driver(vm, cache_dir, machine, err);
-	r = hypervisor_choose(wish, &vm->driver, &vm->program, err);
-	if (r == 0 && vm->shape && !(vm->driver->features & HV_FEATURE_SAVE))
-		r = error_set(err, -ENOTSUP, "hypervisor '%s' cannot go on from a saved machine",
-			      vm->driver->name);
-	return r;
+	return hypervisor_choose(wish, &vm->driver, &vm->program, err);
 }
 
 static bool is_foreign(const struct guest_image *guest)

@@ -354,6 +354,7 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 				    const struct sandbox_plan *plan)
 {
 	return (struct hv_config){
+		.dir = vm->driver->features & HV_FEATURE_PATHS ? vm->dir : NULL,
 		.guest = &vm->guest,
 		.accel = vm->accel,
 		.memory_mib = at_most(plan->size.memory_mib, host_memory_mib()),
@@ -368,6 +369,7 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 		.has_disk_slots = vm_has_disk_slots(vm, plan),
 		.tsc_khz = vm->tsc_khz,
 		.virtiofs_fd = -1,
+		.saved_fd = -1,
 		.control_fd = -1,
 	};
 }
@@ -476,7 +478,7 @@ static int refuse_own(const struct vm *vm, const struct sandbox_plan *plan, stru
 		const char *what;
 		bool is_there;
 	} things[] = {
-		{ vm->driver->name, !(vm->driver->features & HV_FEATURE_SAVE) },
+		{ vm->driver->name, !(vm->driver->features & HV_FEATURE_MEMORY_FILE) },
 		{ "virtiofs", vm->share == HV_SHARE_VIRTIOFS },
 		{ "disks", plan->disks_count > 0 && !takes_other_disks(vm, plan) },
 		{ "room to grow", settings->memory_max_mib.is_set || settings->vcpus_max.is_set },
@@ -503,6 +505,7 @@ static int plan_alike(const struct vm *vm, struct hv_config *config, size_t nics
 	struct hv_nic nics[HV_NICS_MAX] = { 0 };
 
 	config->name = config->share_path = config->share_tag = SANDBOX_SHARE_TAG;
+	config->dir = NULL;
 	config->memory = &memory;
 	config->share = vm->share;
 	config->channel = vm->channel_kind;
@@ -572,7 +575,7 @@ static int write_shape(const struct vm *vm, const struct hv_config *config,
 		return 0;
 	if (dir < 0)
 		return error_sys(err, errno, "open '%s'", vm->dir);
-	shape_of(config->name, config, network, &shape);
+	shape_of(config->name, vm->driver->name, config, network, &shape);
 	return shape_write(dir, &shape, err);
 }
 
@@ -616,6 +619,7 @@ int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
 	if (vm->draft)
 		config.memory = &vm->draft->memory;
 	config.is_restored = vm->shape != NULL;
+	config.saved_fd = vm->saved_fd;
 	config.gives_memory_back = gives_memory_back(vm);
 	if (!vm->is_restored)
 		r = launch(vm, plan, &config, err);

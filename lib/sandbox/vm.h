@@ -28,6 +28,7 @@ struct vm {
 	int journal_fd;	 /* <state>, borrowed; -1: what is said is not kept */
 
 	const struct shape *shape; /* of a saved one, which this is to be; or NULL; borrowed */
+	int saved_fd;		   /* and its state; borrowed */
 
 	/* Chosen by vm_choose(). */
 	struct guest_image guest;

@@ -5,6 +5,7 @@
 # bats file_tags=kvm-host
 
 load helpers
+load ../behaviour/checkpoint
 load ../behaviour/member
 
 export MOAT_ISOLATION=vm
@@ -31,25 +32,29 @@ needs() {
   export MOAT_HYPERVISOR=${!1}
 }
 
+vmm() {
+  pgrep -P "$(cat "$PID_FILE")" -f "$MOAT_HYPERVISOR"
+}
+
+# Its container sleeps.
+is_jailed() {
+  [ -e "/proc/$(vmm)/root/dev/kvm" ]
+  [ ! -e "/proc/$(vmm)/root/etc/passwd" ]
+}
+
 # a_life DRIVER: a container that is entered, paused, resumed, killed and deleted.
 a_life() {
-  local vmm
   script 'echo up; exec sleep 1000'
   detached
   eventually 60 file_contains "$OUT" up
   expect_match "$(jq -r .agentAddress "$ROOT/$ID/state.json")" hvsock://
   expect_match "$(moat list)" "$1/kvm"
-  vmm=$(pgrep -P "$(cat "$PID_FILE")" -f "$MOAT_HYPERVISOR")
-  expect "$(awk '$1 == "NSpid:" { print $NF }' "/proc/$vmm/status")" = 1
-  [ -e "/proc/$vmm/root/dev/kvm" ]
-  [ ! -e "/proc/$vmm/root/etc/passwd" ]
+  expect "$(awk '$1 == "NSpid:" { print $NF }' "/proc/$(vmm)/status")" = 1
   run -7 --separate-stderr moat exec "$ID" sh -c 'cat /proc/1/comm; exit 7' </dev/null
   expect "$output" = sleep
   moat pause "$ID"
   expect "$(status_of "$ID")" = paused
   moat resume "$ID"
-  run -1 moat checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
-  expect_match "$output" "cannot be saved"
   moat kill "$ID" KILL
   wait_status stopped
   moat delete "$ID"
@@ -57,7 +62,7 @@ a_life() {
 
 # The guest's only interface is the other end of a veth of the namespace's, whose packets are larger
 # than an Ethernet's.
-reaches_its_network() {
+make_network() {
   ip netns add "$ID"
   ip -n "$ID" link add eth0 mtu 9000 type veth peer name peer mtu 9000
   ip -n "$ID" addr add 192.0.2.2/24 dev eth0
@@ -68,13 +73,21 @@ reaches_its_network() {
   ip -n "$ID-peer" link set peer up
   config "(.linux.namespaces[] | select(.type == \"network\")).path = \"/run/netns/$ID\""
   config '.process.capabilities[] += ["CAP_NET_RAW"]'
+}
+
+remove_network() {
+  ip netns delete "$ID"
+  ip netns delete "$ID-peer"
+  umount /run/netns # which ip(8) has made a mount
+}
+
+reaches_its_network() {
+  make_network
   script 'ping -c 1 -W 10 -s 8900 192.0.2.1; cat /sys/class/net/eth0/mtu'
   run moat run --bundle "$BUNDLE" "$ID"
   local taps
   taps=$(ip -n "$ID" -o link show type tun)
-  ip netns delete "$ID"
-  ip netns delete "$ID-peer"
-  umount /run/netns # which ip(8) has made a mount
+  remove_network
   echo "$output"
   expect "$status" = 0
   expect_match "$output" "1 packets received"
@@ -127,6 +140,32 @@ root_is() {
   expect_match "$output" "$1"
 }
 
+# What is saved goes on where it was, with its network, and can be saved again.
+goes_on_from_a_checkpoint() {
+  local before turn
+  export MOAT_SHARE=none
+  make_network
+  counter
+  for turn in 1 2; do
+    before=$(count)
+    save
+    run ! moat state "$ID"
+    expect "$(ip -n "$ID" -o link show type tun)" = ""
+    expect "$(jq -r .hypervisor "$BATS_TEST_TMPDIR/image/vm.json")" = "$1"
+    load_saved
+    expect "$(status_of "$ID")" = running
+    eventually 30 counted_beyond "$before"
+    run -7 --separate-stderr moat exec "$ID" sh -c 'echo within; exit 7' </dev/null
+    expect "$output" = within
+    run -0 moat exec "$ID" ping -c 1 -W 10 192.0.2.1 </dev/null
+    expect_match "$output" "1 packets received"
+  done
+  moat kill "$ID" KILL
+  wait_status stopped
+  moat delete "$ID"
+  remove_network
+}
+
 @test "Firecracker: streams and exit code" {
   needs MOAT_TEST_FIRECRACKER
   expect_streams
@@ -135,6 +174,13 @@ root_is() {
 @test "Firecracker: a container is entered, paused, resumed, killed and deleted" {
   needs MOAT_TEST_FIRECRACKER
   a_life firecracker
+}
+
+@test "Firecracker: it sees nothing of the host but what it needs" {
+  needs MOAT_TEST_FIRECRACKER
+  detached_sleep
+  is_jailed
+  moat delete --force "$ID"
 }
 
 @test "Firecracker: a container reaches its network, and no tap is left" {
@@ -177,9 +223,54 @@ root_is() {
   dies_under_its_container cloud-hypervisor
 }
 
+@test "Cloud Hypervisor: a container goes on from a checkpoint" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  goes_on_from_a_checkpoint cloud-hypervisor
+}
+
+# All of this host's directories are in memory, and what the VMM writes there is its own.
+lift_limit() {
+  echo max >"/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(vmm)/cgroup")/memory.max"
+}
+
+@test "Cloud Hypervisor: a container that has grown goes on from a checkpoint, here or there" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  export MOAT_SHARE=none
+  echo '{"vm": {"memory_max_mib": 1024}}' >"$BATS_TEST_TMPDIR/moat.json"
+  export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
+  config '.linux.resources.memory = {limit: 67108864}'
+  counter
+  moat update --memory 256m "$ID"
+  eventually 20 guest_has 300
+  lift_limit
+  save --leave-running
+  local before
+  before=$(count)
+  eventually 30 counted_beyond "$before" # with its streams
+  moat delete --force "$ID"
+  load_saved
+  eventually 30 counted_beyond "$before"
+  guest_has 300
+  moat delete --force "$ID"
+
+  : >"$BATS_TEST_TMPDIR/image/vm.state/state.json"
+  run ! load_saved
+  expect_match "$(cat "$ERR")" "vm.restore"
+  MOAT_HYPERVISOR=qemu run ! load_saved
+  expect_match "$(cat "$ERR")" "it was saved by hypervisor 'cloud-hypervisor', which 'qemu' is not"
+}
+
 @test "Cloud Hypervisor: a bzImage boots, too" {
   needs MOAT_TEST_CLOUD_HYPERVISOR
   boots_a_bzimage
+}
+
+@test "Cloud Hypervisor: with virtiofs it sees nothing of the host but what it needs" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  export MOAT_SHARE=virtiofs
+  detached_sleep
+  is_jailed
+  moat delete --force "$ID"
 }
 
 @test "Cloud Hypervisor: files are shared by virtiofs, or are a disk" {

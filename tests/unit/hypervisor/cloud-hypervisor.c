@@ -117,6 +117,51 @@ static void disks_and_interfaces_are_descriptors(void **state)
 	assert_memory_equal(fds, wanted, sizeof(wanted));
 }
 
+/* So that they are the same in each machine's own. */
+static void what_lies_in_its_directory_is_told_from_there(void **state)
+{
+	static const struct hv_disk disks[] = { { .id = "root", .fd = 20 } };
+	struct hv_config config = make_config();
+
+	config.dir = "/run/moat/web/vm";
+	config.share = HV_SHARE_VIRTIOFS;
+	config.disks = disks;
+	config.disks_count = 1;
+	check(&config,
+	      START "--cpus\nboot=1\n--memory\nsize=256M,shared=on\n" KERNEL
+		    "\n--serial\ntty\n--console\noff\n--vsock\ncid=3,socket=agent.sock"
+		    "\n--fs\ntag=moat,socket=virtiofsd.sock,num_queues=1,queue_size=1024"
+		    "\n--disk\npath=disk-root,readonly=off,id=root,serial=root,image_type=raw");
+	config.dir = "/run/moat/we"; /* which is no directory of its path's */
+	assert_string_equal(hv_path(&config, config.channel_path), config.channel_path);
+}
+
+static void one_that_goes_on_is_told_later_what_it_was(void **state)
+{
+	static const struct hv_disk disks[] = { { .id = "root", .fd = 20 } };
+	static const struct hv_nic nics[] = { { .fd = 30 }, { .fd = 32 } };
+	static const int wanted[] = { 10, 14, 20, 40 };
+	struct hv_config config = make_config();
+	cleanup_free char *request = NULL;
+	int fds[CH_MAX_FDS];
+
+	config.dir = "/run/moat/web/vm";
+	config.control_path = "/run/moat/web/vm/cloud-hypervisor.sock";
+	config.is_restored = true;
+	config.saved_fd = 40;
+	config.disks = disks;
+	config.disks_count = ARRAY_SIZE(disks);
+	config.nics = nics;
+	config.nics_count = ARRAY_SIZE(nics);
+	check(&config, "cloud-hypervisor\n--event-monitor\nfd=10\n--api-socket\nfd=14");
+	assert_int_equal(ch_planned_fds(&config, fds), ARRAY_SIZE(wanted));
+	assert_memory_equal(fds, wanted, sizeof(wanted));
+	request = ch_restore_request(&config);
+	assert_string_equal(request, "{\"source_url\":\"file://saved\",\"net_fds\":["
+				     "{\"id\":\"net0\",\"num_fds\":1},"
+				     "{\"id\":\"net1\",\"num_fds\":1}]}");
+}
+
 static void room_to_grow_and_wishes_come_last(void **state)
 {
 	char *const args[] = { (char *)"--watchdog", NULL };
@@ -163,8 +208,11 @@ static void what_it_cannot_do_is_refused_before_it_starts(void **state)
 	config.channel = HV_CHANNEL_SERIAL;
 	check_refused(&config, -ENOTSUP, "hypervisor 'cloud-hypervisor': no serial");
 	config = make_config();
+	config.memory = &(const struct hv_memory){ .fd = 40 };
+	check_refused(&config, -ENOTSUP, "hypervisor 'cloud-hypervisor': no memory in a file");
+	config = make_config();
 	config.is_restored = true;
-	check_refused(&config, -ENOTSUP, "hypervisor 'cloud-hypervisor': no saved machines");
+	check_refused(&config, -EINVAL, "a saved machine has a directory and a socket");
 	config = make_config();
 	config.guest = &lean;
 	lean.has_vsock = false;
@@ -252,12 +300,49 @@ static char *stand_in(const struct fake_ch *f)
 			fail_msg("%s", err.msg);                                                   \
 	} while (0)
 
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	cleanup_free char *path = xasprintf("%s/%s", dir, name);
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_int_equal(write_all(fd, text, strlen(text)), 0);
+}
+
+/* @text with "DIR" for each @dir, for free(3). */
+static char *without_place(const char *text, const char *dir)
+{
+	cleanup_strbuf struct strbuf result = STRBUF_INIT;
+
+	for (const char *at; (at = strstr(text, dir)); text = at + strlen(dir))
+		strbuf_addf(&result, "%.*sDIR", (int)(at - text), text);
+	strbuf_addstr(&result, text);
+	return strbuf_steal(&result);
+}
+
+/* Loads what lies in the fake one's directory, with two interfaces. */
+static int load_saved(const struct fake_ch *f, struct hv_config config, struct error *err)
+{
+	cleanup_fd int dir = open(f->rest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct hv_nic nics[] = { { .fd = dir }, { .fd = dir } };
+	struct hv_vm vm = { 0 };
+	int r;
+
+	config.dir = f->rest.dir;
+	config.is_restored = true;
+	config.saved_fd = dir;
+	config.nics = nics;
+	config.nics_count = ARRAY_SIZE(nics);
+	r = ch->launch(&config, 2, &vm, err);
+	hv_stop(&vm);
+	return r;
+}
+
 /* They are compared with the VMM's own description of its interface: openapi.py. */
 static void each_request_is_as_described(void **state)
 {
 	struct hv_disk disk = { .id = "data", .is_readonly = true };
-	cleanup_free char *heard = NULL, *golden = NULL, *program = NULL;
-	cleanup_fd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	cleanup_free char *heard = NULL, *golden = NULL, *program = NULL, *all = NULL;
+	cleanup_fd int dir = -1, fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct hv_config config = make_config();
 	struct hv_vm vm = { 0 };
 	struct hv_status status;
@@ -281,9 +366,16 @@ static void each_request_is_as_described(void **state)
 	must(ch->plug(f.rest.control, &disk, &err));
 	must(ch->unplug(f.rest.control, "data", &err));
 	must(ch->metrics(f.rest.control, &metrics, &err));
+	dir = open(f.rest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	write_text(f.rest.dir, "config.json", "{}");
+	write_text(f.rest.dir, "state.json", "{\"id\":[]}");
+	must(ch->save(f.rest.control, HV_SAVED_ALL, dir, &err));
+	must(load_saved(&f, config, &err));
+	must(ch->restore(f.rest.control, HV_SAVED_ALL, dir, &err));
 	must(ch->quit(f.rest.control, &err));
 
-	heard = fake_vmm_heard(&f.rest);
+	all = fake_vmm_heard(&f.rest);
+	heard = without_place(all, f.rest.dir);
 	assert_int_equal(read_file_at(AT_FDCWD, golden_requests, 1u << 16, &golden, NULL), 0);
 	assert_string_equal(heard, golden);
 	fake_ch_stop(&f);
@@ -360,6 +452,79 @@ static void an_answer_without_what_was_asked_is_an_error(void **state)
 	assert_int_equal(ch_state("Paused"), HV_STATE_PAUSED);
 	assert_int_equal(ch_state("Shutdown"), HV_STATE_ENDED);
 	assert_int_equal(ch_state("Dreaming"), HV_STATE_OTHER);
+}
+
+/* --- what is saved ------------------------------------------------------------------------ */
+
+static void expect_not_saved(const char *info, const char *state_text, const char *answer,
+			     const char *text)
+{
+	cleanup_free char *info_answer = fake_body(200, info);
+	const struct fake_rule rules[] = { { "vm.info", info_answer },
+					   { "vm.snapshot", answer },
+					   { NULL } };
+	cleanup_free char *heard = NULL;
+	struct error err = ERROR_INIT;
+	cleanup_fd int dir = -1;
+	struct fake_vmm f;
+
+	fake_rest_start(&f, rules);
+	dir = open(f.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	write_text(f.dir, "config.json", "{}");
+	if (state_text)
+		write_text(f.dir, "state.json", state_text);
+	assert_true(ch->save(f.control, HV_SAVED_ALL, dir, &err) < 0);
+	if (!str_after(err.msg, text))
+		fail_msg("not: %s\nbut: %s", text, err.msg);
+	heard = fake_vmm_heard(&f);
+	assert_true(!strstr(heard, "vm.pause") == !strstr(info, "Running"));
+	fake_vmm_stop(&f);
+}
+
+#define PAUSED "{\"state\":\"Paused\"}"
+
+/* It does not notice itself when there is no room for all of a file. */
+static void what_was_not_written_whole_is_not_saved(void **state)
+{
+	cleanup_free char *refusal = fake_body(500, "[\"No space left on device\"]");
+
+	expect_not_saved(PAUSED, "{\"snapshots\":{\"cpu\":", FAKE_DONE,
+			 "save: it was not written whole: state.json:1: ");
+	expect_not_saved(PAUSED, "", FAKE_DONE, "save: it was not written whole: state.json");
+	expect_not_saved(PAUSED, NULL, FAKE_DONE,
+			 "save: 'state.json' is not there: cloud-hypervisor wrote it elsewhere");
+	expect_not_saved("{\"state\":\"Running\"}", "{}", refusal,
+			 "save: PUT /api/v1/vm.snapshot: No space left on device");
+	expect_not_saved(PAUSED, "{}", FAKE_DEATH,
+			 "save: PUT /api/v1/vm.snapshot: the VMM closed the connection");
+}
+
+static void what_cannot_be_loaded_is_told_with_its_place(void **state)
+{
+	cleanup_free char *refusal = fake_body(500, "[\"Cannot restore VM\",\"EOF\"]");
+	cleanup_free char *program = NULL, *text = NULL;
+	struct hv_config config = make_config();
+	struct error err = ERROR_INIT;
+	struct fake_ch f;
+
+	fake_ch_start(&f, VERSION, INFO);
+	fake_vmm_stop(&f.rest);
+	f.rules[1] = (struct fake_rule){ "vm.restore", refusal };
+	fake_rest_start(&f.rest, f.rules);
+	program = stand_in(&f);
+	config.program = program;
+	config.control_path = f.rest.control;
+	config.watch_fd = config.console_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	config.control_fd = -1;
+	assert_int_equal(load_saved(&f, config, &err), -EIO);
+	text = xasprintf("start cloud-hypervisor: load '%s': PUT /api/v1/vm.restore: Cannot "
+			 "restore VM: EOF\nhint: it may be damaged",
+			 f.rest.dir);
+	if (!str_after(err.msg, text))
+		fail_msg("not: %s\nbut: %s", text, err.msg);
+	assert_int_equal(ch->save(f.rest.control, HV_SAVED_DEVICES, 2, &err), -ENOTSUP);
+	close(config.watch_fd);
+	fake_ch_stop(&f);
 }
 
 /* --- versions ----------------------------------------------------------------------------- */
@@ -535,6 +700,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_least_machine_is_a_kernel_and_a_channel),
 		cmocka_unit_test(files_come_by_virtiofs_from_memory_that_its_daemon_can_map),
 		cmocka_unit_test(disks_and_interfaces_are_descriptors),
+		cmocka_unit_test(what_lies_in_its_directory_is_told_from_there),
+		cmocka_unit_test(one_that_goes_on_is_told_later_what_it_was),
 		cmocka_unit_test(room_to_grow_and_wishes_come_last),
 		cmocka_unit_test(the_console_is_the_architectures),
 		cmocka_unit_test(what_it_cannot_do_is_refused_before_it_starts),
@@ -544,6 +711,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(one_that_is_large_enough_is_not_resized),
 		cmocka_unit_test(its_refusals_say_what_was_asked),
 		cmocka_unit_test(an_answer_without_what_was_asked_is_an_error),
+		cmocka_unit_test(what_was_not_written_whole_is_not_saved),
+		cmocka_unit_test(what_cannot_be_loaded_is_told_with_its_place),
 		cmocka_unit_test(one_that_is_too_old_is_refused_by_its_version),
 		cmocka_unit_test(events_tell_why_a_guest_ends),
 		cmocka_unit_test(a_guest_that_resets_is_not_begun_anew),

@@ -23,10 +23,10 @@ def read_table(path):
                 continue
             if words[0] == "base":
                 base = "".join(words[1:])
-            elif words[0] in ("<", ">"):
+            elif words[0] in ("<", ">", "+"):
                 calls[-1][words[0]][words[1]] = words[2]
             else:
-                calls.append({"method": words[0], "path": words[1], ">": {}, "<": {}})
+                calls.append({"method": words[0], "path": words[1], ">": {}, "<": {}, "+": {}})
     return base, calls
 
 
@@ -50,9 +50,10 @@ def check_request(line, base, calls, seen, problems):
         if call["method"] != method or not matches(call["path"], path):
             continue
         seen.setdefault(index, set())
+        known = call[">"] | call["+"]
         for name, kind in members(json.loads(body[0])) if body else ():
-            if call[">"].get(name) != kind:
-                problems.append(f"{method} {path}: {name} is {kind}, the table has {call['>'].get(name)}")
+            if known.get(name) != kind:
+                problems.append(f"{method} {path}: {name} is {kind}, the table has {known.get(name)}")
             seen[index].add(name)
         return
     problems.append(f"{method} {path}: not in the table")
@@ -65,7 +66,7 @@ def check_requests(table, requests):
         for line in lines:
             check_request(line, base, calls, seen, problems)
     for index, call in enumerate(calls):
-        for name in set(call[">"]) - seen.get(index, set()):
+        for name in set(call[">"] | call["+"]) - seen.get(index, set()):
             problems.append(f"{call['method']} {call['path']}: no request has {name}")
         if index not in seen:
             problems.append(f"{call['method']} {call['path']}: no request")

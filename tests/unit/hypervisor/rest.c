@@ -154,6 +154,56 @@ static void a_socket_that_is_not_there_is_named(void **state)
 			    "connect to '/nonexistent/rest.sock': No such file or directory");
 }
 
+/* What it is told is done if a pipe's end came along, by which it says so itself. */
+static _Noreturn void take_descriptor(int listening)
+{
+	const char answer[] = FAKE_DONE;
+	int fd = accept(listening, NULL, NULL), passed[2] = { -1, -1 };
+	size_t count = ARRAY_SIZE(passed);
+	char text[4096];
+
+	if (recv_fds(fd, text, sizeof(text), passed, &count) > 0 && count == 1 &&
+	    write_all(passed[0], "here", 4) == 0)
+		(void)write_all(fd, answer, strlen(answer));
+	_exit(0);
+}
+
+static void descriptors_go_with_a_request(void **state)
+{
+	char dir[] = "/tmp/moat-test-XXXXXX", heard[5] = "";
+	struct rest_request request = {
+		.method = "PUT",
+		.path = "/net",
+		.body = "{}",
+		.fds_count = 1,
+		.timeout_ms = PATIENCE_MS,
+		.alive_fd = -1,
+	};
+	cleanup_free char *path = NULL;
+	struct error err = ERROR_INIT;
+	int ends[2], listening;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(dir));
+	path = xasprintf("%s/rest.sock", dir);
+	listening = unix_listen(path, 0600);
+	assert_true(listening >= 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0)
+		take_descriptor(listening);
+	request.fds = &ends[1];
+	if (rest_call(path, &request, NULL, NULL, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(read(ends[0], heard, sizeof(heard)), 4);
+	assert_string_equal(heard, "here");
+	close(ends[0]);
+	close(ends[1]);
+	close(listening);
+	kill_reap_pid(&pid);
+	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
+}
+
 static void a_head_is_read_as_loosely_as_it_may_be_written(void **state)
 {
 	static const struct {
@@ -192,6 +242,7 @@ int main(void)
 		cmocka_unit_test(one_that_stops_in_the_middle_is_not_waited_for_longer_than_said),
 		cmocka_unit_test(the_end_of_the_process_ends_the_wait),
 		cmocka_unit_test(a_socket_that_is_not_there_is_named),
+		cmocka_unit_test(descriptors_go_with_a_request),
 		cmocka_unit_test(a_head_is_read_as_loosely_as_it_may_be_written),
 	};
 

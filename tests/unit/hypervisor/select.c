@@ -122,7 +122,7 @@ static void without_a_share_the_smallest_is_the_best(void **state)
 	expect("builtin", "");
 	needs.features = HV_FEATURE_PLUG;
 	expect("builtin", "");
-	needs.features = HV_FEATURE_SAVE;
+	needs.features = HV_FEATURE_MEMORY_FILE;
 	expect("builtin", "");
 	needs.share = HV_SHARE_9P;
 	expect("qemu", "builtin: hypervisor 'builtin': no 9p");
@@ -145,9 +145,9 @@ static void what_a_driver_cannot_do_makes_it_the_next_ones(void **state)
 	}
 }
 
-static void what_shares_files_is_not_saved(void **state)
+static void what_shares_files_has_no_template(void **state)
 {
-	needs.features = HV_FEATURE_SAVE;
+	needs.features = HV_FEATURE_MEMORY_FILE;
 	expect("qemu", "builtin: the built-in VMM does not go on from a machine that shares files");
 }
 
@@ -191,7 +191,7 @@ int main(void)
 		TEST(files_are_shared_where_nothing_else_is_said),
 		TEST(without_a_share_the_smallest_is_the_best),
 		TEST(what_a_driver_cannot_do_makes_it_the_next_ones),
-		TEST(what_shares_files_is_not_saved),
+		TEST(what_shares_files_has_no_template),
 		TEST(a_guest_kernel_is_not_for_every_machine),
 		TEST(without_kvm_one_that_emulates),
 		TEST(another_processor_is_emulated),

@@ -31,7 +31,7 @@ static void make_shape(const struct sandbox_network *network, struct shape *ret)
 		.vcpus_max = 4,
 	};
 
-	shape_of("web", &config, network, ret);
+	shape_of("web", "firecracker", &config, network, ret);
 }
 
 static void a_shape_is_read_as_it_was_written(void **state)
@@ -48,6 +48,7 @@ static void a_shape_is_read_as_it_was_written(void **state)
 		fail_msg("%s", err.msg);
 	assert_string_equal(read.container, "web");
 	assert_string_equal(read.kernel, "6.1");
+	assert_string_equal(read.hypervisor, "firecracker");
 	assert_string_equal(read.accelerator, "tcg");
 	assert_int_equal(read.memory_mib, 256);
 	assert_int_equal(read.memory_max_mib, 0);
@@ -103,6 +104,12 @@ static void what_a_machine_was_given_later_is_part_of_it(void **state)
 	assert_int_equal(read.more_vcpus, 1);
 	assert_int_equal(shape_memory_mib(&read), 896);
 	status.pieces_count = 1;
+	assert_true(shape_note_size(&shape, &status, &err) < 0);
+	status.pieces_count = 0; /* one that does not tell them */
+	assert_int_equal(shape_note_size(&shape, &status, &err), 0);
+	assert_int_equal(shape.pieces_mib_count, 1);
+	assert_int_equal(shape.pieces_mib[0], 640);
+	status.memory_bytes = 255ull << 20;
 	assert_true(shape_note_size(&shape, &status, &err) < 0);
 }
 
