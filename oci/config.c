@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/config.h"
 
+#include <errno.h>
+
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "oci/tables.h"
@@ -67,7 +69,7 @@ static void init_rlimit(void *obj)
 }
 
 static const struct field rlimit_table[] = {
-	FIELD_ENUM(struct oci_rlimit, "type", type, &oci_rlimit_names),
+	FIELD_ENUM_REQUIRED(struct oci_rlimit, "type", type, &oci_rlimit_names),
 	FIELD_ALWAYS(struct oci_rlimit, "soft", U64, soft),
 	FIELD_ALWAYS(struct oci_rlimit, "hard", U64, hard),
 };
@@ -98,7 +100,7 @@ static void init_scheduler(void *obj)
 }
 
 static const struct field scheduler_table[] = {
-	FIELD_ENUM(struct oci_scheduler, "policy", policy, &oci_scheduler_names),
+	FIELD_ENUM_REQUIRED(struct oci_scheduler, "policy", policy, &oci_scheduler_names),
 	FIELD(struct oci_scheduler, "nice", OPT_I64, nice),
 	FIELD(struct oci_scheduler, "priority", OPT_I64, priority),
 	FIELD(struct oci_scheduler, "flags", STRINGS, flags),
@@ -122,7 +124,7 @@ static void init_io_priority(void *obj)
 }
 
 static const struct field io_priority_table[] = {
-	FIELD_ENUM(struct oci_io_priority, "class", class_, &oci_io_class_names),
+	FIELD_ENUM_REQUIRED(struct oci_io_priority, "class", class_, &oci_io_class_names),
 	FIELD_ALWAYS(struct oci_io_priority, "priority", I64, priority),
 };
 static const struct fields io_priority_fields =
@@ -139,9 +141,9 @@ static const struct field process_table[] = {
 	FIELD(struct oci_process, "terminal", BOOL, terminal),
 	FIELD_OBJECT(struct oci_process, "consoleSize", OPT_OBJECT, console_size, &box_fields),
 	FIELD_OBJECT(struct oci_process, "user", OBJECT, user, &user_fields),
-	FIELD(struct oci_process, "args", STRINGS, args),
+	FIELD_REQUIRED(struct oci_process, "args", STRINGS, args),
 	FIELD(struct oci_process, "env", STRINGS, env),
-	FIELD(struct oci_process, "cwd", STRING, cwd),
+	FIELD_REQUIRED(struct oci_process, "cwd", STRING, cwd),
 	FIELD_OBJECT(struct oci_process, "capabilities", OPT_OBJECT, capabilities,
 		     &capabilities_fields),
 	FIELD_OBJECTS(struct oci_process, "rlimits", rlimits, &rlimit_fields),
@@ -158,7 +160,7 @@ static const struct field process_table[] = {
 const struct fields oci_process_fields = FIELDS(struct oci_process, process_table);
 
 static const struct field root_table[] = {
-	FIELD(struct oci_root, "path", STRING, path),
+	FIELD_REQUIRED(struct oci_root, "path", STRING, path),
 	FIELD(struct oci_root, "readonly", BOOL, readonly),
 };
 static const struct fields root_fields = FIELDS(struct oci_root, root_table);
@@ -171,7 +173,7 @@ static const struct field id_mapping_table[] = {
 const struct fields oci_id_mapping_fields = FIELDS(struct oci_id_mapping, id_mapping_table);
 
 static const struct field mount_table[] = {
-	FIELD(struct oci_mount, "destination", STRING, destination),
+	FIELD_REQUIRED(struct oci_mount, "destination", STRING, destination),
 	FIELD(struct oci_mount, "type", STRING, type),
 	FIELD(struct oci_mount, "source", STRING, source),
 	FIELD(struct oci_mount, "options", STRINGS, options),
@@ -181,7 +183,7 @@ static const struct field mount_table[] = {
 static const struct fields mount_fields = FIELDS(struct oci_mount, mount_table);
 
 static const struct field hook_table[] = {
-	FIELD(struct oci_hook, "path", STRING, path),
+	FIELD_REQUIRED(struct oci_hook, "path", STRING, path),
 	FIELD(struct oci_hook, "args", STRINGS, args),
 	FIELD(struct oci_hook, "env", STRINGS, env),
 	FIELD(struct oci_hook, "timeout", OPT_I64, timeout),
@@ -322,7 +324,28 @@ static void make_destinations_absolute(struct oci_config *config)
 	}
 }
 
-static int parse(const struct oci_source *source, struct oci_config **ret, struct error *err)
+static int refuse_missing(const char *name, const struct fields *fields, const void *obj,
+			  struct error *err)
+{
+	cleanup_strbuf struct strbuf path = STRBUF_INIT;
+	const char *lack = fields_find_missing(fields, obj, &path);
+
+	return lack ? error_set(err, -EINVAL, "%s: %s: %s", name, path.buf, lack) : 0;
+}
+
+/* One of two: oci_validate_…(), or require_…() where somebody else did that. The rules are no part of a
+ * program that does not ask for the former. */
+typedef int (*check_config)(const struct oci_source *source, const struct oci_config *config,
+			    struct error *err);
+
+static int require_config(const struct oci_source *source, const struct oci_config *config,
+			  struct error *err)
+{
+	return refuse_missing(source->name, &oci_config_fields, config, err);
+}
+
+static int load_config(const struct oci_source *source, check_config check, struct oci_config **ret,
+		       struct error *err)
 {
 	cleanup_oci_config struct oci_config *config = xmalloc(sizeof(*config));
 	int r;
@@ -333,7 +356,7 @@ static int parse(const struct oci_source *source, struct oci_config **ret, struc
 	if (r < 0)
 		return r;
 	normalize(config);
-	r = oci_validate_config(source, config, err);
+	r = check(source, config, err);
 	if (r < 0)
 		return r;
 	make_destinations_absolute(config);
@@ -341,12 +364,20 @@ static int parse(const struct oci_source *source, struct oci_config **ret, struc
 	return 0;
 }
 
+int oci_config_read(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		    struct error *err)
+{
+	const struct oci_source source = { .name = name, .buf = buf, .len = len };
+
+	return load_config(&source, require_config, ret, err);
+}
+
 int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
 		     struct error *err)
 {
 	const struct oci_source source = { .name = name, .buf = buf, .len = len };
 
-	return parse(&source, ret, err);
+	return load_config(&source, oci_validate_config, ret, err);
 }
 
 int oci_config_parse_known(const char *name, const char *buf, size_t len, struct oci_config **ret,
@@ -354,24 +385,25 @@ int oci_config_parse_known(const char *name, const char *buf, size_t len, struct
 {
 	const struct oci_source source = { .name = name, .buf = buf, .len = len, .is_known = true };
 
-	return parse(&source, ret, err);
+	return load_config(&source, oci_validate_config, ret, err);
 }
+
+static const struct field mounts_table[] = {
+	FIELD_OBJECTS(struct oci_config, "mounts", mounts, &mount_fields),
+};
+const struct fields oci_mounts_fields = FIELDS(struct oci_config, mounts_table);
 
 /* With the array as a member, so that all readers of mounts read it; lines stay what they are. */
 int oci_mounts_parse(const char *name, const char *buf, size_t len, struct oci_config **ret,
 		     struct error *err)
 {
-	static const struct field table[] = {
-		FIELD_OBJECTS(struct oci_config, "mounts", mounts, &mount_fields),
-	};
-	static const struct fields fields = FIELDS(struct oci_config, table);
 	cleanup_oci_config struct oci_config *config = xmalloc(sizeof(*config));
 	cleanup_free char *text = xasprintf("{\"mounts\":%.*s}", (int)len, buf);
 	const struct oci_source source = { name, text, strlen(text) };
 	int r;
 
 	fields_init(&oci_config_fields, config);
-	r = fields_parse(&fields, name, text, source.len, &oci_limits, config, err);
+	r = fields_parse(&oci_mounts_fields, name, text, source.len, &oci_limits, config, err);
 	if (r == 0)
 		r = oci_validate_mounts(&source, config, err);
 	if (r < 0)
@@ -390,23 +422,44 @@ void oci_config_free(struct oci_config *config)
 	free(config);
 }
 
-int oci_process_parse(const char *name, const char *buf, size_t len, struct oci_process **ret,
-		      struct error *err)
+typedef int (*check_process)(const struct oci_source *source, const struct oci_process *process,
+			     struct error *err);
+
+static int require_process(const struct oci_source *source, const struct oci_process *process,
+			   struct error *err)
+{
+	return refuse_missing(source->name, &oci_process_fields, process, err);
+}
+
+static int load_process(const struct oci_source *source, check_process check,
+			struct oci_process **ret, struct error *err)
 {
 	cleanup_oci_process struct oci_process *process = xmalloc(sizeof(*process));
-	const struct oci_source source = { name, buf, len };
 	int r;
 
 	fields_init(&oci_process_fields, process);
-	r = fields_parse(&oci_process_fields, name, buf, len, &oci_limits, process, err);
+	r = fields_parse(&oci_process_fields, source->name, source->buf, source->len, &oci_limits,
+			 process, err);
 	if (r < 0)
 		return r;
 	normalize_process(process);
-	r = oci_validate_process(&source, process, err);
+	r = check(source, process, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&process);
 	return 0;
+}
+
+int oci_process_parse(const char *name, const char *buf, size_t len, struct oci_process **ret,
+		      struct error *err)
+{
+	return load_process(&(struct oci_source){ name, buf, len }, oci_validate_process, ret, err);
+}
+
+int oci_process_read(const char *name, const char *buf, size_t len, struct oci_process **ret,
+		     struct error *err)
+{
+	return load_process(&(struct oci_source){ name, buf, len }, require_process, ret, err);
 }
 
 void oci_process_free(struct oci_process *process)
@@ -425,23 +478,45 @@ struct oci_process *oci_process_copy(const struct oci_process *process)
 	return copy;
 }
 
-int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,
-			struct error *err)
+typedef int (*check_resources)(const struct oci_source *source,
+			       const struct oci_resources *resources, struct error *err);
+
+static int require_resources(const struct oci_source *source, const struct oci_resources *resources,
+			     struct error *err)
+{
+	return refuse_missing(source->name, &oci_resources_fields, resources, err);
+}
+
+static int load_resources(const struct oci_source *source, check_resources check,
+			  struct oci_resources **ret, struct error *err)
 {
 	cleanup_oci_resources struct oci_resources *resources = xmalloc(sizeof(*resources));
-	const struct oci_source source = { name, buf, len };
 	int r;
 
 	fields_init(&oci_resources_fields, resources);
-	r = fields_parse(&oci_resources_fields, name, buf, len, &oci_limits, resources, err);
+	r = fields_parse(&oci_resources_fields, source->name, source->buf, source->len, &oci_limits,
+			 resources, err);
 	if (r < 0)
 		return r;
 	normalize_resources(resources);
-	r = oci_validate_resources(&source, resources, err);
+	r = check(source, resources, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&resources);
 	return 0;
+}
+
+int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,
+			struct error *err)
+{
+	return load_resources(&(struct oci_source){ name, buf, len }, oci_validate_resources, ret,
+			      err);
+}
+
+int oci_resources_read(const char *name, const char *buf, size_t len, struct oci_resources **ret,
+		       struct error *err)
+{
+	return load_resources(&(struct oci_source){ name, buf, len }, require_resources, ret, err);
 }
 
 void oci_resources_free(struct oci_resources *resources)

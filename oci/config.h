@@ -493,6 +493,7 @@ struct oci_config {
 
 extern const struct fields oci_config_fields;
 extern const struct fields oci_process_fields;
+extern const struct fields oci_mounts_fields; /* of struct oci_config, nothing but its mounts */
 extern const struct fields oci_resources_fields;
 
 #define OCI_CONFIG_MAX_BYTES (8u << 20)
@@ -507,6 +508,10 @@ int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_c
 /* The same of one that was parsed before, by us or by who started us: without its warnings. */
 int oci_config_parse_known(const char *name, const char *buf, size_t len, struct oci_config **ret,
 			   struct error *err);
+/* The same of one that the host has validated, in the guest: all that is asked for is what the engine
+ * takes for granted to be there. Errors have no line. */
+int oci_config_read(const char *name, const char *buf, size_t len, struct oci_config **ret,
+		    struct error *err);
 void oci_config_free(struct oci_config *config);
 DEFINE_CLEANUP(oci_config_free_p, struct oci_config *, oci_config_free)
 #define cleanup_oci_config CLEANUP(oci_config_free_p)
@@ -514,6 +519,8 @@ DEFINE_CLEANUP(oci_config_free_p, struct oci_config *, oci_config_free)
 /* A process document, as `exec --process FILE` takes it. */
 int oci_process_parse(const char *name, const char *buf, size_t len, struct oci_process **ret,
 		      struct error *err);
+int oci_process_read(const char *name, const char *buf, size_t len, struct oci_process **ret,
+		     struct error *err); /* see oci_config_read() */
 void oci_process_free(struct oci_process *process);
 DEFINE_CLEANUP(oci_process_free_p, struct oci_process *, oci_process_free)
 #define cleanup_oci_process CLEANUP(oci_process_free_p)
@@ -532,6 +539,8 @@ int oci_mounts_parse(const char *name, const char *buf, size_t len, struct oci_c
 /* A linux.resources document, as `update --resources FILE` takes it. */
 int oci_resources_parse(const char *name, const char *buf, size_t len, struct oci_resources **ret,
 			struct error *err);
+int oci_resources_read(const char *name, const char *buf, size_t len, struct oci_resources **ret,
+		       struct error *err); /* see oci_config_read() */
 void oci_resources_free(struct oci_resources *resources);
 DEFINE_CLEANUP(oci_resources_free_p, struct oci_resources *, oci_resources_free)
 #define cleanup_oci_resources CLEANUP(oci_resources_free_p)

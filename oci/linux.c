@@ -68,15 +68,15 @@ static void init_namespace(void *obj)
 }
 
 static const struct field namespace_table[] = {
-	FIELD_ENUM(struct oci_namespace, "type", type, &oci_namespace_names),
+	FIELD_ENUM_REQUIRED(struct oci_namespace, "type", type, &oci_namespace_names),
 	FIELD(struct oci_namespace, "path", STRING, path),
 };
 static const struct fields namespace_fields =
 	FIELDS_INIT(struct oci_namespace, namespace_table, init_namespace);
 
 static const struct field device_table[] = {
-	FIELD(struct oci_device, "path", STRING, path),
-	FIELD(struct oci_device, "type", STRING, type),
+	FIELD_REQUIRED(struct oci_device, "path", STRING, path),
+	FIELD_REQUIRED(struct oci_device, "type", STRING, type),
 	FIELD_ALWAYS(struct oci_device, "major", I64, major),
 	FIELD_ALWAYS(struct oci_device, "minor", I64, minor),
 	FIELD(struct oci_device, "fileMode", OPT_U32, file_mode),
@@ -158,13 +158,13 @@ static const struct field block_io_table[] = {
 static const struct fields block_io_fields = FIELDS(struct oci_block_io, block_io_table);
 
 static const struct field hugepage_table[] = {
-	FIELD(struct oci_hugepage_limit, "pageSize", STRING, page_size),
+	FIELD_REQUIRED(struct oci_hugepage_limit, "pageSize", STRING, page_size),
 	FIELD_ALWAYS(struct oci_hugepage_limit, "limit", U64, limit),
 };
 static const struct fields hugepage_fields = FIELDS(struct oci_hugepage_limit, hugepage_table);
 
 static const struct field interface_priority_table[] = {
-	FIELD(struct oci_interface_priority, "name", STRING, name),
+	FIELD_REQUIRED(struct oci_interface_priority, "name", STRING, name),
 	FIELD_ALWAYS(struct oci_interface_priority, "priority", U32, priority),
 };
 static const struct fields interface_priority_fields =
@@ -204,7 +204,7 @@ static const struct field seccomp_arg_table[] = {
 	FIELD_ALWAYS(struct oci_seccomp_arg, "index", U32, index),
 	FIELD_ALWAYS(struct oci_seccomp_arg, "value", U64, value),
 	FIELD(struct oci_seccomp_arg, "valueTwo", U64, value_two),
-	FIELD_ENUM(struct oci_seccomp_arg, "op", op, &oci_seccomp_op_names),
+	FIELD_ENUM_REQUIRED(struct oci_seccomp_arg, "op", op, &oci_seccomp_op_names),
 };
 static const struct fields seccomp_arg_fields =
 	FIELDS_INIT(struct oci_seccomp_arg, seccomp_arg_table, init_seccomp_arg);
@@ -215,8 +215,8 @@ static void init_syscall(void *obj)
 }
 
 static const struct field syscall_table[] = {
-	FIELD(struct oci_syscall, "names", STRINGS, names),
-	FIELD_ENUM(struct oci_syscall, "action", action, &oci_seccomp_action_names),
+	FIELD_REQUIRED(struct oci_syscall, "names", STRINGS, names),
+	FIELD_ENUM_REQUIRED(struct oci_syscall, "action", action, &oci_seccomp_action_names),
 	FIELD(struct oci_syscall, "errnoRet", OPT_U32, errno_ret),
 	FIELD_OBJECTS(struct oci_syscall, "args", args, &seccomp_arg_fields),
 };
@@ -229,7 +229,8 @@ static void init_seccomp(void *obj)
 }
 
 static const struct field seccomp_table[] = {
-	FIELD_ENUM(struct oci_seccomp, "defaultAction", default_action, &oci_seccomp_action_names),
+	FIELD_ENUM_REQUIRED(struct oci_seccomp, "defaultAction", default_action,
+			    &oci_seccomp_action_names),
 	FIELD(struct oci_seccomp, "defaultErrnoRet", OPT_U32, default_errno_ret),
 	FIELD(struct oci_seccomp, "architectures", STRINGS, architectures),
 	FIELD(struct oci_seccomp, "flags", STRINGS, flags),
@@ -293,7 +294,7 @@ static void init_memory_policy(void *obj)
 }
 
 static const struct field memory_policy_table[] = {
-	FIELD_ENUM(struct oci_memory_policy, "mode", mode, &oci_memory_policy_names),
+	FIELD_ENUM_REQUIRED(struct oci_memory_policy, "mode", mode, &oci_memory_policy_names),
 	FIELD(struct oci_memory_policy, "nodes", STRING, nodes),
 	FIELD(struct oci_memory_policy, "flags", STRINGS, flags),
 };
@@ -312,7 +313,7 @@ static void init_personality(void *obj)
 }
 
 static const struct field personality_table[] = {
-	FIELD_ENUM(struct oci_personality, "domain", domain, &oci_personality_names),
+	FIELD_ENUM_REQUIRED(struct oci_personality, "domain", domain, &oci_personality_names),
 	FIELD(struct oci_personality, "flags", STRINGS, flags),
 };
 static const struct fields personality_fields =

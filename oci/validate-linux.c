@@ -21,8 +21,6 @@ static int check_namespaces(struct checker *c)
 		const struct oci_namespace *ns = &section(c)->namespaces[i];
 
 		checker_at(c, "linux.namespaces[%zu].type", i);
-		if (ns->type == OCI_UNSET)
-			return checker_refuse(c, "missing", NULL);
 		if (is_seen[ns->type])
 			return checker_refuse(c, "given twice",
 					      names_get(&oci_namespace_names, (size_t)ns->type));
@@ -101,13 +99,9 @@ static int check_device(struct checker *c, size_t i, const struct oci_device *de
 	bool is_fifo;
 
 	checker_at(c, "linux.devices[%zu].path", i);
-	if (!device->path || !*device->path)
-		return checker_refuse(c, "must not be empty", NULL);
 	if (*device->path != '/')
 		return checker_refuse(c, "must be an absolute path", device->path);
 	checker_at(c, "linux.devices[%zu].type", i);
-	if (!device->type || !*device->type)
-		return checker_refuse(c, "missing", NULL);
 	if (!strchr("cubp", device->type[0]) || device->type[1])
 		return checker_refuse(c, "not one of c, u, b, p", device->type);
 	is_fifo = device->type[0] == 'p';
@@ -334,8 +328,6 @@ static int check_memory_policy(struct checker *c)
 
 	if (!policy)
 		return 0;
-	if (policy->mode == OCI_UNSET)
-		return checker_refuse(checker_at(c, "linux.memoryPolicy.mode"), "missing", NULL);
 	mode = names_get(&oci_memory_policy_names, (size_t)policy->mode);
 	checker_at(c, "linux.memoryPolicy.nodes");
 	if (policy->nodes && !memory_policies[policy->mode].takes_nodes)
@@ -352,11 +344,7 @@ static int check_personality(struct checker *c)
 {
 	const struct oci_personality *personality = section(c)->personality;
 
-	if (!personality)
-		return 0;
-	if (personality->domain == OCI_UNSET)
-		return checker_refuse(checker_at(c, "linux.personality.domain"), "missing", NULL);
-	if (strv_len(personality->flags))
+	if (personality && strv_len(personality->flags))
 		checker_warn(checker_at(c, "linux.personality.flags"), "not supported, ignored",
 			     personality->flags[0]);
 	return 0;

@@ -16,14 +16,6 @@ static int check_cwd(struct checker *c)
 	return check_path(c, at, c->process->cwd);
 }
 
-static int check_args(struct checker *c)
-{
-	if (strv_len(c->process->args))
-		return 0;
-	return checker_refuse(checker_at(c, "%sargs", c->process_prefix), "must not be empty",
-			      NULL);
-}
-
 static int check_process_env(struct checker *c)
 {
 	char at[32];
@@ -78,8 +70,6 @@ static int check_rlimits(struct checker *c)
 		const struct oci_rlimit *limit = &c->process->rlimits[i];
 
 		checker_at(c, "%srlimits[%zu].type", c->process_prefix, i);
-		if (limit->type == OCI_UNSET)
-			return checker_refuse(c, "missing", NULL);
 		if (is_seen[limit->type])
 			return checker_refuse(c, "given twice",
 					      names_get(&oci_rlimit_names, (size_t)limit->type));
@@ -186,9 +176,6 @@ static int check_scheduler(struct checker *c)
 
 	if (!s)
 		return 0;
-	if (s->policy == OCI_UNSET)
-		return checker_refuse(checker_at(c, "%sscheduler.policy", c->process_prefix),
-				      "missing", NULL);
 	snprintf(at, sizeof(at), "%sscheduler.flags", c->process_prefix);
 	r = check_words(c, at, s->flags, &oci_scheduler_flag_names);
 	if (r == 0)
@@ -204,9 +191,6 @@ static int check_io_priority(struct checker *c)
 
 	if (!io)
 		return 0;
-	if (io->class_ == OCI_UNSET)
-		return checker_refuse(checker_at(c, "%sioPriority.class", c->process_prefix),
-				      "missing", NULL);
 	if (io->priority < 0 || io->priority > 7)
 		return checker_refuse_number(checker_at(c, "%sioPriority.priority",
 							c->process_prefix),
@@ -233,7 +217,6 @@ static int check_cpu_affinity(struct checker *c)
 static const struct rule rules[] = {
 	{ "config.md#configProcess", check_cwd },
 	{ "config.md#configProcess", check_console_size },
-	{ "config.md#configProcess", check_args },
 	{ "config.md#configProcess", check_process_env },
 	{ "config.md#configPOSIXProcess", check_rlimits },
 	{ "config.md#configPOSIXUser", check_user },

@@ -219,8 +219,6 @@ static int check_hugepages(struct checker *c)
 		const char *size = c->resources->hugepages[i].page_size;
 
 		AT(c, "hugepageLimits[%zu].pageSize", i);
-		if (!size)
-			return checker_refuse(c, "missing", NULL);
 		if (!is_page_size(size))
 			return checker_refuse(c, "not a size like 64KB, 2MB or 1GB", size);
 	}
@@ -235,8 +233,6 @@ static int check_network(struct checker *c)
 		const char *name = network->priorities[i].name;
 
 		AT(c, "network.priorities[%zu].name", i);
-		if (!name)
-			return checker_refuse(c, "missing", NULL);
 		if (!is_interface_name(name))
 			return checker_refuse(c, "not an interface's name", name);
 	}

@@ -38,8 +38,6 @@ static int check_default(struct checker *c)
 	if (!s)
 		return 0;
 	checker_at(c, "linux.seccomp.defaultAction");
-	if (s->default_action == OCI_UNSET)
-		return checker_refuse(c, "missing", NULL);
 	if (s->default_action == OCI_SECCOMP_NOTIFY)
 		return checker_refuse(c, "SCMP_ACT_NOTIFY cannot be used as default action", NULL);
 	checker_at(c, "linux.seccomp.defaultErrnoRet");
@@ -88,9 +86,6 @@ static int check_arg(struct checker *c, size_t call, size_t i, const struct oci_
 	checker_at(c, "linux.seccomp.syscalls[%zu].args[%zu].index", call, i);
 	if (arg->index > 5)
 		return checker_refuse_number(c, "a system call has arguments 0 to 5", arg->index);
-	checker_at(c, "linux.seccomp.syscalls[%zu].args[%zu].op", call, i);
-	if (arg->op == OCI_UNSET)
-		return checker_refuse(c, "missing", NULL);
 	return 0;
 }
 
@@ -98,12 +93,7 @@ static int check_syscall(struct checker *c, size_t i, const struct oci_syscall *
 {
 	int r;
 
-	if (!strv_len(call->names))
-		return checker_refuse(checker_at(c, "linux.seccomp.syscalls[%zu].names", i),
-				      "must not be empty", NULL);
 	checker_at(c, "linux.seccomp.syscalls[%zu].action", i);
-	if (call->action == OCI_UNSET)
-		return checker_refuse(c, "missing", NULL);
 	/* The runtime itself writes after the filter is in force, before anybody could listen. */
 	if (call->action == OCI_SECCOMP_NOTIFY && strv_has(call->names, "write"))
 		return checker_refuse(c, "SCMP_ACT_NOTIFY cannot be used for the write syscall",

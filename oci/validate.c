@@ -210,15 +210,6 @@ static int check_version(struct checker *c)
 	return 0;
 }
 
-static int check_root(struct checker *c)
-{
-	const char *path = c->config->root.path;
-
-	if (!path || !*path)
-		return checker_refuse(checker_at(c, "root.path"), "missing", NULL);
-	return 0;
-}
-
 /* Without mappings of its own an id-mapped mount has the user namespace's, if there is one. */
 static int check_idmap(struct checker *c, size_t i, const struct oci_mount *m)
 {
@@ -242,9 +233,6 @@ static int check_mount(struct checker *c, size_t i, const struct oci_mount *m)
 	char at[64];
 	int r;
 
-	if (!m->destination || !*m->destination)
-		return checker_refuse(checker_at(c, "mounts[%zu].destination", i),
-				      "must not be empty", NULL);
 	if (!is_absolute(m->destination))
 		checker_warn(checker_at(c, "mounts[%zu].destination", i),
 			     "relative path is taken from '/'", m->destination);
@@ -426,7 +414,6 @@ static int check_vm_hw_config(struct checker *c)
 
 static const struct rule config_rules[] = {
 	{ "config.md#configSpecificationVersion", check_version },
-	{ "config.md#configRoot", check_root },
 	{ "config.md#configMounts", check_mounts },
 	{ "config.md#configHostname", check_hostname },
 	{ "config.md#configDomainname", check_domainname },
@@ -452,6 +439,15 @@ static int run_rules(struct checker *c, const struct rules *rules)
 	return 0;
 }
 
+/* Before all rules, which take it for granted. */
+static int check_required(struct checker *c, const struct fields *fields, const void *obj)
+{
+	cleanup_strbuf struct strbuf path = STRBUF_INIT;
+	const char *lack = fields_find_missing(fields, obj, &path);
+
+	return lack ? checker_refuse(checker_at(c, "%s", path.buf), lack, NULL) : 0;
+}
+
 int oci_validate_config(const struct oci_source *source, const struct oci_config *config,
 			struct error *err)
 {
@@ -471,13 +467,12 @@ int oci_validate_config(const struct oci_source *source, const struct oci_config
 		&oci_seccomp_rules,
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-		int r = tables[i] ? run_rules(&c, tables[i]) : 0;
+	int r = check_required(&c, &oci_config_fields, config);
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(tables); i++)
+		if (tables[i])
+			r = run_rules(&c, tables[i]);
+	return r;
 }
 
 int oci_validate_mounts(const struct oci_source *source, const struct oci_config *config,
@@ -485,7 +480,9 @@ int oci_validate_mounts(const struct oci_source *source, const struct oci_config
 {
 	struct checker c = { .source = source, .config = config, .err = err };
 
-	return check_mounts(&c);
+	int r = check_required(&c, &oci_mounts_fields, config);
+
+	return r < 0 ? r : check_mounts(&c);
 }
 
 int oci_validate_process(const struct oci_source *source, const struct oci_process *process,
@@ -497,8 +494,9 @@ int oci_validate_process(const struct oci_source *source, const struct oci_proce
 		.process_prefix = "",
 		.err = err,
 	};
+	int r = check_required(&c, &oci_process_fields, process);
 
-	return run_rules(&c, &oci_process_rules);
+	return r < 0 ? r : run_rules(&c, &oci_process_rules);
 }
 
 int oci_validate_resources(const struct oci_source *source, const struct oci_resources *resources,
@@ -510,6 +508,7 @@ int oci_validate_resources(const struct oci_source *source, const struct oci_res
 		.resources_prefix = "",
 		.err = err,
 	};
+	int r = check_required(&c, &oci_resources_fields, resources);
 
-	return run_rules(&c, &oci_resources_rules);
+	return r < 0 ? r : run_rules(&c, &oci_resources_rules);
 }

@@ -52,7 +52,7 @@ int control_update(struct rpc_call *call, const void *request, void *response, s
 		text = spec_resources_text(req->resources);
 	else
 		return 0; /* what is not named stays */
-	r = oci_resources_parse("resources", text, strlen(text), &resources, err);
+	r = oci_resources_read("resources", text, strlen(text), &resources, err);
 	return r < 0 ? r : cgroup_update(container->cgroup, resources, err);
 }
 

@@ -61,11 +61,11 @@ static int parse_config(void *ctx, struct error *err)
 	if (!req->oci_json.size && !req->oci)
 		return error_set(err, -EINVAL, "both oci_json and OCI are missing");
 	if (req->oci_json.size) {
-		r = oci_config_parse("config.json", (const char *)req->oci_json.data,
-				     req->oci_json.size, ret, err);
+		r = oci_config_read("config.json", (const char *)req->oci_json.data,
+				    req->oci_json.size, ret, err);
 	} else {
 		text = spec_config_text(req->oci);
-		r = oci_config_parse("OCI", text, strlen(text), ret, err);
+		r = oci_config_read("OCI", text, strlen(text), ret, err);
 	}
 	return r < 0 ? r : oci_annotations_apply(*ret, NULL, err);
 }

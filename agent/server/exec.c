@@ -109,12 +109,12 @@ static int parse_process(const grpc_ExecProcessRequest *req, struct oci_process 
 	cleanup_free char *text = NULL;
 
 	if (req->oci_json.size)
-		return oci_process_parse("process", (const char *)req->oci_json.data,
-					 req->oci_json.size, ret, err);
+		return oci_process_read("process", (const char *)req->oci_json.data,
+					req->oci_json.size, ret, err);
 	if (!req->process)
 		return error_set(err, -EINVAL, "both oci_json and process are missing");
 	text = spec_process_text(req->process);
-	return oci_process_parse("process", text, strlen(text), ret, err);
+	return oci_process_read("process", text, strlen(text), ret, err);
 }
 
 int process_exec(struct rpc_call *call, const void *request, void *response, struct error *err)

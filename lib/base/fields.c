@@ -534,6 +534,75 @@ int fields_parse(const struct fields *fields, const char *name, const char *buf,
 	return result;
 }
 
+static const char *lack_of(const struct field *f, char *base)
+{
+	char **strings = MEMBER(char **, base, f);
+	const char *string = MEMBER(const char *, base, f);
+
+	switch (f->is_required ? f->kind : FIELD_KIND_COUNT) {
+	case FIELD_KIND_ENUM:
+		return MEMBER(int, base, f) < 0 ? "missing" : NULL;
+	case FIELD_KIND_STRING:
+		return !string ? "missing" : *string ? NULL : "must not be empty";
+	case FIELD_KIND_STRINGS:
+		return !strings ? "missing" : *strings ? NULL : "must not be empty";
+	default:
+		return NULL;
+	}
+}
+
+/* The @i'th object that field @f of the struct at @base holds, or NULL. */
+static void *object_at(const struct field *f, char *base, size_t i)
+{
+	switch (f->kind) {
+	case FIELD_KIND_OBJECT:
+		return i == 0 ? base + f->offset : NULL;
+	case FIELD_KIND_OPT_OBJECT:
+		return i == 0 ? MEMBER(void *, base, f) : NULL;
+	case FIELD_KIND_OBJECTS:
+	case FIELD_KIND_KEYED:
+		return i < *count_of(f, base) ? MEMBER(char *, base, f) + i * f->object->size
+					      : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static void add_place(struct strbuf *path, const struct field *f, char *base, size_t i)
+{
+	strbuf_addf(path, "%s%s", path->len ? "." : "", f->name);
+	if (f->kind == FIELD_KIND_OBJECTS)
+		strbuf_addf(path, "[%zu]", i);
+	else if (f->kind == FIELD_KIND_KEYED)
+		strbuf_addf(path, ".%s", *key_of(f, base, i));
+}
+
+const char *fields_find_missing(const struct fields *fields, const void *obj, struct strbuf *path)
+{
+	char *base = (char *)obj; /* which is only read */
+	size_t len = path->len;
+	void *inner;
+
+	for (size_t n = 0; n < fields->count; n++) {
+		const struct field *f = &fields->fields[n];
+		const char *lack = lack_of(f, base);
+
+		if (lack) {
+			strbuf_addf(path, "%s%s", len ? "." : "", f->name);
+			return lack;
+		}
+		for (size_t i = 0; (inner = object_at(f, base, i)); i++) {
+			add_place(path, f, base, i);
+			lack = fields_find_missing(f->object, inner, path);
+			if (lack)
+				return lack;
+			path->len = len;
+			path->buf[len] = '\0';
+		}
+	}
+	return NULL;
+}
+
 void fields_init(const struct fields *fields, void *obj)
 {
 	memset(obj, 0, fields->size);

@@ -76,7 +76,8 @@ struct field {
 	uint16_t count_offset;
 	uint16_t key_offset;	/* in .object's struct */
 	uint8_t kind;		/* enum field_kind */
-	bool is_always_written; /* also when false, 0 or empty; default: omitted */
+	bool is_always_written : 1; /* also when false, 0 or empty; default: omitted */
+	bool is_required : 1;	    /* see fields_find_missing() */
 };
 
 struct fields {
@@ -92,6 +93,12 @@ struct fields {
 #define FIELD_ALWAYS(type, json, kind_, member)                                                    \
 	{ .name = json, .kind = FIELD_KIND_##kind_, .offset = offsetof(type, member),              \
 	  .is_always_written = true }
+#define FIELD_REQUIRED(type, json, kind_, member)                                                  \
+	{ .name = json, .kind = FIELD_KIND_##kind_, .offset = offsetof(type, member),              \
+	  .is_required = true }
+#define FIELD_ENUM_REQUIRED(type, json, member, names_)                                            \
+	{ .name = json, .kind = FIELD_KIND_ENUM, .offset = offsetof(type, member),                 \
+	  .is_required = true, .names = names_ }
 #define FIELD_ENUM(type, json, member, names_)                                                     \
 	{ .name = json, .kind = FIELD_KIND_ENUM, .offset = offsetof(type, member),                 \
 	  .names = names_ }
@@ -120,6 +127,11 @@ struct fields {
  * On error @obj holds what was read so far and still wants fields_release(). */
 int fields_parse(const struct fields *fields, const char *name, const char *buf, size_t len,
 		 const struct json_limits *limits, void *obj, struct error *err);
+
+/* What @obj, or an object in it, lacks of what is required: a string or a list that has something in it,
+ * a word whose index is not negative. Appends its path to @path and returns what is wrong with it, or
+ * NULL when all is there. */
+const char *fields_find_missing(const struct fields *fields, const void *obj, struct strbuf *path);
 
 /* Zeroes @obj and sets its defaults. */
 void fields_init(const struct fields *fields, void *obj);

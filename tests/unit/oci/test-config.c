@@ -94,7 +94,7 @@ static void a_document_of_mounts_is_an_array_with_places_of_its_own(void **state
 	assert_int_equal(config->mounts_count, 2);
 	assert_string_equal(config->mounts[1].destination, "/b");
 	assert_int_equal(oci_mounts_parse("f", bad, strlen(bad), &none, &err), -EINVAL);
-	assert_string_equal(err.msg, "f:2: mounts[1].destination: must not be empty");
+	assert_string_equal(err.msg, "f:2: mounts[1].destination: missing");
 	assert_int_equal(oci_mounts_parse("f", "{}", 2, &none, &err), -EINVAL);
 	assert_string_equal(err.msg, "f:1: mounts: not an array: an object");
 	assert_null(none);

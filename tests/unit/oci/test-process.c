@@ -75,10 +75,10 @@ static void a_broken_document_is_refused_by_path_without_a_prefix(void **state)
 		const char *text;
 		const char *msg;
 	} cases[] = {
-		{ "{\"args\":[\"a\"]}", "p.json:1: cwd: must not be empty" },
+		{ "{\"args\":[\"a\"]}", "p.json:1: cwd: missing" },
 		{ "{\"args\":[\"a\"],\n\"cwd\":\"x\"}",
 		  "p.json:2: cwd: must be an absolute path: \"x\"" },
-		{ "{\"cwd\":\"/\"}", "p.json:1: args: must not be empty" },
+		{ "{\"cwd\":\"/\"}", "p.json:1: args: missing" },
 		{ "{\"cwd\":\"/\",\"args\":[\"a\"],\"user\":{\n\"gid\":4294967295}}",
 		  "p.json:2: user.gid: not an id: 4294967295" },
 		{ "[]", "p.json:1: not a JSON object" },
