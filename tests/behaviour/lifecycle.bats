@@ -157,7 +157,7 @@ EOF
   expect_match "${lines[1]}" "$ID"
   expect_match "${lines[1]}" created
   if is_vm; then
-    [[ ${lines[1]} =~ \ vm\ +qemu/(tcg|kvm)\ +[0-9.]+[MG]\ +[0-9]+[sm]\  ]]
+    [[ ${lines[1]} =~ \ vm\ +[a-z-]+/(tcg|kvm)\ +[0-9.]+[MG]\ +[0-9]+[sm]\  ]]
   else
     [[ ${lines[1]} =~ \ native\ +-\ +[0-9.]+[KM]\ +[0-9]+[sm]\  ]]
   fi
