@@ -508,8 +508,8 @@ int oci_config_parse(const char *name, const char *buf, size_t len, struct oci_c
 /* The same of one that was parsed before, by us or by who started us: without its warnings. */
 int oci_config_parse_known(const char *name, const char *buf, size_t len, struct oci_config **ret,
 			   struct error *err);
-/* The same of one that the host has validated, in the guest: all that is asked for is what the engine
- * takes for granted to be there. Errors have no line. */
+/* The same of one that the host has validated, in the guest: all that is asked for is what the
+ * engine takes for granted to be there. Errors have no line. */
 int oci_config_read(const char *name, const char *buf, size_t len, struct oci_config **ret,
 		    struct error *err);
 void oci_config_free(struct oci_config *config);

@@ -128,9 +128,9 @@ struct fields {
 int fields_parse(const struct fields *fields, const char *name, const char *buf, size_t len,
 		 const struct json_limits *limits, void *obj, struct error *err);
 
-/* What @obj, or an object in it, lacks of what is required: a string or a list that has something in it,
- * a word whose index is not negative. Appends its path to @path and returns what is wrong with it, or
- * NULL when all is there. */
+/* What @obj, or an object in it, lacks of what is required: a string or a list that has something
+ * in it, a word whose index is not negative. Appends its path to @path and returns what is wrong
+ * with it, or NULL when all is there. */
 const char *fields_find_missing(const struct fields *fields, const void *obj, struct strbuf *path);
 
 /* Zeroes @obj and sets its defaults. */
