@@ -333,8 +333,8 @@ static int refuse_missing(const char *name, const struct fields *fields, const v
 	return lack ? error_set(err, -EINVAL, "%s: %s: %s", name, path.buf, lack) : 0;
 }
 
-/* One of two: oci_validate_…(), or require_…() where somebody else did that. The rules are no part of
- * a program that does not ask for the former. */
+/* One of two: oci_validate_…(), or require_…() where somebody else did that. The rules are no part
+ * of a program that does not ask for the former. */
 typedef int (*check_config)(const struct oci_source *source, const struct oci_config *config,
 			    struct error *err);
 

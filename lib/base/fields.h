@@ -74,8 +74,8 @@ struct field {
 	};
 	uint16_t offset;
 	uint16_t count_offset;
-	uint16_t key_offset;	/* in .object's struct */
-	uint8_t kind;		/* enum field_kind */
+	uint16_t key_offset;	    /* in .object's struct */
+	uint8_t kind;		    /* enum field_kind */
 	bool is_always_written : 1; /* also when false, 0 or empty; default: omitted */
 	bool is_required : 1;	    /* see fields_find_missing() */
 };
