@@ -91,7 +91,7 @@ text"
   run -1 mounts add '{"destination": "/p"}'
   expect_match "$output" "standard input:1: mounts: not an array"
   run -1 mounts add '[{"type": "tmpfs"}]'
-  expect_match "$output" "mounts[0].destination: must not be empty"
+  expect_match "$output" "mounts[0].destination: missing"
   run -1 moat mounts replace "$ID" /dev/null
   expect_match "$output" "neither 'add' nor 'remove': 'replace'"
   moat delete --force "$ID"
