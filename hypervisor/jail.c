@@ -50,22 +50,6 @@ static bool is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Directories, links and the files that binds cover: no more than these have pages. */
-static int make_root(void)
-{
-	static char *const options[] = { (char *)"mode=0755", (char *)"nr_blocks=16",
-					 (char *)"nr_inodes=256", NULL };
-	static const struct mount_fs fs = {
-		.type = "tmpfs",
-		.source = "tmpfs",
-		.options = options,
-		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-	};
-	char reason[MOUNT_REASON_MAX];
-
-	return mount_make(&fs, reason);
-}
-
 static bool is_there(int root, const char *path)
 {
 	cleanup_fd int fd = beneath_open(root, path, O_PATH, 0);
@@ -273,7 +257,7 @@ int hv_jail_enter(const struct hv_jail *jail, const char *program, struct error 
 	descriptors = mount_clone(AT_FDCWD, OWN_DESCRIPTORS, true);
 	if (descriptors < 0)
 		return error_sys(err, descriptors, "clone '" OWN_DESCRIPTORS "'");
-	root = make_root();
+	root = mount_make_points();
 	r = attach_root(root, err);
 	if (r == 0)
 		r = show_all(root, jail, program, err);

@@ -534,17 +534,20 @@ int fields_parse(const struct fields *fields, const char *name, const char *buf,
 	return result;
 }
 
+/* Only a member of its kind may be read as one: others can lie anywhere, and be smaller. */
 static const char *lack_of(const struct field *f, char *base)
 {
-	char **strings = MEMBER(char **, base, f);
-	const char *string = MEMBER(const char *, base, f);
+	const char *string;
+	char **strings;
 
 	switch (f->is_required ? f->kind : FIELD_KIND_COUNT) {
 	case FIELD_KIND_ENUM:
 		return MEMBER(int, base, f) < 0 ? "missing" : NULL;
 	case FIELD_KIND_STRING:
+		string = MEMBER(const char *, base, f);
 		return !string ? "missing" : *string ? NULL : "must not be empty";
 	case FIELD_KIND_STRINGS:
+		strings = MEMBER(char **, base, f);
 		return !strings ? "missing" : *strings ? NULL : "must not be empty";
 	default:
 		return NULL;

@@ -227,6 +227,21 @@ int mount_make_legacy(const struct mount_fs *fs, unsigned long extra_flags, int 
 	return 0;
 }
 
+int mount_make_points(void)
+{
+	static char *const options[] = { (char *)"mode=0755", (char *)"nr_blocks=16",
+					 (char *)"nr_inodes=1024", NULL };
+	static const struct mount_fs fs = {
+		.type = "tmpfs",
+		.source = "tmpfs",
+		.options = options,
+		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	};
+	char reason[MOUNT_REASON_MAX];
+
+	return mount_make(&fs, reason);
+}
+
 /* The old root is mounted over the new one, and so both are in one place without a name. */
 int mount_change_root(int fd)
 {

@@ -60,5 +60,7 @@ int mount_make_legacy(const struct mount_fs *fs, unsigned long extra_flags, int 
  * namespace is its own; the old root is no longer there. -EINVAL: that is shared with others. */
 int mount_change_root(int fd);
 
+/* A tmpfs with room for mount points and links alone, detached. */
+int mount_make_points(void);
 /* An empty read-only tmpfs, detached: what covers a directory that must not be seen. */
 int mount_make_empty(void);

@@ -57,22 +57,6 @@ static bool is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Has room for mount points alone. */
-static int make_cover(void)
-{
-	static char *const options[] = { (char *)"mode=0755", (char *)"nr_blocks=16",
-					 (char *)"nr_inodes=1024", NULL };
-	static const struct mount_fs fs = {
-		.type = "tmpfs",
-		.source = "tmpfs",
-		.options = options,
-		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-	};
-	char reason[MOUNT_REASON_MAX];
-
-	return mount_make(&fs, reason);
-}
-
 static int attach(const struct view *view, int source, const char *destination)
 {
 	cleanup_fd int target = make_target(view->root, destination, !is_directory(source));
@@ -89,7 +73,7 @@ static int show_share(struct view *view, const char *name, const char *destinati
 
 static int cover(struct view *view, const char *destination)
 {
-	cleanup_fd int source = make_cover();
+	cleanup_fd int source = mount_make_points();
 	int r = source < 0 ? source : attach(view, source, destination);
 
 	if (r == 0)
@@ -144,7 +128,7 @@ static void show_mounts(struct view *view, struct oci_config *config)
 
 static int cover_root(struct view *view)
 {
-	int fd = make_cover();
+	int fd = mount_make_points();
 
 	/* One of ours keeps the mount, whose attributes are set at the end, like every cover's. */
 	if (fd >= 0)
