@@ -5,10 +5,14 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/magic.h>
 #include <linux/rtnetlink.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "agent/server/network.h"
@@ -237,9 +241,9 @@ static int set_hw(const struct guest_network *n, const struct network_link *link
 	return r < 0 ? error_sys(err, r, "link '%s': set address '%.100s'", link->name, text) : 0;
 }
 
-/* One that was kept for the host's use and is not needed: without a driver nobody sees it. */
-static int hide_link(const struct agent_server_options *options, const struct network_link *link,
-		     struct error *err)
+/* Without a driver nobody sees it. */
+static int unbind_link(const struct agent_server_options *options, const struct network_link *link,
+		       struct error *err)
 {
 	cleanup_free char *device =
 		xasprintf("%s/class/net/%s/device", server_sys_dir(options), link->name);
@@ -253,6 +257,64 @@ static int hide_link(const struct agent_server_options *options, const struct ne
 	name = strrchr(target, '/');
 	r = write_file_at(AT_FDCWD, order, name ? name + 1 : target);
 	return r < 0 ? error_sys(err, r, "link '%s': take its driver", link->name) : 0;
+}
+
+#define HIDDEN_NAME "unused-links"
+
+/* A network namespace that nobody is in, which lasts by its mount. */
+static int make_hidden(const char *path)
+{
+	cleanup_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int file = -1;
+	int r = own < 0 ? -errno : 0;
+
+	if (r == 0) {
+		file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		r = file < 0 || unshare(CLONE_NEWNET) < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return r;
+	if (mount("/proc/self/ns/net", path, NULL, MS_BIND, NULL) < 0)
+		r = -errno;
+	return setns(own, CLONE_NEWNET) < 0 && r == 0 ? -errno : r;
+}
+
+static int open_hidden(const struct agent_server_options *options, int *ret)
+{
+	cleanup_free char *path = xasprintf("%s/" HIDDEN_NAME, server_run_dir(options));
+	struct statfs fs;
+	int r = mkdir_parents(server_run_dir(options), 0700);
+
+	if (r == 0 && (statfs(path, &fs) < 0 || fs.f_type != NSFS_MAGIC))
+		r = make_hidden(path);
+	if (r < 0)
+		return r;
+	*ret = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret < 0 ? -errno : 0;
+}
+
+/* Firecracker's devices go on to use the memory that a driver gave them, whatever that says. */
+static int put_aside(const struct agent_server_options *options, const struct guest_network *n,
+		     const struct network_link *link, struct error *err)
+{
+	struct netlink_request request;
+	cleanup_fd int hidden = -1;
+	int r = open_hidden(options, &hidden);
+
+	if (r < 0)
+		return error_sys(err, r, "make a place for unused links");
+	network_link_request(link->index, 0, IFF_UP, &request);
+	netlink_add(&request, IFLA_NET_NS_FD, &hidden, sizeof(hidden));
+	r = netlink_ask(n->fd, &request, NULL);
+	return r < 0 ? error_sys(err, r, "link '%s': put it aside", link->name) : 0;
+}
+
+/* One that was kept for the host's use and is not needed. */
+static int hide_link(const struct agent_server_options *options, const struct guest_network *n,
+		     const struct network_link *link, struct error *err)
+{
+	return options->keeps_devices ? put_aside(options, n, link, err)
+				      : unbind_link(options, link, err);
 }
 
 static int update_link(struct guest_network *n, const struct network_link *link,
@@ -313,7 +375,7 @@ static int update_interface(const struct agent_server_options *options,
 		return search.err.code ? error_set(err, r, "%s", search.err.msg)
 				       : error_sys(err, r, "listen for devices");
 	if (is_to_hide)
-		return hide_link(options, &search.link, err);
+		return hide_link(options, &network, &search.link, err);
 	return update_link(&network, &search.link, wanted, err);
 }
 

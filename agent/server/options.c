@@ -86,6 +86,11 @@ static void parse_device_timeout(const char *value, struct agent_boot_options *o
 		o->device_timeout_s = seconds;
 }
 
+static void parse_keeps_devices(const char *value, struct agent_boot_options *o)
+{
+	o->keeps_devices = !*value;
+}
+
 static void parse_pipe_size(const char *value, struct agent_boot_options *o)
 {
 	uint32_t size;
@@ -114,6 +119,7 @@ static const struct {
 	{ "agent.debug_console", "debug_console", parse_console }, /* alone, or with a truth */
 	{ "agent.hotplug_timeout=", "hotplug_timeout", parse_device_timeout },
 	{ "agent.container_pipe_size=", "container_pipe_size", parse_pipe_size },
+	{ "agent.keeps_devices", NULL, parse_keeps_devices },
 	{ "agent.config_file=", NULL, parse_file },
 };
 
@@ -171,6 +177,7 @@ void agent_boot_options_parse_file(const char *text, struct agent_boot_options *
 	char *rest = copy, *key = NULL, *line;
 
 	o.channel = ret->channel; /* what the machine has is not a matter of taste */
+	o.keeps_devices = ret->keeps_devices;
 	memcpy(o.channel_name, ret->channel_name, sizeof(o.channel_name));
 	while ((line = strsep(&rest, "\n"))) {
 		const char *value;

@@ -27,6 +27,7 @@ struct agent_boot_options {
 	uint32_t console_port;
 	uint32_t device_timeout_s; /* 0: the default */
 	uint32_t pipe_size;
+	bool keeps_devices;
 	char config_file[256]; /* of the guest's image, which counts instead; "": none */
 };
 

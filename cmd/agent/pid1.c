@@ -269,6 +269,7 @@ static struct agent_server_options server_options(const struct agent_boot_option
 		.is_guest = true,
 		.device_timeout_ms = (int)o->device_timeout_s * 1000,
 		.pipe_size = (int)o->pipe_size,
+		.keeps_devices = o->keeps_devices,
 		.log_port = o->log_port,
 		.console_port = o->has_console ? o->console_port : 0,
 	};

@@ -12,6 +12,7 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <linux/rtnetlink.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,6 +69,17 @@ static void prepare(const struct scene *s, struct agent_server_options *options)
 	if (unshare(CLONE_NEWNET) < 0 || netdev_up("lo") < 0)
 		fprintf(stderr, "no network namespace\n");
 	add_link("link7");
+}
+
+static void prepare_keeping(const struct scene *s, struct agent_server_options *options)
+{
+	prepare(s, options);
+	options->keeps_devices = true;
+}
+
+static int make_keeping(void **state)
+{
+	return make_prepared_scene(state, prepare_keeping);
 }
 
 static int make(void **state)
@@ -225,6 +237,23 @@ static void a_link_that_is_not_needed_loses_its_driver(void **state)
 	assert_int_equal(update_by_hw(s, NULL, NULL), 0);
 	text = read_in(s, "sys/devices/virtio3/driver/unbind");
 	assert_string_equal(text, "virtio3");
+}
+
+static void where_devices_are_kept_one_that_is_not_needed_is_put_aside(void **state)
+{
+	struct scene *s = *state;
+	cleanup_free char *aside = xasprintf("%s/run/unused-links", s->dir);
+	const grpc_ListInterfacesRequest list = { 0 };
+	grpc_Interfaces resp;
+
+	need_containers(s);
+	assert_int_equal(update_by_hw(s, NULL, NULL), 0);
+	assert_int_equal(call(s, AGENT_LIST_INTERFACES, &list, &resp), 0);
+	for (size_t i = 0; i < resp.interfaces_count; i++)
+		assert_string_not_equal(resp.interfaces[i].name, "link7");
+	agent_response_release(AGENT_LIST_INTERFACES, &resp);
+	assert_int_equal(update_by_hw(s, NULL, NULL), 0); /* it is no more, as when it is unbound */
+	assert_int_equal(umount2(aside, MNT_DETACH), 0);
 }
 
 static void routes_to_one_place_stand_beside_each_other(void **state)
@@ -611,6 +640,9 @@ int main(void)
 		TEST(a_link_that_does_not_come_is_missed),
 		TEST(a_link_takes_the_place_of_one_of_the_hosts),
 		TEST(a_link_that_is_not_needed_loses_its_driver),
+		cmocka_unit_test_setup_teardown(
+			where_devices_are_kept_one_that_is_not_needed_is_put_aside, make_keeping,
+			drop_scene),
 		TEST(routes_to_one_place_stand_beside_each_other),
 		TEST(routes_and_neighbours_are_set),
 		TEST(processors_and_memory_are_brought_up),
