@@ -15,6 +15,7 @@ const struct fields fc_instance_answer = FIELDS(struct fc_instance, instance_tab
 static const struct field machine_table[] = {
 	FIELD(struct fc_machine, "vcpu_count", U32, vcpus),
 	FIELD(struct fc_machine, "mem_size_mib", U32, memory_mib),
+	FIELD(struct fc_machine, "huge_pages", STRING, huge_pages),
 };
 const struct fields fc_machine_answer = FIELDS(struct fc_machine, machine_table);
 /* clang-format on */

@@ -18,6 +18,7 @@ extern const struct fields fc_instance_answer; /* GET / */
 
 struct fc_machine {
 	uint32_t vcpus, memory_mib;
+	char *huge_pages; /* their size, or "None" */
 };
 extern const struct fields fc_machine_answer; /* GET /machine-config */
 

@@ -2,6 +2,7 @@
 #include "hypervisor/firecracker/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -9,9 +10,11 @@
 
 #include "hypervisor/firecracker/answers.h"
 #include "hypervisor/firecracker/firecracker-internal.h"
+#include "hypervisor/lend.h"
 #include "hypervisor/rest.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/base/json.h"
 #include "lib/base/str.h"
 
 /* What any process can do to a running Firecracker, over REST. */
@@ -115,12 +118,10 @@ int fc_query(const char *control, struct hv_status *ret, struct error *err)
 	return r;
 }
 
-/* It has no word for its own end: the process that listens is told by a signal. Its pid is looked
- * up while a connection to it is open, and the descriptor of the process before it is used. */
-int fc_quit(const char *control, struct error *err)
+/* It made its socket, and listens on it. */
+static int find_process(const char *control, pid_t *ret, struct error *err)
 {
 	cleanup_fd int fd = unix_connect(control);
-	cleanup_fd int pidfd = -1;
 	struct ucred peer = { .pid = 0 };
 	socklen_t len = sizeof(peer);
 
@@ -130,8 +131,142 @@ int fc_quit(const char *control, struct error *err)
 		return error_sys(err, errno, "find who listens on '%s'", control);
 	if (peer.pid <= 0)
 		return error_set(err, -ESRCH, "find who listens on '%s'", control);
-	pidfd = (int)syscall(SYS_pidfd_open, peer.pid, 0);
-	if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
-		return error_sys(err, errno, "end process %d", (int)peer.pid);
+	*ret = peer.pid;
 	return 0;
+}
+
+/* It has no word for its own end: the process is told by a signal. */
+int fc_quit(const char *control, struct error *err)
+{
+	cleanup_fd int pidfd = -1;
+	pid_t pid;
+	int r = find_process(control, &pid, err);
+
+	if (r < 0)
+		return r;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0 || syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0)
+		return error_sys(err, errno, "end process %d", (int)pid);
+	return 0;
+}
+
+/* --- state -------------------------------------------------------------------------------- */
+
+/* Some seconds for each GiB of memory on a slow disk. */
+#define MOVE_TIMEOUT_MS (10 * 60 * 1000)
+
+static int pause_once(const char *control, struct error *err)
+{
+	enum hv_state state;
+	int r = ask_state(control, &state, err);
+
+	return r == 0 && state != HV_STATE_PAUSED ? fc_pause(control, err) : r;
+}
+
+static int ask_memory(const char *control, uint64_t *ret_bytes, struct error *err)
+{
+	struct fc_machine machine = { 0 };
+	int r = ask(control, "/machine-config", -1, &fc_machine_answer, &machine, err);
+
+	if (r == 0 && machine.huge_pages && !streq(machine.huge_pages, "None"))
+		r = error_set(err, -ENOTSUP,
+			      "firecracker does not load a machine that has huge pages");
+	*ret_bytes = (uint64_t)machine.memory_mib << 20;
+	fields_release(&fc_machine_answer, &machine);
+	return r;
+}
+
+/* It keeps what is there if the size is right. So there is room for it before the guest loses its
+ * connections, and on a tmpfs it is not the VMM's, whose cgroup has a limit. */
+static int make_room(int dir_fd, uint64_t bytes, struct error *err)
+{
+	cleanup_fd int fd =
+		openat(dir_fd, FC_MEMORY_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return error_sys(err, errno, "make '" FC_MEMORY_NAME "'");
+	r = posix_fallocate(fd, 0, (off_t)bytes);
+	return r ? error_sys(err, r, "make room for %llu MiB of memory",
+			     (unsigned long long)bytes >> 20)
+		 : 0;
+}
+
+static char *create_request(const char *dir)
+{
+	cleanup_free char *state = xasprintf("%s/" FC_STATE_NAME, dir);
+	cleanup_free char *memory = xasprintf("%s/" FC_MEMORY_NAME, dir);
+	struct json_writer *w = json_writer_new(false);
+
+	json_open_map(w);
+	json_key(w, "snapshot_type");
+	json_string(w, "Full");
+	json_key(w, "snapshot_path");
+	json_string(w, state);
+	json_key(w, "mem_file_path");
+	json_string(w, memory);
+	json_close_map(w);
+	return json_finish(w);
+}
+
+/* It takes names only, and in its jail there is none of ours. */
+static int show_directory(const char *control, int dir_fd, struct hv_lending *ret_lending,
+			  char **ret_name, struct error *err)
+{
+	cleanup_free char *path = xasprintf("%s.saving", control);
+	pid_t pid;
+	int r = find_process(control, &pid, err);
+
+	if (r == 0)
+		r = hv_lend(pid, path, dir_fd, ret_lending, err);
+	if (r > 0)
+		*ret_name = steal_ptr(&path);
+	return r == 0 ? hv_path_of(dir_fd, ret_name, err) : r;
+}
+
+static int write_files(const char *control, int dir_fd, struct error *err)
+{
+	struct rest_request request = {
+		.method = "PUT",
+		.path = "/snapshot/create",
+		.timeout_ms = MOVE_TIMEOUT_MS,
+		.alive_fd = -1,
+	};
+	cleanup_hv_lending struct hv_lending lending = { .pidfd = -1 };
+	cleanup_free char *dir = NULL, *body = NULL;
+	int r = show_directory(control, dir_fd, &lending, &dir, err);
+
+	if (r < 0)
+		return r;
+	request.body = body = create_request(dir);
+	r = rest_call(control, &request, NULL, NULL, err);
+	if (r == 0 && faccessat(dir_fd, FC_STATE_NAME, F_OK, 0) < 0)
+		r = error_set(err, -ENOENT,
+			      "'" FC_STATE_NAME "' is not there: firecracker wrote it elsewhere");
+	return r;
+}
+
+int fc_save(const char *control, enum hv_saved what, int fd, struct error *err)
+{
+	uint64_t bytes;
+	int r;
+
+	if (what != HV_SAVED_ALL)
+		return error_set(err, -ENOTSUP, "save: firecracker saves memory, too");
+	r = ask_memory(control, &bytes, err);
+	if (r == 0)
+		r = make_room(fd, bytes, err);
+	if (r == 0)
+		r = pause_once(control, err);
+	if (r == 0)
+		r = write_files(control, fd, err);
+	return r < 0 ? error_wrap(err, r, "save") : 0;
+}
+
+/* launch() has loaded it. */
+int fc_restore(const char *control, enum hv_saved what, int fd, struct error *err)
+{
+	int r = fc_resume(control, err);
+
+	return r < 0 ? error_wrap(err, r, "restore") : 0;
 }

@@ -7,11 +7,11 @@ struct error;
 struct fc_request;
 struct fc_version;
 
-/* Of what it could do besides: its counters are a file that grows, its guests have no power button
- * on every architecture, what it saves loses its connections. */
+/* Of what it could do besides: its counters are what is new since somebody asked last, its guests
+ * have no power button on every architecture. */
 #define FC_FEATURES                                                                                \
 	(HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_PAUSE | HV_FEATURE_NICS |       \
-	 HV_FEATURE_PATHS)
+	 HV_FEATURE_PATHS | HV_FEATURE_SAVE | HV_FEATURE_SAVE_FILES | HV_FEATURE_SAVE_HANGS_UP)
 
 /* While it is made; @alive_fd: its pidfd. */
 int fc_ask_version(const char *control, int alive_fd, struct fc_version *ret, struct error *err);
@@ -22,6 +22,8 @@ int fc_query(const char *control, struct hv_status *ret, struct error *err);
 int fc_pause(const char *control, struct error *err);
 int fc_resume(const char *control, struct error *err);
 int fc_quit(const char *control, struct error *err);
+int fc_save(const char *control, enum hv_saved what, int fd, struct error *err);
+int fc_restore(const char *control, enum hv_saved what, int fd, struct error *err);
 
 /* What it calls a state, as one of ours. */
 enum hv_state fc_state(const char *state);

@@ -5,7 +5,8 @@
 
 /* For hypervisor/firecracker/ and its tests. */
 
-/* What makes a machine of a Firecracker that runs, in this order; ends in a NULL path. */
+/* What makes a machine of a Firecracker that runs, in this order; ends in a NULL path. One that is
+ * saved is a single request. */
 struct fc_request {
 	char *path;
 	char *body;
@@ -22,8 +23,13 @@ void fc_plan_done(struct fc_plan *plan);
 #define cleanup_fc_plan CLEANUP(fc_plan_done)
 
 /* The descriptors that it inherits; @ret has room for FC_MAX_FDS. */
-#define FC_MAX_FDS (1 + HV_DISKS_MAX)
+#define FC_MAX_FDS (2 + HV_DISKS_MAX)
 size_t fc_planned_fds(const struct hv_config *config, int *ret);
+
+/* A saved machine's files. */
+#define FC_STATE_NAME "state"
+#define FC_MEMORY_NAME "memory"
+#define FC_LOAD "/snapshot/load"
 
 /* The oldest that was tried. */
 #define FC_OLDEST_MAJOR 1

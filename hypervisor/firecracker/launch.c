@@ -90,16 +90,19 @@ static int await_socket(const char *control, const struct hv_vm *vm, struct erro
 	}
 }
 
-static int make_machine(const char *control, const struct fc_plan *plan, const struct hv_vm *vm,
-			struct error *err)
+static int make_machine(const struct hv_config *config, const struct fc_plan *plan,
+			const struct hv_vm *vm, struct error *err)
 {
+	const char *control = config->control_path;
 	int r = await_socket(control, vm, err);
 
 	if (r == 0)
 		r = check_version(control, vm, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; r == 0 && i < FC_MAX_REQUESTS && plan->requests[i].path; i++)
 		r = fc_put(control, vm->pidfd, &plan->requests[i], err);
-	return r;
+	return r < 0 && config->is_restored ? hv_blame_saved(config, r, err) : r;
 }
 
 static int start(const struct hv_config *config, struct fc_taps *taps, int log_fd, struct hv_vm *vm,
@@ -111,6 +114,7 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 	struct hv_spawn how = {
 		.fds = fds,
 		.fds_count = fc_planned_fds(config, fds),
+		.dir = config->dir,
 		.out_fd = config->console_fd,
 		.log_fd = log_fd,
 		.jail = config->is_jailed ? &jail : NULL,
@@ -119,6 +123,8 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 	};
 	int r = fc_plan(config, taps->names, &plan, err);
 
+	if (r == 0)
+		r = hv_make_links(config, err);
 	if (r < 0)
 		return r;
 	how.argv = plan.argv;
@@ -127,7 +133,7 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 	(void)unlink(config->control_path); /* what it makes itself has to be new */
 	r = hv_spawn_as(&how, vm, err);
 	if (r == 0)
-		r = make_machine(config->control_path, &plan, vm, err);
+		r = make_machine(config, &plan, vm, err);
 	return r < 0 ? r : fc_taps_bind(taps, vm, err);
 }
 
@@ -170,5 +176,7 @@ const struct hypervisor hypervisor_firecracker = {
 	.query = fc_query,
 	.pause = fc_pause,
 	.resume = fc_resume,
+	.save = fc_save,
+	.restore = fc_restore,
 	.quit = fc_quit,
 };

@@ -36,8 +36,13 @@ static int check(const struct hv_config *c, struct error *err)
 				 "guest memory: firecracker takes it as it is touched");
 	if (!c->control_path)
 		return error_set(err, -EINVAL, "firecracker is told by its socket alone");
-	r = hv_check_socket(c->channel_path, err);
-	return r < 0 ? r : hv_check_socket(c->control_path, err);
+	if (c->is_restored && !c->dir)
+		return error_set(err, -EINVAL, "a saved machine has a directory");
+	if (c->is_restored && c->has_hugepages)
+		return error_set(err, -ENOTSUP,
+				 "a saved machine of firecracker's has no huge pages");
+	r = hv_check_socket(hv_path(c, c->channel_path), err);
+	return r < 0 ? r : hv_check_socket(hv_path(c, c->control_path), err);
 }
 
 /* --- requests, in this order ----------------------------------------------------------------- */
@@ -92,7 +97,8 @@ static void add_machine(struct writing *w, const struct hv_config *c)
 static void add_kernel(struct writing *w, const struct hv_config *c)
 {
 	cleanup_free char *line = hv_kernel_command_line(c);
-	cleanup_free char *whole = xasprintf("pci=off %s", line);
+	/* For the agent: a device that loses its driver goes on to use its memory. */
+	cleanup_free char *whole = xasprintf("pci=off agent.keeps_devices %s", line);
 
 	begin(w, xstrdup("/boot-source"));
 	add_text(w, "kernel_image_path", c->guest->kernel);
@@ -113,10 +119,11 @@ static char *drive_id(const char *id)
 	return name;
 }
 
-static void add_disk(struct writing *w, const struct hv_disk *disk)
+static void add_disk(struct writing *w, const struct hv_config *c, size_t i)
 {
+	const struct hv_disk *disk = &c->disks[i];
 	cleanup_free char *id = drive_id(disk->id);
-	cleanup_free char *path = xasprintf("/proc/self/fd/%d", disk->fd);
+	cleanup_free char *path = hv_disk_path(c, i);
 
 	begin(w, xasprintf("/drives/%s", id));
 	add_text(w, "drive_id", id);
@@ -126,9 +133,14 @@ static void add_disk(struct writing *w, const struct hv_disk *disk)
 	end(w);
 }
 
+static char *nic_id(size_t i)
+{
+	return xasprintf("net%zu", i);
+}
+
 static void add_nic(struct writing *w, size_t i, const struct hv_nic *nic, const char *tap)
 {
-	cleanup_free char *id = xasprintf("net%zu", i);
+	cleanup_free char *id = nic_id(i);
 	cleanup_free char *mac =
 		xasprintf("%02x:%02x:%02x:%02x:%02x:%02x", nic->mac[0], nic->mac[1], nic->mac[2],
 			  nic->mac[3], nic->mac[4], nic->mac[5]);
@@ -144,7 +156,7 @@ static void add_channel(struct writing *w, const struct hv_config *c)
 {
 	begin(w, xstrdup("/vsock"));
 	add_number(w, "guest_cid", GUEST_CID);
-	add_text(w, "uds_path", c->channel_path);
+	add_text(w, "uds_path", hv_path(c, c->channel_path));
 	end(w);
 }
 
@@ -177,12 +189,49 @@ static char **plan_argv(const struct hv_config *c)
 
 	strv_push(&argv, xstrdup(c->program ? c->program : "firecracker"));
 	strv_push(&argv, xstrdup("--api-sock"));
-	strv_push(&argv, xstrdup(c->control_path));
+	strv_push(&argv, xstrdup(hv_path(c, c->control_path)));
 	strv_push(&argv, xstrdup("--level"));
 	strv_push(&argv, xstrdup("Warning"));
 	strv_each(arg, c->program_args)
 		strv_push(&argv, xstrdup(arg));
 	return argv;
+}
+
+static void add_machine_parts(struct writing *w, const struct hv_config *c, char *const *taps)
+{
+	add_machine(w, c);
+	add_kernel(w, c);
+	for (size_t i = 0; i < c->disks_count; i++)
+		add_disk(w, c, i);
+	for (size_t i = 0; i < c->nics_count; i++)
+		add_nic(w, i, &c->nics[i], taps[i]);
+	add_channel(w, c);
+	add_entropy(w);
+	add_start(w);
+}
+
+/* Its memory is the file, of which it writes to no page: what is not touched is never read. */
+static void add_load(struct writing *w, const struct hv_config *c, char *const *taps)
+{
+	begin(w, xstrdup(FC_LOAD));
+	add_text(w, "snapshot_path", HV_SAVED_NAME "/" FC_STATE_NAME);
+	json_key(w->w, "mem_backend");
+	json_open_map(w->w);
+	add_text(w, "backend_type", "File");
+	add_text(w, "backend_path", HV_SAVED_NAME "/" FC_MEMORY_NAME);
+	json_close_map(w->w);
+	json_key(w->w, "network_overrides");
+	json_open_array(w->w);
+	for (size_t i = 0; i < c->nics_count; i++) {
+		cleanup_free char *id = nic_id(i);
+
+		json_open_map(w->w);
+		add_text(w, "iface_id", id);
+		add_text(w, "host_dev_name", taps[i]);
+		json_close_map(w->w);
+	}
+	json_close_array(w->w);
+	end(w);
 }
 
 int fc_plan(const struct hv_config *config, char *const *taps, struct fc_plan *ret,
@@ -194,15 +243,7 @@ int fc_plan(const struct hv_config *config, char *const *taps, struct fc_plan *r
 	if (r < 0)
 		return r;
 	*ret = (struct fc_plan){ .argv = plan_argv(config) };
-	add_machine(&w, config);
-	add_kernel(&w, config);
-	for (size_t i = 0; i < config->disks_count; i++)
-		add_disk(&w, &config->disks[i]);
-	for (size_t i = 0; i < config->nics_count; i++)
-		add_nic(&w, i, &config->nics[i], taps[i]);
-	add_channel(&w, config);
-	add_entropy(&w);
-	add_start(&w);
+	(config->is_restored ? add_load : add_machine_parts)(&w, config, taps);
 	return 0;
 }
 
@@ -213,5 +254,7 @@ size_t fc_planned_fds(const struct hv_config *config, int *ret)
 	ret[n++] = config->watch_fd;
 	for (size_t i = 0; i < config->disks_count; i++)
 		ret[n++] = config->disks[i].fd;
+	if (config->is_restored)
+		ret[n++] = config->saved_fd;
 	return n;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "hypervisor/hypervisor.h"
@@ -106,6 +107,12 @@ static int check(void *ctx, struct error *err)
 	if (!(s->driver->features & HV_FEATURE_SAVE))
 		return error_set(err, -EOPNOTSUPP, "a virtual machine of %s cannot be saved",
 				 s->driver->name);
+	if (s->options->leave_running && (s->driver->features & HV_FEATURE_SAVE_HANGS_UP))
+		return error_set(
+			err, -EOPNOTSUPP,
+			"option '--leave-running': a virtual machine of %s loses its "
+			"connections when it is saved\nhint: it goes on by 'restore' alone",
+			s->driver->name);
 	if (!streq_null(c->record.sandbox, c->id))
 		return error_set(
 			err, -EOPNOTSUPP,
@@ -151,6 +158,35 @@ static int begin_files(void *ctx, struct error *err)
 {
 	drop_files(ctx);
 	return 0;
+}
+
+/* What is known of the size: the disk as far as it is used, and the memory if all is written. */
+static int check_room(void *ctx, struct error *err)
+{
+	const struct saving *s = ctx;
+	struct hv_status status = { .memory_bytes = 0 };
+	struct statvfs fs;
+	struct stat disk;
+	uint64_t wanted, free_bytes;
+	int r = 0;
+
+	if (s->driver->features & HV_FEATURE_SAVE_FILES)
+		r = s->driver->query(s->control, &status, err);
+	if (r < 0)
+		return r;
+	if (fstatat(state_dir_fd(s->c->dir), IMAGE_NAME, &disk, 0) < 0)
+		return error_sys(err, errno, "look at '" IMAGE_NAME "'");
+	if (fstatvfs(s->image_fd, &fs) < 0)
+		return error_sys(err, errno, "look at '%s'", s->options->image_path);
+	wanted = status.memory_bytes + (uint64_t)disk.st_blocks * 512;
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (!fs.f_blocks || wanted <= free_bytes) /* some have no size */
+		return 0;
+	return error_set(err, -ENOSPC,
+			 "no room in '%s': %llu MiB are needed, %llu MiB are free\n"
+			 "hint: --image-path chooses another directory",
+			 s->options->image_path, (unsigned long long)wanted >> 20,
+			 (unsigned long long)free_bytes >> 20);
 }
 
 static int freeze(void *ctx, struct error *err)
@@ -302,6 +338,7 @@ static const struct step steps[] = {
 	{ NULL, check },
 	{ NULL, open_image },
 	{ NULL, begin_files, drop_files },
+	{ NULL, check_room },
 	{ "freeze", freeze, thaw },
 	{ "agent", hold_channel, release_channel },
 	{ "virtual machine", save_state, resume },

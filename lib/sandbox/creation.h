@@ -58,9 +58,17 @@ struct creation {
 };
 
 bool creation_is_member(const struct creation *c);
+/* From what others may go on from, too: a template, or a saved machine. */
+bool creation_goes_on(const struct creation *c);
 /* A call whose answer says nothing but that it was done. */
 int creation_call(struct creation *c, enum agent_method method, const void *request, int timeout_ms,
 		  struct error *err);
+
+/* shim-agent.c: the guest's agent, reached and found to answer. */
+const char *creation_agent_address(const struct creation *c);
+int creation_meet_agent(void *ctx, struct error *err);
+int creation_await_agent(void *ctx, struct error *err);
+void creation_leave_agent(void *ctx);
 
 /* shim-plan.c */
 int creation_plan_sandbox(void *ctx, struct error *err);

@@ -70,8 +70,7 @@ static bool is_restored(const struct creation *c)
 	return c->options->image_fd >= 0;
 }
 
-/* What others may go on from, too: a template, or a saved machine. */
-static bool goes_on(const struct creation *c)
+bool creation_goes_on(const struct creation *c)
 {
 	return c->vm.is_restored || is_restored(c);
 }
@@ -363,69 +362,6 @@ static int limit_vmm(void *ctx, struct error *err)
 	return confine_children(confine_vmm_caps(vm_has_virtiofsd(&c->vm)), err);
 }
 
-static const char *agent_address(const struct creation *c)
-{
-	return creation_is_member(c) ? c->member.sandbox.agent_address
-				     : channel_address(c->vm.channel);
-}
-
-/* A socket of the VMM's own refuses until the guest is up, all others wait. */
-static int dial(const struct creation *c, int timeout_ms, int *ret_fd, struct error *err)
-{
-	if (!creation_is_member(c) && c->vm.channel_kind == HV_CHANNEL_HYBRID)
-		return agent_await(c->loop, c->address, AGENT_PORT_RPC, timeout_ms, ret_fd, NULL,
-				   err);
-	return agent_dial(c->loop, c->address, AGENT_PORT_RPC, timeout_ms, ret_fd, NULL, err);
-}
-
-/* Connecting waits for the guest to come up; the first call makes sure that it is an agent that
- * came up. */
-static int meet_agent(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	const grpc_CheckRequest request = grpc_CheckRequest_init_zero;
-	const struct opt_u32 *timeout = &c->settings.vm.boot_timeout_s;
-	int timeout_s = timeout->is_set ? (int)timeout->value : SETTINGS_DEFAULT_BOOT_TIMEOUT_S;
-	int fd = c->vm.is_restored ? steal_fd(&c->vm.agent_fd) : -1, r = 0;
-
-	c->address = channel_local_address(agent_address(c));
-	if (fd < 0)
-		r = dial(c, timeout_s * 1000, &fd, err);
-	if (r < 0)
-		return r;
-	c->ready_ns = timing_now_ns();
-	r = agent_client_new(c->loop, fd, &c->client);
-	if (r < 0)
-		return error_sys(err, r, "use the connection");
-	c->process.client = c->client;
-	r = agent_call_async(c->client, AGENT_CHECK, &request, CALL_TIMEOUT_MS, pending_answer,
-			     &c->check, err);
-	if (r == 0 && goes_on(c))
-		r = renewal_begin(c->client, &c->renewal, err);
-	if (r < 0)
-		agent_client_free(steal_ptr(&c->client));
-	return r;
-}
-
-static int await_agent(void *ctx, struct error *err)
-{
-	struct creation *c = ctx;
-	int r = pending_await(c->loop, &c->check, err);
-
-	if (r == 0 && goes_on(c))
-		r = renewal_await(c->loop, &c->renewal, err);
-	if (r == 0)
-		log_info("the guest's agent answers");
-	return r;
-}
-
-static void leave_agent(void *ctx)
-{
-	struct creation *c = ctx;
-
-	agent_client_free(steal_ptr(&c->client));
-}
-
 static int find_namespaces(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
@@ -594,7 +530,8 @@ static int await_companions(void *ctx, struct error *err)
  * with what it goes on from, and cannot be compared with ours. */
 static void note_guest(const struct creation *c)
 {
-	if (timing_fd() >= 0 && !creation_is_member(c) && !goes_on(c) && !c->process.is_lost)
+	if (timing_fd() >= 0 && !creation_is_member(c) && !creation_goes_on(c) &&
+	    !c->process.is_lost)
 		guest_points_fetch(c->client, c->ready_ns);
 }
 
@@ -605,7 +542,7 @@ static int report_created(void *ctx, struct error *err)
 
 	if (!c->options->runs_at_once)
 		note_guest(c);
-	r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, agent_address(c), err);
+	r = moat_link_tell(&c->moat, RENDEZVOUS_CREATED, creation_agent_address(c), err);
 
 	return r < 0 ? r : moat_link_await(&c->moat, RENDEZVOUS_RECORDED, err);
 }
@@ -657,11 +594,11 @@ static const struct step owner_steps[] = {
 	{ "ports", open_ports, close_ports, "ports opened" },
 	{ "files", make_view, NULL, "view of the container made" },
 	{ "privileges", confine, NULL, "own rights given up" },
-	{ "agent", meet_agent, leave_agent, "agent connected" },
+	{ "agent", creation_meet_agent, creation_leave_agent, "agent connected" },
 	{ "network", tell_network, NULL, "network told" },
 	{ "sandbox", create_sandbox, NULL, "sandbox asked for" },
 	{ "stdio", connect_stdio, close_stdio, "streams connected" },
-	{ "agent", await_agent, NULL, "agent answered" },
+	{ "agent", creation_await_agent, NULL, "agent answered" },
 	{ "sandbox", await_sandbox, NULL, "sandbox answered" },
 	{ "files", creation_send_copies, NULL, "copies sent" },
 	{ "container", create_container, NULL, "container answered" },
@@ -694,8 +631,8 @@ static const struct step restore_steps[] = {
 	{ "virtual machine", creation_load_vm },
 	{ "files", make_view },
 	{ "privileges", confine },
-	{ "agent", meet_agent, leave_agent },
-	{ "agent", await_agent },
+	{ "agent", creation_meet_agent, creation_leave_agent },
+	{ "agent", creation_await_agent },
 	{ "network", tell_network },
 	{ "stdio", connect_stdio, close_stdio },
 	{ "container", creation_attach },
@@ -717,8 +654,8 @@ static const struct step member_steps[] = {
 	{ "shared files", creation_lend_files, creation_take_files_back, "files shared" },
 	{ "files", make_view, NULL, "view of the container made" },
 	{ "privileges", confine, NULL, "own rights given up" },
-	{ "agent", meet_agent, leave_agent, "agent connected" },
-	{ "agent", await_agent, NULL, "agent answered" },
+	{ "agent", creation_meet_agent, creation_leave_agent, "agent connected" },
+	{ "agent", creation_await_agent, NULL, "agent answered" },
 	{ "namespaces", find_namespaces, NULL, "namespaces found" },
 	{ "stdio", connect_stdio, close_stdio, "streams connected" },
 	{ "files", creation_send_copies, NULL, "copies sent" },

@@ -388,6 +388,8 @@ static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_conf
 	int r = launch_with(vm, plan, config, &ends, err);
 
 	close_ends(&ends);
+	if (r == -EPIPE && !vm->is_restoring)
+		vm_explain(vm, err);
 	return r;
 }
 
@@ -674,13 +676,16 @@ static const char *find_reason(struct vm *vm)
 void vm_explain(struct vm *vm, struct error *err)
 {
 	const char *reason = find_reason(vm);
+	char *hint = strchr(err->msg, '\n');
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 	cleanup_strbuf struct strbuf tail = STRBUF_INIT;
 
 	if (!vm->console)
 		return;
+	if (hint)
+		*hint++ = '\0';
 	console_drain(vm->console);
-	console_tail(vm->console, &tail, EXPLANATION_BYTES);
+	console_tail(vm->console, &tail, hint ? EXPLANATION_BYTES / 2 : EXPLANATION_BYTES);
 	strbuf_addf(&text, "%.300s", err->msg);
 	if (*reason)
 		strbuf_addf(&text, "; %s", reason);
@@ -688,5 +693,7 @@ void vm_explain(struct vm *vm, struct error *err)
 		strbuf_addf(&text, "; last console lines: %s", tail.buf);
 	else
 		strbuf_addstr(&text, "; the console is empty");
+	if (hint)
+		strbuf_addf(&text, "\n%s", hint);
 	error_set(err, err->code, "%s", text.buf);
 }

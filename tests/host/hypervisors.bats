@@ -198,6 +198,39 @@ goes_on_from_a_checkpoint() {
   dies_under_its_container firecracker
 }
 
+# Nothing of a container that goes on is lost by an attempt, and nothing of a checkpoint left.
+@test "Firecracker: what cannot be saved goes on, and says why" {
+  needs MOAT_TEST_FIRECRACKER
+  counter
+  run -1 moat checkpoint --leave-running --image-path "$BATS_TEST_TMPDIR/image" "$ID"
+  expect_match "$output" "'--leave-running': a virtual machine of firecracker loses its connections when it is saved"
+  mkdir "$BATS_TEST_TMPDIR/small"
+  mount -t tmpfs -o size=64m none "$BATS_TEST_TMPDIR/small"
+  run -1 moat checkpoint --image-path "$BATS_TEST_TMPDIR/small" "$ID"
+  expect_match "$output" "no room in '$BATS_TEST_TMPDIR/small': "
+  expect "$(ls -A "$BATS_TEST_TMPDIR/small")" = ""
+  umount "$BATS_TEST_TMPDIR/small"
+  local before
+  before=$(count)
+  eventually 30 counted_beyond "$before"
+  moat delete --force "$ID"
+}
+
+@test "Firecracker: a container goes on from a checkpoint" {
+  needs MOAT_TEST_FIRECRACKER
+  goes_on_from_a_checkpoint firecracker
+}
+
+@test "Firecracker: a damaged checkpoint says so" {
+  needs MOAT_TEST_FIRECRACKER
+  counter
+  save
+  : >"$BATS_TEST_TMPDIR/image/vm.state/state"
+  run ! load_saved
+  expect_match "$(cat "$ERR")" "load '$BATS_TEST_TMPDIR/image/vm.state': PUT /snapshot/load: "
+  expect_match "$(cat "$ERR")" "hint: it may be damaged"
+}
+
 @test "Cloud Hypervisor: streams and exit code" {
   needs MOAT_TEST_CLOUD_HYPERVISOR
   expect_streams

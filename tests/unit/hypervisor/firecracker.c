@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -118,11 +119,60 @@ static void the_program_gets_no_more_than_a_socket_and_wishes(void **state)
 	assert_memory_equal(fds, wanted, sizeof(wanted));
 }
 
+/* So that they are the same in each machine's own. */
+static void what_lies_in_its_directory_is_told_from_there(void **state)
+{
+	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
+	struct hv_config config = make_config();
+	bool has_drive = false, has_channel = false;
+
+	config.dir = "/run/moat/web/vm";
+	config.disks = disks;
+	config.disks_count = 1;
+	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
+	assert_string_equal(plan.argv[2], "firecracker.sock");
+	for (size_t i = 0; plan.requests[i].path; i++) {
+		has_drive |=
+			strstr(plan.requests[i].body, "\"path_on_host\":\"disk-my-root\"") != NULL;
+		has_channel |= strstr(plan.requests[i].body, "\"uds_path\":\"agent.sock\"") != NULL;
+	}
+	assert_true(has_drive && has_channel);
+}
+
+static void one_that_goes_on_is_a_request_with_other_taps(void **state)
+{
+	static const int wanted[] = { 10, 20, 21, 40 };
+	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
+	struct hv_config config = make_config();
+	int fds[FC_MAX_FDS];
+
+	config.is_restored = true;
+	config.saved_fd = 40;
+	config.disks = disks;
+	config.disks_count = ARRAY_SIZE(disks);
+	config.nics = nics;
+	config.nics_count = ARRAY_SIZE(nics);
+	check_refused(&config, -EINVAL, "a saved machine has a directory");
+	config.dir = "/run/moat/web/vm";
+	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
+	assert_string_equal(plan.requests[0].path, "/snapshot/load");
+	assert_string_equal(
+		plan.requests[0].body,
+		"{\"snapshot_path\":\"saved/state\",\"mem_backend\":{\"backend_type\":\"File\","
+		"\"backend_path\":\"saved/memory\"},\"network_overrides\":[{\"iface_id\":\"net0\","
+		"\"host_dev_name\":\"moat0\"}]}");
+	assert_null(plan.requests[1].path);
+	assert_int_equal(fc_planned_fds(&config, fds), ARRAY_SIZE(wanted));
+	assert_memory_equal(fds, wanted, sizeof(wanted));
+	config.has_hugepages = true;
+	check_refused(&config, -ENOTSUP, "a saved machine of firecracker's has no huge pages");
+}
+
 /* --- against a fake one ------------------------------------------------------------------- */
 
 #define INSTANCE                                                                                   \
 	"{\"id\":\"web\",\"state\":\"Running\",\"vmm_version\":\"1.12.1\",\"app_name\":\"Fake\"}"
-#define MACHINE "{\"vcpu_count\":2,\"mem_size_mib\":256,\"smt\":false}"
+#define MACHINE "{\"vcpu_count\":2,\"mem_size_mib\":2,\"smt\":false,\"huge_pages\":\"None\"}"
 
 static char *read_version(const char *dir)
 {
@@ -231,11 +281,77 @@ static void a_program_that_ends_at_once_is_not_waited_for(void **state)
 	close(10);
 }
 
+/* A new directory of @f's, in which it has written its state if @has_state. */
+static int make_image(const struct fake_vmm *f, bool has_state)
+{
+	cleanup_free char *path = xasprintf("%s/image", f->dir);
+	cleanup_free char *name = xasprintf("%s/state", path);
+
+	assert_int_equal(mkdir(path, 0700), 0);
+	if (has_state)
+		close(open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* @text with "DIR" for each @dir, for free(3). */
+static char *without_place(const char *text, const char *dir)
+{
+	cleanup_strbuf struct strbuf result = STRBUF_INIT;
+
+	for (const char *at; (at = strstr(text, dir)); text = at + strlen(dir))
+		strbuf_addf(&result, "%.*sDIR", (int)(at - text), text);
+	strbuf_addstr(&result, text);
+	return strbuf_steal(&result);
+}
+
+static void expect_not_saved(const char *machine, bool has_state, const char *answer,
+			     const char *text, bool is_asked)
+{
+	cleanup_free char *instance = fake_body(200, INSTANCE);
+	cleanup_free char *machine_text = fake_body(200, machine);
+	const struct fake_rule rules[] = { { "GET /machine-config", machine_text },
+					   { "GET /", instance },
+					   { "PUT /snapshot/create", answer },
+					   { NULL } };
+	cleanup_free char *heard = NULL;
+	struct error err = ERROR_INIT;
+	cleanup_fd int dir = -1;
+	struct fake_vmm f;
+
+	fake_rest_start(&f, rules);
+	dir = make_image(&f, has_state);
+	assert_true(fc->save(f.control, HV_SAVED_ALL, dir, &err) < 0);
+	if (!str_after(err.msg, text))
+		fail_msg("not: %s\nbut: %s", text, err.msg);
+	heard = fake_vmm_heard(&f);
+	assert_true(is_asked == (strstr(heard, "Paused") != NULL));
+	fake_vmm_stop(&f);
+}
+
+/* By being saved the guest loses its connections, so what can be known is known before. */
+static void what_cannot_be_saved_is_not_touched(void **state)
+{
+	cleanup_free char *refusal = fake_body(400, "{\"fault_message\":\"no space left\"}");
+
+	expect_not_saved("{\"mem_size_mib\":4294967295}", true, FAKE_DONE,
+			 "save: make room for 4294967295 MiB of memory: ", false);
+	expect_not_saved("{\"mem_size_mib\":2,\"huge_pages\":\"2M\"}", true, FAKE_DONE,
+			 "save: firecracker does not load a machine that has huge pages", false);
+	expect_not_saved(MACHINE, true, refusal, "save: PUT /snapshot/create: no space left", true);
+	expect_not_saved(MACHINE, true, FAKE_DEATH,
+			 "save: PUT /snapshot/create: the VMM closed the connection", true);
+	expect_not_saved(MACHINE, false, FAKE_DONE,
+			 "save: 'state' is not there: firecracker wrote it elsewhere", true);
+	assert_int_equal(fc->save("/nonexistent", HV_SAVED_DEVICES, 2, NULL), -ENOTSUP);
+}
+
 /* They are compared with the VMM's own description of its interface: openapi.py. */
 static void each_request_is_as_described(void **state)
 {
 	cleanup_fc_plan struct fc_plan plan = { .argv = NULL };
-	cleanup_free char *heard = NULL, *golden = NULL, *instance = fake_body(200, INSTANCE);
+	cleanup_fc_plan struct fc_plan saved = { .argv = NULL };
+	cleanup_free char *all = NULL, *heard = NULL, *golden = NULL,
+			  *instance = fake_body(200, INSTANCE);
 	cleanup_free char *machine = fake_body(200, MACHINE);
 	cleanup_free char *version_text = fake_body(200, "{\"firecracker_version\":\"1.12.1\"}");
 	const struct fake_rule rules[] = {
@@ -248,11 +364,18 @@ static void each_request_is_as_described(void **state)
 	struct fc_version version = { .version = NULL };
 	struct hv_status status;
 	struct fake_vmm f;
+	struct stat st;
+	cleanup_fd int dir = -1;
 
 	config.disks = disks;
 	config.disks_count = ARRAY_SIZE(disks);
 	config.nics = nics;
 	config.nics_count = ARRAY_SIZE(nics);
+	config.dir = "/run/moat/web/vm";
+	config.is_restored = true;
+	assert_int_equal(fc_plan(&config, tap_names, &saved, NULL), 0);
+	config.is_restored = false;
+	config.dir = NULL;
 	config.has_hugepages = true;
 	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
 	fake_rest_start(&f, rules);
@@ -262,10 +385,17 @@ static void each_request_is_as_described(void **state)
 	assert_int_equal(fc->query(f.control, &status, NULL), 0);
 	assert_int_equal(status.state, HV_STATE_RUNNING);
 	assert_int_equal(status.vcpus, 2);
-	assert_int_equal(status.memory_bytes, 256u << 20);
+	assert_int_equal(status.memory_bytes, 2u << 20);
 	assert_int_equal(fc->pause(f.control, NULL), 0);
 	assert_int_equal(fc->resume(f.control, NULL), 0);
-	heard = fake_vmm_heard(&f);
+	dir = make_image(&f, true);
+	assert_int_equal(fc->save(f.control, HV_SAVED_ALL, dir, NULL), 0);
+	assert_int_equal(fstatat(dir, "memory", &st, 0), 0);
+	assert_int_equal(st.st_size, 2 << 20);
+	assert_int_equal(fc_put(f.control, -1, &saved.requests[0], NULL), 0);
+	assert_int_equal(fc->restore(f.control, HV_SAVED_ALL, dir, NULL), 0);
+	all = fake_vmm_heard(&f);
+	heard = without_place(all, f.dir);
 	assert_int_equal(read_file_at(AT_FDCWD, golden_requests, 1u << 16, &golden, NULL), 0);
 	assert_string_equal(heard, golden);
 	fake_vmm_stop(&f);
@@ -413,8 +543,11 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_cannot_do_is_refused_before_it_starts),
 		cmocka_unit_test(the_program_gets_no_more_than_a_socket_and_wishes),
+		cmocka_unit_test(what_lies_in_its_directory_is_told_from_there),
+		cmocka_unit_test(one_that_goes_on_is_a_request_with_other_taps),
 		cmocka_unit_test(one_that_does_not_serve_is_ended_with_its_reason),
 		cmocka_unit_test(a_program_that_ends_at_once_is_not_waited_for),
+		cmocka_unit_test(what_cannot_be_saved_is_not_touched),
 		cmocka_unit_test(each_request_is_as_described),
 		cmocka_unit_test(quitting_ends_who_listens),
 		cmocka_unit_test(its_end_is_the_end_of_its_descriptor),

@@ -18,6 +18,7 @@
 
 #include "hypervisor/hypervisor-internal.h"
 #include "hypervisor/jail.h"
+#include "hypervisor/lend.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -278,6 +279,62 @@ static void a_jail_without_what_it_is_to_have_is_an_error(void **state)
 			    "show '/nonexistent/kernel' to the VMM: No such file or directory");
 }
 
+static void await_file(int dirfd, const char *name)
+{
+	for (int i = 0; faccessat(dirfd, name, F_OK, 0) < 0; i++) {
+		assert_true(i < 1000);
+		(void)usleep(10000);
+	}
+}
+
+/* What a jail does not have is there as long as it is lent, and for writing. */
+static void a_directory_is_lent_into_a_jail(void **state)
+{
+	static const char script[] = "cd \"$0\"; until [ -e lent/ours ]; do sleep 0.01; done\n"
+				     "ls $0/.. >lent/seen; echo its >lent/its\n"
+				     "while [ -e lent/ours ]; do sleep 0.01; done; echo gone >told";
+	char dir[] = "/tmp/moat-test-lend.XXXXXX";
+	cleanup_free char *vm_dir = NULL, *lent = NULL, *text = NULL;
+	cleanup_fd int at = -1, image = -1;
+	struct hv_jail jail = { .shared = NULL };
+	struct hv_spawn how = { .jail = &jail, .has_no_rights = true, .out_fd = 2, .log_fd = 2 };
+	struct hv_lending lending;
+	struct hv_vm vm = { 0 };
+	struct error err = ERROR_INIT;
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(at, "vm", 0755), 0);
+	assert_int_equal(mkdirat(at, "image", 0700), 0);
+	put(at, "image/ours", "ours\n", 0644);
+	image = openat(at, "image", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	jail.shared = vm_dir = xasprintf("%s/vm", dir);
+	lent = xasprintf("%s/lent", vm_dir);
+	how.argv = (char *[]){ (char *)"/bin/sh", (char *)"-c", (char *)script, vm_dir, NULL };
+	if (hv_spawn_as(&how, &vm, &err) < 0 || hv_lend(vm.pid, lent, image, &lending, &err) != 1)
+		fail_msg("%s", err.msg);
+	await_file(image, "its");
+	assert_int_equal(faccessat(at, "vm/lent/ours", F_OK, 0), -1);
+	hv_lending_done(&lending);
+	await_file(at, "vm/told");
+	assert_int_equal(faccessat(at, "vm/lent", F_OK, 0), -1);
+	assert_int_equal(read_file_at(image, "seen", 1 << 20, &text, NULL), 0);
+	assert_string_equal(text, "vm\n");
+	hv_stop(&vm);
+	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
+}
+
+static void who_has_no_jail_needs_nothing_lent(void **state)
+{
+	cleanup_fd int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct hv_lending lending;
+
+	assert_int_equal(hv_lend(getpid(), "/nonexistent/lent", fd, &lending, NULL), 0);
+	hv_lending_done(&lending);
+}
+
 static void a_user_of_its_own_is_nobodys(void **state)
 {
 	static const char script[] = "id -u; id -g; id -G; kill -0 $$ && sleep 0";
@@ -395,6 +452,8 @@ int main(void)
 		cmocka_unit_test(in_a_jail_it_sees_what_it_was_given),
 		cmocka_unit_test(a_program_of_any_place_runs_in_a_jail),
 		cmocka_unit_test(a_jail_without_what_it_is_to_have_is_an_error),
+		cmocka_unit_test(a_directory_is_lent_into_a_jail),
+		cmocka_unit_test(who_has_no_jail_needs_nothing_lent),
 		cmocka_unit_test(a_user_of_its_own_is_nobodys),
 		cmocka_unit_test(huge_pages_are_forbidden_to_who_is_to_have_small_ones),
 		cmocka_unit_test(a_standard_stream_cannot_be_passed),

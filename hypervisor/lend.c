@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/lend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hypervisor/hypervisor-internal.h"
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/base/str.h"
+#include "lib/linux/mount.h"
+
+/* What the child says who is in the VMM's namespace, instead of an errno. */
+#define SEEN 255
+
+struct request {
+	const char *path;    /* in the jail as outside */
+	const char *current; /* where the directory is outside */
+	int pidfd;
+	int fd;
+};
+
+/* A user without rights over mounts has them in the user namespace of the VMM's owner. */
+static int clone_tree(const struct request *q)
+{
+	static const struct mount_change change = {
+		.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		.propagation = MS_PRIVATE,
+	};
+	cleanup_fd int tree = mount_clone(q->fd, "", true);
+	int r;
+
+	if (tree == -EPERM && setns(q->pidfd, CLONE_NEWUSER) == 0 && unshare(CLONE_NEWNS) == 0)
+		tree = mount_clone(AT_FDCWD, q->current, true);
+	if (tree < 0)
+		return steal_fd(&tree);
+	r = mount_change(tree, &change, true);
+	return r < 0 ? r : steal_fd(&tree);
+}
+
+static bool is_seen(const struct request *q)
+{
+	struct stat here, there;
+
+	return fstat(q->fd, &there) == 0 && stat(q->current, &here) == 0 &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+static int show(const struct request *q)
+{
+	cleanup_fd int tree = clone_tree(q);
+	cleanup_fd int target = -1;
+
+	if (tree < 0)
+		return tree;
+	if (setns(q->pidfd, CLONE_NEWNS) < 0)
+		return -errno;
+	if (is_seen(q))
+		return -SEEN;
+	target = open(q->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return target < 0 ? -errno : mount_attach(tree, target);
+}
+
+static int hide(const struct request *q)
+{
+	if (setns(q->pidfd, CLONE_NEWNS) < 0 &&
+	    (errno != EPERM || setns(q->pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0))
+		return -errno;
+	return umount2(q->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/* Nobody comes back from another mount namespace, so a child goes there. */
+static int ask_child(int (*work)(const struct request *q), const struct request *q)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(-work(q));
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
+}
+
+static bool is_in_our_namespace(pid_t vmm)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/ns/mnt", (int)vmm);
+	struct stat ours, its;
+
+	return stat("/proc/self/ns/mnt", &ours) == 0 && stat(path, &its) == 0 &&
+	       ours.st_ino == its.st_ino && ours.st_dev == its.st_dev;
+}
+
+int hv_lend(pid_t vmm, const char *path, int fd, struct hv_lending *ret, struct error *err)
+{
+	cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, vmm, 0);
+	cleanup_free char *current = NULL;
+	struct request q = { .path = path, .pidfd = pidfd, .fd = fd };
+	int r;
+
+	*ret = (struct hv_lending){ .pidfd = -1 };
+	if (pidfd < 0)
+		return error_sys(err, errno, "open process %d", (int)vmm);
+	if (is_in_our_namespace(vmm))
+		return 0;
+	r = hv_path_of(fd, &current, err);
+	if (r < 0)
+		return r;
+	q.current = current;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return error_sys(err, errno, "make '%s'", path);
+	r = ask_child(show, &q);
+	if (r < 0)
+		(void)rmdir(path);
+	if (r == -SEEN)
+		return 0;
+	if (r < 0)
+		return error_sys(err, r, "show '%s' to the VMM", current);
+	*ret = (struct hv_lending){ .path = xstrdup(path), .pidfd = steal_fd(&pidfd) };
+	return 1;
+}
+
+void hv_lending_done(struct hv_lending *lending)
+{
+	struct request q = { .path = lending->path, .pidfd = lending->pidfd };
+
+	if (!lending->path)
+		return;
+	(void)ask_child(hide, &q); /* it goes with the VMM, too */
+	(void)rmdir(lending->path);
+	free(lending->path);
+	lending->path = NULL;
+	close_fdp(&lending->pidfd);
+}
