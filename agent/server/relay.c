@@ -83,10 +83,20 @@ static void lose_taker(struct relay *r)
 	watch(r);
 }
 
+/* A vsock's connection that nobody ended: the machine was saved, and goes on with other ones. */
+static bool is_of_saved(int error)
+{
+	return error == -ENOTCONN;
+}
+
 /* Last in its caller: the relay may be gone afterwards. */
 static void pass_on(struct relay *r)
 {
-	if (fifo_flush(&r->buf, r->options.to) < 0)
+	int error = fifo_flush(&r->buf, r->options.to);
+
+	if (is_of_saved(error))
+		relay_park(r, false);
+	else if (error < 0)
 		lose_taker(r);
 	else
 		watch(r);
@@ -99,6 +109,10 @@ static void on_from(void *ctx, int fd, uint32_t events)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n < 0 && is_of_saved(-errno)) {
+		relay_park(r, true);
+		return;
+	}
 	if (n <= 0) { /* EIO: the last process has left the terminal */
 		end(r);
 		return;
@@ -157,11 +171,6 @@ void relay_park(struct relay *r, bool is_from)
 	if (*fd >= 0)
 		close(steal_fd(fd));
 	r->is_discarding = false;
-}
-
-bool relay_is_parked(const struct relay *r)
-{
-	return r->options.from < 0 || r->options.to < 0;
 }
 
 int relay_resume(struct relay *r, int fd)

@@ -179,7 +179,6 @@ void relay_free(struct relay *relay);
 /* Gives up @from, or else @to, which nobody is at the other end of any more, and rests until it is
  * given another one. What it has in hand it keeps. */
 void relay_park(struct relay *relay, bool is_from);
-bool relay_is_parked(const struct relay *relay);
 int relay_resume(struct relay *relay, int fd); /* takes @fd */
 /* Whether it did something since it was asked last, or has something in hand. */
 bool relay_is_active(struct relay *relay);

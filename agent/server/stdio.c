@@ -464,10 +464,11 @@ static int resume_stream(struct stdio *io, int i, int fd, struct error *err)
 {
 	int r;
 
-	if (!io->relays[i] || !relay_is_parked(io->relays[i])) {
+	if (!io->relays[i]) {
 		close(fd);
 		return 0;
 	}
+	relay_park(io->relays[i], i == STDIO_IN); /* unless it has noticed */
 	r = relay_resume(io->relays[i], fd);
 	return r < 0 ? error_sys(err, r, "relay %s", names[i]) : 0;
 }

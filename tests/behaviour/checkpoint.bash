@@ -16,6 +16,19 @@ counter() {
   eventually 30 counted_beyond 10
 }
 
+# One that says it, too, into a file that `create` and `restore` were given.
+loud_counter() {
+  script 'i=0; while :; do i=$((i + 1)); echo $i >>/tmp/count; echo $i; usleep 20000; done'
+  detached
+  eventually 30 counted_beyond 10
+}
+
+said_beyond() {
+  local said
+  said=$(tail -n 1 "$OUT")
+  [ -n "$said" ] && ((said > $1))
+}
+
 # How far container $1 is, or the test's.
 count() {
   if is_vm; then

@@ -126,9 +126,7 @@ member() {
 
 @test "a counter goes on from a checkpoint where it was" {
   write_verdict "$(boot_id)" fit
-  script 'i=0; while :; do i=$((i + 1)); echo $i >>/tmp/count; usleep 20000; done'
-  detached
-  eventually 30 counted_beyond 10
+  loud_counter
 
   save --leave-running
   local before
@@ -136,9 +134,11 @@ member() {
   eventually 30 counted_beyond "$before"
   moat delete --force "$ID"
 
+  before=$(tail -n 1 "$OUT")
   load_saved
   expect "$(status_of "$ID")" = running
   eventually 30 counted_beyond "$before"
+  eventually 30 said_beyond "$before"
   run -7 --separate-stderr moat exec "$ID" sh -c 'echo within; exit 7' </dev/null
   expect "$output" = within
   moat kill "$ID" KILL

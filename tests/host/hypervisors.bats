@@ -145,7 +145,7 @@ goes_on_from_a_checkpoint() {
   local before turn
   export MOAT_SHARE=none
   make_network
-  counter
+  loud_counter
   for turn in 1 2; do
     before=$(count)
     save
@@ -155,6 +155,7 @@ goes_on_from_a_checkpoint() {
     load_saved
     expect "$(status_of "$ID")" = running
     eventually 30 counted_beyond "$before"
+    eventually 30 said_beyond "$before"
     run -7 --separate-stderr moat exec "$ID" sh -c 'echo within; exit 7' </dev/null
     expect "$output" = within
     run -0 moat exec "$ID" ping -c 1 -W 10 192.0.2.1 </dev/null
