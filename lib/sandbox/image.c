@@ -139,9 +139,12 @@ int image_make(const char *source, const char *state_dir, const char *dir, uint3
 	       struct error *err)
 {
 	cleanup_free char *path = xasprintf("%s/" IMAGE_NAME, state_dir);
-	cleanup_fd int fd = -1;
-	int r = make(path, dir, &fd, err);
+	cleanup_fd int from = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	int r;
 
+	if (from < 0) /* of this mke2fs gives no name */
+		return error_sys(err, errno, "root.path: open '%s'", source);
+	r = make(path, dir, &fd, err);
 	if (r < 0)
 		return r;
 	if (ftruncate(fd, (off_t)size_mib << 20) < 0)

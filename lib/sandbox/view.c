@@ -25,7 +25,8 @@
 struct view {
 	int shared; /* the shared directory */
 	int root;
-	int *covers; /* what is mounted where the guest has something of its own */
+	bool is_guests_root; /* on a disk, where nothing is made from here */
+	int *covers;	     /* what is mounted where the guest has something of its own */
 	size_t covers_count;
 };
 
@@ -92,6 +93,8 @@ static bool is_present(const struct view *view, const char *path)
  * made for it here. */
 static void set_mode(const struct view *view, struct oci_mount *m)
 {
+	if (view->is_guests_root)
+		return;
 	if (m->type && streq(m->type, "tmpfs") && !strv_has_prefix(m->options, "mode=") &&
 	    !is_present(view, m->destination))
 		strv_pushf(&m->options, "mode=1777");
@@ -145,7 +148,7 @@ static int show_root(struct view *view, const char *place, const struct sandbox_
 
 	if (target < 0)
 		return error_sys(err, errno, "open '%s'", place);
-	/* A root on a disk is the guest's alone. */
+	view->is_guests_root = !name;
 	view->root = name ? mount_clone(view->shared, name, true) : cover_root(view);
 	if (view->root < 0)
 		return error_sys(err, view->root, "make the root");

@@ -43,6 +43,16 @@ ls: /lost+found: No such file or directory"
   expect_match "$output" refused
 }
 
+@test "a tmpfs has the mode of the disk's directory that it covers, and anybody's where there was none" {
+  mkdir -m 750 "$BUNDLE/rootfs/covered"
+  mount_at /covered tmpfs tmpfs
+  mount_at /new tmpfs tmpfs
+  args stat -c %a /covered /new
+  run -0 foreground
+  expect "${lines[0]}" = 750
+  expect "${lines[1]}" = 1777
+}
+
 @test "files and read-only directories are copies: what is in them, owners, modes and links" {
   mkdir -p "$BATS_TEST_TMPDIR/secrets/deep"
   echo hidden >"$BATS_TEST_TMPDIR/secrets/deep/key"
