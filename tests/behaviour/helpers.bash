@@ -167,6 +167,29 @@ only_vm() {
   is_vm || skip "vm only: $1"
 }
 
+# The hypervisor that the suite runs with, where one is named.
+driver() {
+  case "${MOAT_HYPERVISOR-}" in
+    '' | auto | qemu*) echo qemu ;;
+    *) basename "$MOAT_HYPERVISOR" ;;
+  esac
+}
+
+# What a container writes into its root and its volumes is on the host.
+shares_files() {
+  ! is_vm || [[ $(driver) != firecracker && ${MOAT_SHARE-} != none ]]
+}
+
+only_shared() {
+  shares_files || skip "shared files only: $1"
+}
+
+# not_with DRIVER… REASON: what that virtual machine monitor cannot do.
+not_with() {
+  local reason=${*: -1}
+  ! is_vm || [[ " ${*:1:$#-1} " != *" $(driver) "* ]] || skip "not with $(driver): $reason"
+}
+
 # --- before and after ---------------------------------------------------------------------------
 
 setup_file() {

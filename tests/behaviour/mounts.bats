@@ -208,7 +208,7 @@ end
 }
 
 @test "tmpcopyup is refused for anything else" {
-  mount_at /data none /etc bind tmpcopyup
+  mount_at /data none /etc bind ro tmpcopyup
   args true
   run ! foreground
   expect_match "$output" "tmpcopyup"
@@ -222,7 +222,7 @@ end
   mkdir "$BATS_TEST_TMPDIR/volume"
   echo inside >"$BATS_TEST_TMPDIR/volume/file"
   mount_at /etc/resolv.conf none "$BATS_TEST_TMPDIR/resolv.conf" bind ro
-  mount_at /data/sub none "$BATS_TEST_TMPDIR/volume" bind
+  mount_at /data/sub none "$BATS_TEST_TMPDIR/volume" bind ro
   script 'cat /etc/resolv.conf /run/systemd/resolve/stub.conf /not/there/sub/file'
   run -0 foreground
   expect "$(grep -c 192.0.2.1 <<<"$output")" = 2
@@ -234,7 +234,7 @@ end
   mkdir "$BUNDLE/rootfs/real" "$BATS_TEST_TMPDIR/volume"
   ln -s /real "$BUNDLE/rootfs/link"
   echo inside >"$BATS_TEST_TMPDIR/volume/file"
-  mount_at /link none "$BATS_TEST_TMPDIR/volume" bind
+  mount_at /link none "$BATS_TEST_TMPDIR/volume" bind ro
   args cat /real/file
   run -0 foreground
   expect "$output" = inside
@@ -260,7 +260,7 @@ other
 @test "a directory is not bound on a file, nor a file on a directory" {
   mkdir "$BATS_TEST_TMPDIR/volume"
   touch "$BATS_TEST_TMPDIR/file" "$BUNDLE/rootfs/file"
-  mount_at /file none "$BATS_TEST_TMPDIR/volume" bind
+  mount_at /file none "$BATS_TEST_TMPDIR/volume" bind ro
   args true
   run ! foreground
   expect_match "$output" "'/file' is not a directory"
@@ -313,7 +313,7 @@ other
 
 @test "options of a file system are ignored with a warning where something is bound" {
   mkdir "$BATS_TEST_TMPDIR/data"
-  mount_at /data none "$BATS_TEST_TMPDIR/data" bind mode=755
+  mount_at /data none "$BATS_TEST_TMPDIR/data" bind ro mode=755
   args ls -d /data
   run -0 foreground
   expect_match "$output" /data
@@ -559,6 +559,7 @@ run_in_user_namespace() {
 }
 
 @test "layers of directories are mounted, and the lower ones stay as they are" {
+  only_shared "an upper directory of the host's"
   mkdir "$BATS_TEST_TMPDIR"/{lower,upper}
   echo lower >"$BATS_TEST_TMPDIR/lower/file"
   mount -t tmpfs tmpfs "$BATS_TEST_TMPDIR/upper" # not every file system can be an upper layer

@@ -3,17 +3,20 @@
 
 load helpers
 
-# A container that counts in a file.
+# A container that counts.
 detached_counter() {
-  script 'i=0; while :; do i=$((i + 1)); echo $i >/tmp/count; usleep 20000 2>/dev/null || sleep 1; done'
+  script 'i=0; while :; do i=$((i + 1)); echo $i; usleep 20000 2>/dev/null || sleep 1; done'
   detached
-  eventually 10 test -s "$BUNDLE/rootfs/tmp/count"
+  eventually 10 test -s "$OUT"
 }
 
+count() {
+  tail -n 1 "$OUT"
+}
 
 counts_on() {
   local before=$1
-  [ "$(cat "$BUNDLE/rootfs/tmp/count" || echo "$before")" != "$before" ]
+  [ "$(count)" != "$before" ]
 }
 
 @test "a paused container says so and does nothing" {
@@ -21,10 +24,11 @@ counts_on() {
   moat pause "$ID"
   expect "$(status_of "$ID")" = paused
   expect "$(moat list --format json | jq -r --arg id "$ID" '.[] | select(.id == $id) | .status')" = paused
+  sleep 0.5 # what it had written is on its way
   local before
-  before=$(cat "$BUNDLE/rootfs/tmp/count")
+  before=$(count)
   sleep 1
-  expect "$(cat "$BUNDLE/rootfs/tmp/count")" = "$before"
+  expect "$(count)" = "$before"
   moat resume "$ID"
   expect "$(status_of "$ID")" = running
   eventually 10 counts_on "$before"
@@ -96,10 +100,10 @@ counts_on() {
 }
 
 @test "SIGTERM reaches a paused container when it is resumed" {
-  script 'trap "exit 0" TERM; : >/tmp/up; while :; do sleep 0.1; done'
+  script 'trap "exit 0" TERM; echo up; while :; do sleep 0.1; done'
   detached
   # Before it has its handler, the guest's agent would end it by SIGKILL.
-  eventually 20 test -e "$BUNDLE/rootfs/tmp/up"
+  eventually 20 file_contains "$OUT" up
   moat pause "$ID"
   moat kill "$ID" TERM
   expect "$(status_of "$ID")" = paused

@@ -8,6 +8,7 @@ BOOT_ID=/proc/sys/kernel/random/boot_id
 
 only_pods() {
   only_vm "natively a pod is made of namespaces that its engine names"
+  not_with firecracker "a machine that runs takes no disks, and it shares no files"
 }
 
 member_config() {
@@ -37,8 +38,9 @@ member_has_status() {
   [ "$(status_of "$MEMBER" 2>/dev/null)" = "$1" ]
 }
 
-vmm_of_sandbox() {
-  pgrep -P "$(cat "$PID_FILE")" -f qemu | head -n 1
+# Whoever serves the sandbox's files, and the member's shim.
+sees_member() {
+  grep -qs "/$MEMBER/" /proc/[0-9]*/mountinfo
 }
 
 @test "a member runs on the sandbox's kernel, with a root and volumes of its own" {
@@ -119,9 +121,9 @@ vmm_of_sandbox() {
   detached_sleep
   member_bundle sleep 1000
   detached_member
-  grep -q "/$MEMBER/rootfs" "/proc/$(vmm_of_sandbox)/mountinfo"
+  sees_member
   moat delete --force "$MEMBER"
-  run ! grep "/$MEMBER/" "/proc/$(vmm_of_sandbox)/mountinfo"
+  run ! sees_member
   detached_member
   moat delete --force "$MEMBER"
   moat delete --force "$ID"
@@ -210,13 +212,14 @@ vmm_of_sandbox() {
   member_bundle /no/such/program
   run ! run_member
   expect_match "$output" "no such file"
-  run ! grep "/$MEMBER/" "/proc/$(vmm_of_sandbox)/mountinfo"
+  run ! sees_member
   expect "$(moat exec "$ID" echo alive)" = alive
   moat delete --force "$ID"
 }
 
 @test "a sandbox with room grows by what its members may use" {
   only_pods
+  not_with builtin "its memory has the size that it began with"
   export MOAT_CONFIG=$BATS_TEST_TMPDIR/moat.json
   echo '{"vm": {"memory_max_mib": 1024}}' >"$MOAT_CONFIG"
   detached_sleep
@@ -243,7 +246,7 @@ image_member() {
 }
 
 disks_of_guest() {
-  moat exec "$ID" sh -c 'ls /sys/class/block | grep -c ^sd || true'
+  moat exec "$ID" sh -c 'ls /sys/class/block | grep -c ^[sv]d || true'
 }
 
 @test "a member's root may be an image, which is plugged in, and out again" {
@@ -252,7 +255,7 @@ disks_of_guest() {
   detached_sleep
   image_member sh -c 'echo kept >/written; sync; grep " / " /proc/mounts; exec sleep 1000'
   detached_member
-  eventually 20 file_contains "$OUT" '/dev/sda / ext4 rw'
+  eventually 20 file_contains "$OUT" ' / ext4 rw'
   expect "$(moat exec "$MEMBER" cat /written)" = kept
   expect "$(disks_of_guest)" = 1
   moat delete --force "$MEMBER"
