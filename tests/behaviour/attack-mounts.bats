@@ -48,6 +48,7 @@ run_while_swapped() {
 }
 
 @test "a shared volume that swaps a directory and a link leads no mount out (CVE-2021-30465)" {
+  only_shared "what is bound is a copy"
   setup_outside
   mkdir "$BATS_TEST_TMPDIR/volume"
   mount_at /volume none "$BATS_TEST_TMPDIR/volume" bind
@@ -60,6 +61,7 @@ run_while_swapped() {
 }
 
 @test "a shared volume that swaps a directory and a link makes nothing outside (CVE-2024-45310)" {
+  only_shared "what is bound is a copy"
   setup_outside
   mkdir "$BATS_TEST_TMPDIR/volume"
   mount_at /volume none "$BATS_TEST_TMPDIR/volume" bind
@@ -69,6 +71,7 @@ run_while_swapped() {
 }
 
 @test "a shared volume that swaps a directory and a link to /proc covers nothing there (CVE-2023-27561)" {
+  only_shared "what is bound is a copy"
   mkdir "$BATS_TEST_TMPDIR/volume"
   mount_at /volume none "$BATS_TEST_TMPDIR/volume" bind
   start_swapper /proc

@@ -175,6 +175,15 @@ driver() {
   esac
 }
 
+# vmm PID: of a shim, its virtual machine monitor.
+vmm() {
+  case $(driver) in
+    qemu) pgrep -P "$1" -f qemu ;;
+    builtin) pgrep -P "$1" ;;
+    *) pgrep -P "$1" -f "^$MOAT_HYPERVISOR" ;;
+  esac | head -n 1
+}
+
 # What a container writes into its root and its volumes is on the host.
 shares_files() {
   ! is_vm || [[ $(driver) != firecracker && ${MOAT_SHARE-} != none ]]

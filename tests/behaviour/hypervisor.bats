@@ -38,44 +38,52 @@ expect_failure() {
 }
 
 @test "a VMM that does not exist is named" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   only_vm "there is no VMM"
   echo '{"vm": {"hypervisor": "/nonexistent/vmm"}}' >"$BATS_TEST_TMPDIR/moat.json"
   expect_failure "start qemu: execute '/nonexistent/vmm': No such file or directory"
 }
 
 @test "a VMM that refuses to start is told in its own words" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<<'echo "vmm: no such machine" >&2; exit 3'
   expect_failure 'qemu ended with status 3' 'last console lines: vmm: no such machine'
 }
 
 @test "a VMM's end is told before that of who served it" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || skip "no virtiofsd here (./dev setup)"
   use_vmm <<<'echo "vmm: no such machine" >&2; exit 3'
   MOAT_SHARE=virtiofs expect_failure 'qemu ended with status 3' 'vmm: no such machine'
 }
 
 @test "a VMM that is too old is told" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<<'echo "{\"QMP\": {\"version\": {\"qemu\": {\"minor\": 2, \"major\": 4}}}}" >&$watch; sleep 1000'
   expect_failure 'qemu 4.2 is too old: 5.0 or newer is needed' 'the console is empty'
 }
 
 @test "a VMM whose control channel carries garbage is told" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<<'printf "\001\002 hello\n" >&$watch; sleep 1000'
   expect_failure 'control channel: qmp:1:'
 }
 
 @test "a VMM that closes its control channel is told" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<<'eval "exec $watch>&-"; sleep 1000'
   expect_failure 'control channel: qemu closed the connection'
 }
 
 @test "a VMM that dies after its greeting is told" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   # Of a pid namespace's first process: a fault, where a signal of its own would do nothing.
   use_vmm <<<"echo '$GREETING' >&\$watch; sleep 0.3; exec perl -e 'unpack \"p\", pack \"J\", 1'"
   expect_failure 'qemu was killed by signal 11 (SEGV)'
 }
 
 @test "a guest that panics is told with its last words" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<EOF
 echo '$GREETING' >&\$watch
 echo 'Kernel panic - not syncing' >&\$console
@@ -86,17 +94,20 @@ EOF
 }
 
 @test "a console full of noise is bounded in message and on disk" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<<'head -c 20M /dev/urandom >&$console; printf "\nthe end\n" >&$console; exit 1'
   expect_failure 'qemu ended with status 1' 'the end'
   expect "${#output}" -lt 2000
 }
 
 @test "a VMM that says nothing at all is given up" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<<'sleep 1000'
   expect_failure 'does not answer on its control channel' 'the console is empty'
 }
 
 @test "a VMM killed under a running container ends it" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   only_vm "there is no VMM"
   detached_sleep
   kill -9 "$(pgrep -f "qemu-system.*-name $ID ")"
@@ -157,6 +168,7 @@ use_ext4() {
 # --- the vm section -------------------------------------------------------------------------------
 
 @test "the vm section sizes the machine and adds to the kernel's command line" {
+  not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   only_vm "there is no machine"
   config --arg k "$MOAT_GUEST/kernel" \
     '.vm = {kernel: {path: $k, parameters: ["moat.test=1"]}, hwConfig: {memory: 201326592}}'

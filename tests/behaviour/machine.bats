@@ -88,6 +88,7 @@ guest_has() {
 }
 
 @test "a machine with room grows with its container's limits, and never shrinks" {
+  not_with builtin firecracker "its memory has the size that it began with"
   only_machines
   moat_json '{"vm": {"memory_max_mib": 1024}}'
   config '.linux.resources.memory = {limit: 67108864}'
@@ -118,7 +119,7 @@ guest_has() {
   only_machines
   local monitor allowed=1
   detached_sleep
-  monitor=$(pgrep -P "$(cat "$PID_FILE")" -f qemu)
+  monitor=$(vmm "$(cat "$PID_FILE")")
   grep -q THP_enabled "/proc/$monitor/status" || skip "the kernel does not tell (before 5.0)"
   [[ ! $(moat list) =~ qemu/tcg ]] || allowed=0
   expect "$(awk '/^THP_enabled/ { print $2 }' "/proc/$monitor/status")" = "$allowed"
@@ -139,7 +140,7 @@ has_shrunk_by() {
   local monitor full
   moat_json '{"vm": {"page_reporting": "on", "template": "off"}}'
   detached_sleep
-  monitor=$(pgrep -P "$(cat "$PID_FILE")" -f qemu)
+  monitor=$(vmm "$(cat "$PID_FILE")")
   moat exec "$ID" dd if=/dev/zero of=/dev/shm/file bs=1M count=60 2>/dev/null
   full=$(monitor_memory "$monitor")
   expect "$full" -gt 100000

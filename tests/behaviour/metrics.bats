@@ -83,7 +83,7 @@ delete_three() {
   local vmm
   detached_sleep
   ID=$ID-b detached_sleep
-  vmm=$(pgrep -P "$(jq .pid "$ROOT/$ID/state.json")" -f qemu | head -n 1)
+  vmm=$(vmm "$(jq .pid "$ROOT/$ID/state.json")")
   kill -STOP "$vmm"
   moat metrics >"$METRICS.silent"
   METRICS=$METRICS.silent

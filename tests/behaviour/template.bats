@@ -60,6 +60,7 @@ template() {
 # --- as if they had booted ----------------------------------------------------------------------
 
 @test "two machines of a template have seeds, boot ids and the time of their own" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   local first second
   script 'cat /proc/sys/kernel/random/boot_id; head -c 16 /dev/urandom | od -An -x; date +%s; hostname'
   config '.hostname = "one"'
@@ -79,6 +80,7 @@ template() {
 }
 
 @test "a container of a template is created, started, entered, killed and deleted; the template stays as it was" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   local before
   before=$(cat "$BATS_FILE_TMPDIR"/store/*/* | sha256sum)
   args sleep 1000
@@ -96,6 +98,7 @@ template() {
 }
 
 @test "where moat.json says so the first machine makes the template, and interfaces get their links' addresses" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   local hw='02:00:5e:10:00:07'
   own_store on
   command -v ip >/dev/null || skip "there is no ip(8): the package iproute2"
@@ -119,6 +122,7 @@ template() {
 # --- as if there were none ------------------------------------------------------------------------
 
 @test "a template of another kernel is stale and not used, and create makes it anew" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   own_store
   # An image of the test's own, whose initramfs is then replaced.
   mkdir "$BATS_TEST_TMPDIR/guest"
@@ -150,6 +154,7 @@ sum_of() {
 }
 
 @test "a machine that cannot go on from its template boots, and says why once" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   copied_store
   local dir
   dir=$STORE/$(template name)
@@ -175,6 +180,7 @@ sum_of() {
 }
 
 @test "a store that others may write to is not used" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   copied_store
   chmod o+w "$STORE"
   args echo started
@@ -185,6 +191,7 @@ sum_of() {
 }
 
 @test "what only this container has takes a machine of its own" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   args echo started
   config '.vm = {kernel: {path: $k, parameters: ["a.word=1"], initrd: $i}}' \
     --arg k "$(template kernel)" --arg i "$(template initrd)"
@@ -197,6 +204,7 @@ sum_of() {
 # --- the store ------------------------------------------------------------------------------------
 
 @test "templates are listed and removed by name" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   copied_store
   run -0 templated template list
   expect_match "${lines[0]}" "NAME"
@@ -223,6 +231,7 @@ is_undone() {
 }
 
 @test "whoever is killed while a template is made, none is there, and the next is made" {
+  not_with cloud-hypervisor firecracker "it has no templates"
   own_store
   local maker shim
   templated template create >/dev/null 2>&1 &

@@ -20,6 +20,7 @@ mounts_of() {
 }
 
 @test "behind the pid is the container's root" {
+  only_shared "a disk is the guest's, and empty behind the pid"
   touch "$BUNDLE/rootfs/only-here"
   detached_sleep
   inside "$(pid_of_container)" test -e /only-here
@@ -32,6 +33,7 @@ mounts_of() {
 }
 
 @test "behind the pid are the container's volumes, with their rights" {
+  only_shared "a disk is the guest's, and empty behind the pid"
   mkdir "$BATS_TEST_TMPDIR/volume"
   touch "$BATS_TEST_TMPDIR/single"
   mount_at /data bind "$BATS_TEST_TMPDIR/volume" rbind
@@ -77,6 +79,7 @@ mounts_of() {
 }
 
 @test "what only the guest has cannot be written to behind the pid" {
+  only_shared "a disk is the guest's, and empty behind the pid"
   only_vm "natively there is one kernel"
   mount_at /scratch tmpfs tmpfs
   detached_sleep
@@ -88,6 +91,7 @@ mounts_of() {
 }
 
 @test "behind the pid of an exec'd process are the same files" {
+  only_shared "a disk is the guest's, and empty behind the pid"
   detached_sleep
   touch "$BUNDLE/rootfs/only-here"
   moat exec --detach --pid-file "$PID_FILE.exec" "$ID" sleep 1001
