@@ -171,7 +171,7 @@ run_while_swapped() {
   ln -s link/self "$BUNDLE/rootfs/twice"
   args true
   for at in /proc/sys /proc/self/attr /link/1 /twice/attr /sub/../proc/fs //proc//irq; do
-    mount_at "$at" none "$BATS_TEST_TMPDIR/fake" bind
+    mount_at "$at" none "$BATS_TEST_TMPDIR/fake" bind ro
     run ! foreground
     expect_match "$output" "inside /proc"
     config 'del(.mounts[-1])'
