@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/jail.h"
 #include "hypervisor/spawn.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/base/system-program.h"
 
+#define CONFIG "/etc/mke2fs.conf"
+#define IMAGE_BY_FD "/proc/self/fd/%d"
 #define LINK_MAX_BYTES 4096
 #define SAID_MAX_BYTES (64u << 10)
 #define COPY_BYTES (1u << 20)
@@ -40,8 +43,15 @@ static int explain(const char *name, int said_fd, struct error *err)
 	return r;
 }
 
-static int run(const char *name, char *const *args, struct error *err)
+/* In a jail: who could change @source meanwhile leads it to no other file of the host's. */
+static int run(const char *name, char *const *args, int image_fd, const char *source,
+	       struct error *err)
 {
+	const char *config = access(CONFIG, F_OK) == 0 ? CONFIG : NULL;
+	const struct hv_jail jail = {
+		.readable = { source ? source : config, source ? config : NULL },
+	};
+	struct hv_spawn how = { .fds = &image_fd, .fds_count = 1, .jail = &jail };
 	cleanup_fd int said_fd = memfd_create("said", MFD_CLOEXEC);
 	cleanup_strv char **argv = NULL;
 	struct hv_vm child = { 0 };
@@ -56,7 +66,9 @@ static int run(const char *name, char *const *args, struct error *err)
 		strv_push(&argv, xstrdup(arg));
 	if (said_fd < 0)
 		return error_sys(err, errno, "make a file in memory");
-	r = hv_spawn(argv, NULL, 0, said_fd, &child, err);
+	how.argv = argv;
+	how.out_fd = how.log_fd = said_fd;
+	r = hv_spawn_as(&how, &child, err);
 	if (r < 0)
 		return r;
 	while (waitid(P_PIDFD, (id_t)child.pidfd, &info, WEXITED) < 0)
@@ -67,8 +79,9 @@ static int run(const char *name, char *const *args, struct error *err)
 }
 
 /* No journal: the disk does not outlive its machine but in a copy of both. */
-static int fill(const char *source, const char *path, uint32_t size_mib, struct error *err)
+static int fill(const char *source, int fd, uint32_t size_mib, struct error *err)
 {
+	cleanup_free char *path = xasprintf(IMAGE_BY_FD, fd);
 	cleanup_free char *size = xasprintf("%uM", size_mib);
 	char *const args[] = {
 		(char *)"-q",	(char *)"-F", (char *)"-t",
@@ -78,18 +91,19 @@ static int fill(const char *source, const char *path, uint32_t size_mib, struct 
 		(char *)path,	size,	      NULL,
 	};
 
-	return run("mke2fs", args, err);
+	return run("mke2fs", args, fd, source, err);
 }
 
-static int edit(const char *path, const char *request, struct error *err)
+static int edit(int fd, const char *request, struct error *err)
 {
-	char *const args[] = { (char *)"-w", (char *)"-R", (char *)request, (char *)path, NULL };
+	cleanup_free char *path = xasprintf(IMAGE_BY_FD, fd);
+	char *const args[] = { (char *)"-w", (char *)"-R", (char *)request, path, NULL };
 
-	return run("debugfs", args, err);
+	return run("debugfs", args, fd, NULL, err);
 }
 
 /* mke2fs has a root directory of its own kind, and one for what fsck finds. */
-static int fix_root(const char *source, const char *path, struct error *err)
+static int fix_root(const char *source, int fd, struct error *err)
 {
 	cleanup_free char *mode = NULL, *uid = NULL, *gid = NULL;
 	struct stat st;
@@ -100,13 +114,13 @@ static int fix_root(const char *source, const char *path, struct error *err)
 	mode = xasprintf("set_inode_field / mode 0%o", st.st_mode);
 	uid = xasprintf("set_inode_field / uid %u", st.st_uid);
 	gid = xasprintf("set_inode_field / gid %u", st.st_gid);
-	r = edit(path, "rmdir /lost+found", err);
+	r = edit(fd, "rmdir /lost+found", err);
 	if (r == 0 && (st.st_mode & 07777) != 0755)
-		r = edit(path, mode, err);
+		r = edit(fd, mode, err);
 	if (r == 0 && st.st_uid)
-		r = edit(path, uid, err);
+		r = edit(fd, uid, err);
 	if (r == 0 && st.st_gid)
-		r = edit(path, gid, err);
+		r = edit(fd, gid, err);
 	return r;
 }
 
@@ -149,8 +163,8 @@ int image_make(const char *source, const char *state_dir, const char *dir, uint3
 		return r;
 	if (ftruncate(fd, (off_t)size_mib << 20) < 0)
 		return error_sys(err, errno, "make '%s'", path);
-	r = fill(source, path, size_mib, err);
-	return r < 0 ? r : fix_root(source, path, err);
+	r = fill(source, fd, size_mib, err);
+	return r < 0 ? r : fix_root(source, fd, err);
 }
 
 struct piece {

@@ -164,3 +164,21 @@ done"
   expect "$(ls "$BATS_TEST_TMPDIR/disks")" = ""
   rm "$BUNDLE/rootfs/large"
 }
+
+@test "who makes the disk sees the root, and no other file of the host's" {
+  local maker
+  stopped_maker() {
+    maker=$(pgrep -x mke2fs) && kill -STOP "$maker"
+  }
+  head -c 300M /dev/urandom >"$BUNDLE/rootfs/large"
+  args true
+  create 3>&- &
+  eventually 30 stopped_maker
+  [ -e "/proc/$maker/root$BUNDLE/rootfs/large" ]
+  [ ! -e "/proc/$maker/root/etc/passwd" ]
+  run ! touch "/proc/$maker/root$BUNDLE/rootfs/made"
+  kill -CONT "$maker"
+  wait $!
+  rm "$BUNDLE/rootfs/large"
+  moat delete --force "$ID"
+}

@@ -35,7 +35,7 @@ setup_file() {
 default_ulimits = ["nofile=20000:20000", "nproc=2000:2000"]
 log_driver = "k8s-file"
 [engine]
-conmon_env_vars = ["PATH=$PATH", "MOAT_ISOLATION=$MOAT_ISOLATION", "MOAT_GUEST=$MOAT_GUEST"]
+conmon_env_vars = ["PATH=$PATH", "MOAT_ISOLATION=$MOAT_ISOLATION", "MOAT_GUEST=$MOAT_GUEST"${MOAT_HYPERVISOR:+, "MOAT_HYPERVISOR=$MOAT_HYPERVISOR"}]
 events_logger = "file"
 lock_type = "file"
 runtime_supports_json = ["moat"]

@@ -67,9 +67,10 @@ logs_contain() {
 }
 
 write_configuration() {
-  local environment="\"PATH=$PATH\""
-  [ -z "${MOAT_ISOLATION-}" ] || environment+=", \"MOAT_ISOLATION=$MOAT_ISOLATION\""
-  [ -z "${MOAT_GUEST-}" ] || environment+=", \"MOAT_GUEST=$MOAT_GUEST\""
+  local environment="\"PATH=$PATH\"" name
+  for name in MOAT_ISOLATION MOAT_GUEST MOAT_HYPERVISOR MOAT_SHARE; do
+    [ -z "${!name-}" ] || environment+=", \"$name=${!name}\""
+  done
   cat >"$WORK/containers.conf" <<END
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
