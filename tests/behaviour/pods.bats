@@ -38,7 +38,7 @@ member_has_status() {
   [ "$(status_of "$MEMBER" 2>/dev/null)" = "$1" ]
 }
 
-# Whoever serves the sandbox's files, and the member's shim.
+# Whoever serves the sandbox's files has the member's. The built-in server's namespace has no process in it.
 sees_member() {
   grep -qs "/$MEMBER/" /proc/[0-9]*/mountinfo
 }
@@ -121,7 +121,7 @@ sees_member() {
   detached_sleep
   member_bundle sleep 1000
   detached_member
-  sees_member
+  [ "$(driver)" = builtin ] || sees_member
   moat delete --force "$MEMBER"
   run ! sees_member
   detached_member
@@ -246,7 +246,8 @@ image_member() {
 }
 
 disks_of_guest() {
-  moat exec "$ID" sh -c 'ls /sys/class/block | grep -c ^[sv]d || true'
+  # A slot is a disk without a size.
+  moat exec "$ID" sh -c 'cat /sys/class/block/[sv]d*/size 2>/dev/null | grep -vc "^0$" || true'
 }
 
 @test "a member's root may be an image, which is plugged in, and out again" {
