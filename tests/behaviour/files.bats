@@ -156,3 +156,23 @@ load helpers
   expect_match "$output" cat
   expect_match "$output" /sys/kernel
 }
+
+# Whoever serves them to a guest has to know them; a file system may not have some.
+@test "what programs seldom do to files works, or is said not to" {
+  needs_compiler
+  compile file-calls
+  cp "$BATS_FILE_TMPDIR/file-calls" "$BUNDLE/rootfs/bin/file-calls"
+  config '.process.capabilities[] += ["CAP_CHOWN", "CAP_FOWNER", "CAP_MKNOD", "CAP_SETFCAP"]'
+  script 'mkdir /work && cd /work && file-calls'
+  run -0 foreground
+  local missing
+  missing=$(grep -v ' ok$' <<<"$output" || true)
+  echo "# ${missing:-all of them}" | tr '\n' ' ' >&3
+  echo >&3
+  expect "$(grep -c . <<<"$output")" = 17
+  # Natively the file system alone decides. Of the servers QEMU's of 9p lacks some: docs/limitations.md.
+  if is_vm && [[ $(driver) = qemu && ${MOAT_SHARE:-9p} = 9p ]]; then
+    missing=$(grep -vE '^(xattr|fallocate|punch|exchange) (EOPNOTSUPP|EINVAL)$|^(pipe|socket) ENXIO$' <<<"$missing" || true)
+  fi
+  expect "$(grep -vE '^(xattr|fallocate|punch|hole) EOPNOTSUPP$' <<<"$missing" || true)" = ""
+}
