@@ -16,7 +16,8 @@ expect_truth_and_removal() {
   local known
   if known=$(moat state "$ID" 2>&1); then
     case "$(jq -r .status <<<"$known")" in
-      created | running) kill -0 "$(jq .pid <<<"$known")" ;;
+      # Unless it has ended meanwhile.
+      created | running) kill -0 "$(jq .pid <<<"$known")" 2>/dev/null || [ "$(status_of "$ID")" = stopped ] ;;
       creating | stopped) ;;
       *)
         echo "not a truth: $known"
