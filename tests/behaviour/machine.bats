@@ -30,6 +30,7 @@ kernel_of_guest() {
 }
 
 @test "annotations choose what the configuration allows" {
+  not_with builtin cloud-hypervisor firecracker "what the environment names is not an annotation's to choose"
   only_machines
   config '.annotations = {"io.moat.vm.memory_mib": "400", "io.moat.vm.hypervisor": "/no/such/vmm"}'
   moat_json '{"allow_annotations": ["io.moat.vm.memory_mib"]}'
