@@ -16,7 +16,6 @@
 #include "lib/base/str.h"
 #include "lib/base/timing.h"
 #include "lib/engine/hooks.h"
-#include "lib/sandbox/channel.h"
 #include "lib/sandbox/companions.h"
 #include "lib/sandbox/confine.h"
 #include "lib/sandbox/creation.h"

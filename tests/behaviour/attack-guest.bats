@@ -42,7 +42,7 @@ status_of_process() {
   local shim vmm namespace
   detached_sleep
   shim=$(cat "$PID_FILE")
-  vmm=$(pgrep -P "$shim" -f qemu-system)
+  vmm=$(vmm)
   expect "$(status_of_process "$vmm" NoNewPrivs)" = 1
   expect "$(status_of_process "$vmm" Seccomp)" = 2
   # CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, MKNOD, SETFCAP: confine.c.
@@ -69,7 +69,7 @@ status_of_process() {
   local vmm root name kernel
   setup_outside
   detached_sleep
-  vmm=$(pgrep -P "$(cat "$PID_FILE")" -f qemu-system)
+  vmm=$(vmm)
   root=/proc/$vmm/root
   for name in "$OUTSIDE" "$ROOT/$ID/state.json" /etc/passwd /proc/sys /proc/1 /proc/self/root /sys/kernel /dev/mem /root; do
     [ ! -e "$root$name" ] || { echo "it sees $name" && return 1; }
@@ -90,7 +90,7 @@ status_of_process() {
   setup_outside
   moat_json '{"vm": {"jail": false, "template": "off"}}'
   detached_sleep
-  vmm=$(pgrep -P "$(cat "$PID_FILE")" -f qemu-system)
+  vmm=$(vmm)
   expect "$(cat "/proc/$vmm/root$OUTSIDE/file")" = untouched
   moat delete --force "$ID"
 }
@@ -101,7 +101,7 @@ status_of_process() {
   export MOAT_SHARE=none
   detached_sleep
   shim=$(cat "$PID_FILE")
-  vmm=$(pgrep -P "$shim" -f qemu-system)
+  vmm=$(vmm)
   for set in Uid Gid; do
     expect "$(status_of_process "$vmm" $set)" = $((0x70000000 + shim))
   done

@@ -175,12 +175,14 @@ driver() {
   esac
 }
 
-# vmm PID: of a shim, its virtual machine monitor.
+# The virtual machine monitor of the test's container, by its shim.
 vmm() {
+  local shim
+  shim=$(jq .pid "$ROOT/$ID/state.json")
   case $(driver) in
-    qemu) pgrep -P "$1" -f qemu ;;
-    builtin) pgrep -P "$1" ;;
-    *) pgrep -P "$1" -f "^$MOAT_HYPERVISOR" ;;
+    qemu) pgrep -P "$shim" -f qemu-system ;;
+    builtin) pgrep -P "$shim" ;;
+    *) pgrep -P "$shim" -f "^$MOAT_HYPERVISOR" ;;
   esac | head -n 1
 }
 

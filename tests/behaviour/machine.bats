@@ -120,7 +120,7 @@ guest_has() {
   only_machines
   local monitor allowed=1
   detached_sleep
-  monitor=$(vmm "$(cat "$PID_FILE")")
+  monitor=$(vmm)
   grep -q THP_enabled "/proc/$monitor/status" || skip "the kernel does not tell (before 5.0)"
   [[ ! $(moat list) =~ qemu/tcg ]] || allowed=0
   expect "$(awk '/^THP_enabled/ { print $2 }' "/proc/$monitor/status")" = "$allowed"
@@ -141,7 +141,7 @@ has_shrunk_by() {
   local monitor full
   moat_json '{"vm": {"page_reporting": "on", "template": "off"}}'
   detached_sleep
-  monitor=$(vmm "$(cat "$PID_FILE")")
+  monitor=$(vmm)
   moat exec "$ID" dd if=/dev/zero of=/dev/shm/file bs=1M count=60 2>/dev/null
   full=$(monitor_memory "$monitor")
   expect "$full" -gt 100000

@@ -83,7 +83,7 @@ delete_three() {
   local vmm
   detached_sleep
   ID=$ID-b detached_sleep
-  vmm=$(vmm "$(jq .pid "$ROOT/$ID/state.json")")
+  vmm=$(vmm)
   kill -STOP "$vmm"
   moat metrics >"$METRICS.silent"
   METRICS=$METRICS.silent

@@ -10,7 +10,7 @@ load ../behaviour/checkpoint
 export MOAT_ISOLATION=vm MOAT_HYPERVISOR=builtin MOAT_SHARE=none
 
 # The processes of a container's virtual machine, on the host.
-vmm() {
+machine_processes() {
   pgrep --parent "$(jq -r .pid "$ROOT/$ID/state.json")"
 }
 
@@ -27,7 +27,7 @@ vmm() {
   eventually 30 file_contains "$OUT" up
   expect_match "$(jq -r .agentAddress "$ROOT/$ID/state.json")" hvsock://
   local pid
-  pid=$(vmm)
+  pid=$(machine_processes)
   expect "$(readlink "/proc/$pid/exe")" = "$(readlink "/proc/$(jq -r .pid "$ROOT/$ID/state.json")/exe")"
   expect_match "$(cat "/proc/$pid/status")" "CapPrm:	0000000000000000"
   expect "$(ls -A "/proc/$pid/root")" = ""
@@ -112,7 +112,7 @@ member() {
 
   # The thread that serves files has rights, and nobody else.
   local pid
-  pid=$(vmm)
+  pid=$(machine_processes)
   expect "$(pgrep --parent "$(jq -r .pid "$ROOT/$ID/state.json")" | wc -l)" = 1
   expect_match "$(cat "/proc/$pid/status")" "CapEff:	0000000000000000"
   expect "$(grep -h CapEff /proc/"$pid"/task/*/status | grep -vc 0000000000000000)" = 1

@@ -32,10 +32,6 @@ needs() {
   export MOAT_HYPERVISOR=${!1}
 }
 
-vmm() {
-  pgrep -P "$(cat "$PID_FILE")" -f "$MOAT_HYPERVISOR"
-}
-
 # Its container sleeps.
 is_jailed() {
   [ -e "/proc/$(vmm)/root/dev/kvm" ]
@@ -102,11 +98,6 @@ guest_ends_by_itself() {
   run moat run --bundle "$BUNDLE" "$ID"
   expect "$status" = 255
   expect_match "$output" "$1"
-}
-
-# The virtual machine's program, by its shim.
-vmm() {
-  pgrep --parent "$(jq -r .pid "$ROOT/$ID/state.json")" -f "^$MOAT_HYPERVISOR"
 }
 
 # dies_under_its_container DRIVER
