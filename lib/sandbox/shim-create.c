@@ -326,13 +326,32 @@ static int make_network(void *ctx, struct error *err)
 				    c->vm.accel == HV_ACCEL_KVM, err);
 }
 
+static struct vm_use use_vm(const struct creation *c)
+{
+	return (struct vm_use){ c->record.id, c->shared_dir, c->plan, &c->network };
+}
+
 static int launch_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
+	const struct vm_use use = use_vm(c);
+
 	int r;
 
 	template_find(&c->vm, c->plan, &c->network);
-	r = vm_launch(&c->vm, c->record.id, c->shared_dir, c->plan, &c->network, err);
+	r = vm_launch(&c->vm, &use, err);
+	if (!c->vm.template.name)
+		sandbox_network_close_taps(&c->network);
+	return r;
+}
+
+/* If it cannot, it boots, with the taps that were made for it. */
+static int go_on_from_template(void *ctx, struct error *err)
+{
+	struct creation *c = ctx;
+	const struct vm_use use = use_vm(c);
+	int r = vm_go_on(&c->vm, &use, err);
+
 	sandbox_network_close_taps(&c->network);
 	return r;
 }
@@ -578,7 +597,7 @@ static int start_at_once(void *ctx, struct error *err)
 /* The cheap refusals first, then what the host gives, then the guest. Files are shared after the
  * network is entered, since a namespace's path may be one that our mount namespace would hide;
  * the VMM starts when both are as it shall have them, and before the host is out of sight. What it
- * does not need is made while it boots. */
+ * does not need is made while it starts. */
 static const struct step owner_steps[] = {
 	{ NULL, creation_plan_sandbox, NULL, "sandbox planned" },
 	{ NULL, make_directories },
@@ -591,6 +610,7 @@ static const struct step owner_steps[] = {
 	{ "privileges", limit_vmm, NULL, "rights of the VMM limited" },
 	{ "virtual machine", launch_vm, undo_vm, "VMM started" },
 	{ "ports", open_ports, close_ports, "ports opened" },
+	{ "virtual machine", go_on_from_template },
 	{ "files", make_view, NULL, "view of the container made" },
 	{ "privileges", confine, NULL, "own rights given up" },
 	{ "agent", creation_meet_agent, creation_leave_agent, "agent connected" },

@@ -226,7 +226,10 @@ static int boot_and_save(struct making *m, struct error *err)
 	if (r == 0)
 		r = confine_children(confine_vmm_caps(false), err);
 	if (r == 0)
-		r = vm_launch(m->vm, m->info.name, m->shared_dir, &m->plan, &m->network, err);
+		r = vm_launch(m->vm,
+			      &(struct vm_use){ m->info.name, m->shared_dir, &m->plan,
+						&m->network },
+			      err);
 	if (r < 0)
 		return r;
 	sandbox_network_close_taps(&m->network);

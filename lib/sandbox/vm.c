@@ -374,6 +374,18 @@ static struct hv_config make_config(const struct vm *vm, const char *kernel_para
 	};
 }
 
+static struct hv_config configure(const struct vm *vm, const char *kernel_params,
+				  const struct vm_use *use)
+{
+	struct hv_config config = make_config(vm, kernel_params, use->plan);
+
+	config.name = use->id;
+	config.share_path = use->shared_dir;
+	config.nics = use->network->hv_nics;
+	config.nics_count = use->network->nics_count;
+	return config;
+}
+
 static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
 		  struct error *err)
 {
@@ -403,15 +415,22 @@ static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_conf
 static int launch_restored(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
 			   struct error *err)
 {
-	cleanup_free char *control = control_path(vm);
 	int r;
 
 	config->memory = &vm->template.memory;
 	config->is_restored = true;
 	vm->is_restoring = true;
 	r = launch(vm, plan, config, err);
-	if (r == 0)
-		r = vm->driver->restore(control, HV_SAVED_DEVICES, vm->template.state_fd, err);
+	config->memory = NULL;
+	config->is_restored = false;
+	return r;
+}
+
+static int restore(struct vm *vm, struct error *err)
+{
+	cleanup_free char *control = control_path(vm);
+	int r = vm->driver->restore(control, HV_SAVED_DEVICES, vm->template.state_fd, err);
+
 	if (r == 0)
 		r = agent_dial(vm->loop, channel_address(vm->channel), AGENT_PORT_RPC,
 			       RESTORED_TIMEOUT_MS, &vm->agent_fd, NULL, err);
@@ -419,9 +438,6 @@ static int launch_restored(struct vm *vm, const struct sandbox_plan *plan, struc
 		timing_point("saved agent connected");
 	if (r == 0 && vm->has_ended)
 		r = error_set(err, -EPIPE, "the virtual machine ended");
-	config->memory = NULL;
-	config->is_restored = false;
-	vm->is_restoring = false;
 	return r;
 }
 
@@ -592,44 +608,72 @@ static bool gives_memory_back(const struct vm *vm)
 	return vm->settings->page_reporting == PAGE_REPORTING_ON;
 }
 
-int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
-	      const struct sandbox_plan *plan, const struct sandbox_network *network,
-	      struct error *err)
+static int boot(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
+		const struct sandbox_network *network, struct error *err)
 {
-	cleanup_free char *kernel_params = kernel_parameters(vm->settings, &plan->machine);
-	struct hv_config config = make_config(vm, kernel_params, plan);
-	struct error why = ERROR_INIT;
-	int r = 0;
+	int r;
 
-	config.name = id;
-	config.share_path = shared_dir;
-	config.nics = network->hv_nics;
-	config.nics_count = network->nics_count;
-	if (vm->template.name)
-		r = launch_restored(vm, plan, &config, &why);
-	vm->is_restored = vm->template.name && r == 0;
-	if (r == -ECANCELED) { /* nobody waits for it any more */
-		vm_stop(vm);
-		return error_set(err, r, "%s", why.msg);
-	}
-	if (r < 0)
-		forget_machine(vm, &why);
-	if (vm->is_restored)
-		log_debug("the virtual machine goes on from template '%s'", vm->template.name);
-	template_close(&vm->template);
-	r = 0;
 	if (vm->draft)
-		config.memory = &vm->draft->memory;
-	config.is_restored = vm->shape != NULL;
-	config.saved_fd = vm->saved_fd;
-	config.gives_memory_back = gives_memory_back(vm);
-	if (!vm->is_restored)
-		r = launch(vm, plan, &config, err);
+		config->memory = &vm->draft->memory;
+	config->is_restored = vm->shape != NULL;
+	config->saved_fd = vm->saved_fd;
+	config->gives_memory_back = gives_memory_back(vm);
+	r = launch(vm, plan, config, err);
 	if (r == 0)
-		r = write_shape(vm, &config, network, err);
+		r = write_shape(vm, config, network, err);
 	if (r < 0)
 		vm_stop(vm);
 	return r;
+}
+
+/* 0: it may boot. */
+static int give_template_up(struct vm *vm, struct error *why, struct error *err)
+{
+	if (why->code == -ECANCELED) { /* nobody waits for it any more */
+		vm_stop(vm);
+		return error_set(err, why->code, "%s", why->msg);
+	}
+	forget_machine(vm, why);
+	template_close(&vm->template);
+	return 0;
+}
+
+int vm_launch(struct vm *vm, const struct vm_use *use, struct error *err)
+{
+	cleanup_free char *params = kernel_parameters(vm->settings, &use->plan->machine);
+	struct hv_config config = configure(vm, params, use);
+	struct error why = ERROR_INIT;
+
+	vm->is_restored = false;
+	if (vm->template.name) {
+		if (launch_restored(vm, use->plan, &config, &why) == 0)
+			return 0;
+		if (give_template_up(vm, &why, err) < 0)
+			return err->code;
+	}
+	return boot(vm, use->plan, &config, use->network, err);
+}
+
+int vm_go_on(struct vm *vm, const struct vm_use *use, struct error *err)
+{
+	cleanup_free char *params = NULL;
+	struct error why = ERROR_INIT;
+	struct hv_config config;
+
+	if (!vm->template.name)
+		return 0;
+	params = kernel_parameters(vm->settings, &use->plan->machine);
+	config = configure(vm, params, use);
+	vm->is_restored = restore(vm, &why) == 0;
+	vm->is_restoring = false;
+	if (!vm->is_restored) {
+		int r = give_template_up(vm, &why, err);
+
+		return r == 0 ? boot(vm, use->plan, &config, use->network, err) : r;
+	}
+	log_debug("the virtual machine goes on from template '%s'", vm->template.name);
+	template_close(&vm->template);
+	return write_shape(vm, &config, use->network, err);
 }
 
 void vm_kill(const struct vm *vm)

@@ -80,12 +80,21 @@ bool vm_has_virtiofsd(const struct vm *vm);
  * members. */
 bool vm_has_disk_slots(const struct vm *vm, const struct sandbox_plan *plan);
 
-/* Starts everything; the guest boots while the caller goes on. Or it goes on from @vm's template,
- * by the time that this returns; if it cannot, that is a warning, and it boots. @shared_dir
- * exists, or is NULL where nothing is shared. */
-int vm_launch(struct vm *vm, const char *id, const char *shared_dir,
-	      const struct sandbox_plan *plan, const struct sandbox_network *network,
-	      struct error *err);
+/* What a machine is started for; all borrowed. */
+struct vm_use {
+	const char *id;
+	const char *shared_dir; /* which exists; NULL: nothing is shared */
+	const struct sandbox_plan *plan;
+	const struct sandbox_network *network;
+};
+
+/* Starts everything; the guest boots while the caller goes on. Of one with a template only the VMM
+ * does, until vm_go_on(); if it cannot be started, that is a warning, and the guest boots. */
+int vm_launch(struct vm *vm, const struct vm_use *use, struct error *err);
+
+/* Its template's guest goes on, in which the agent answers by the time that this returns; if it
+ * cannot, that is a warning, and the guest boots. Without a template it does nothing. */
+int vm_go_on(struct vm *vm, const struct vm_use *use, struct error *err);
 
 /* What a template of this machine would be of. -ENOTSUP: there can be none, since it is made of
  * something that is this container's alone. */
