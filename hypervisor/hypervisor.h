@@ -282,9 +282,11 @@ struct hypervisor {
 	int (*resume)(const char *control, struct error *err);
 	int (*power_down)(const char *control, struct error *err);
 	int (*quit)(const char *control, struct error *err);
-	/* The disk appears in the guest, whose serial number is its id. */
+	/* The disk appears in the guest, whose serial number is its id, or what serial() tells. */
 	int (*plug)(const char *control, const struct hv_disk *disk, struct error *err);
 	int (*unplug)(const char *control, const char *id, struct error *err);
+	/* NULL: the VMM takes our word for it. */
+	int (*serial)(const struct hv_disk *disk, char ret[HV_DISK_ID_MAX + 1], struct error *err);
 	/* Makes it as large as this at least; it never shrinks. 0: as it is. The guest has to bring
 	 * online what came. */
 	int (*resize)(const char *control, uint32_t vcpus, uint32_t memory_mib, struct error *err);

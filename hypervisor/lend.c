@@ -22,16 +22,28 @@
 
 struct request {
 	const char *path;    /* in the jail as outside */
-	const char *current; /* where the directory is outside */
+	const char *current; /* where it is outside */
 	int pidfd;
 	int fd;
+	mode_t mode;
 };
+
+static uint64_t attributes(const struct request *q)
+{
+	uint64_t set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+
+	if (!S_ISBLK(q->mode))
+		set |= MOUNT_ATTR_NODEV;
+	if (!S_ISDIR(q->mode) && (fcntl(q->fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		set |= MOUNT_ATTR_RDONLY;
+	return set;
+}
 
 /* A user without rights over mounts has them in the user namespace of the VMM's owner. */
 static int clone_tree(const struct request *q)
 {
-	static const struct mount_change change = {
-		.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	const struct mount_change change = {
+		.set = attributes(q),
 		.propagation = MS_PRIVATE,
 	};
 	cleanup_fd int tree = mount_clone(q->fd, "", true);
@@ -64,7 +76,7 @@ static int show(const struct request *q)
 		return -errno;
 	if (is_seen(q))
 		return -SEEN;
-	target = open(q->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	target = open(q->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return target < 0 ? -errno : mount_attach(tree, target);
 }
 
@@ -101,11 +113,26 @@ static bool is_in_our_namespace(pid_t vmm)
 	       ours.st_ino == its.st_ino && ours.st_dev == its.st_dev;
 }
 
+/* One that was lent before may have been left there. */
+static int make_place(const char *path, bool is_dir, struct error *err)
+{
+	int r = is_dir ? mkdir(path, 0700) : mknod(path, S_IFREG | 0600, 0);
+
+	return r < 0 && errno != EEXIST ? error_sys(err, errno, "make '%s'", path) : 0;
+}
+
+static void remove_place(const char *path, bool is_dir)
+{
+	(void)(is_dir ? rmdir(path) : unlink(path));
+}
+
 int hv_lend(pid_t vmm, const char *path, int fd, struct hv_lending *ret, struct error *err)
 {
 	cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, vmm, 0);
 	cleanup_free char *current = NULL;
 	struct request q = { .path = path, .pidfd = pidfd, .fd = fd };
+	struct stat st;
+	bool is_dir;
 	int r;
 
 	*ret = (struct hv_lending){ .pidfd = -1 };
@@ -114,19 +141,24 @@ int hv_lend(pid_t vmm, const char *path, int fd, struct hv_lending *ret, struct 
 	if (is_in_our_namespace(vmm))
 		return 0;
 	r = hv_path_of(fd, &current, err);
+	if (r == 0 && fstat(fd, &st) < 0)
+		r = error_sys(err, errno, "look at '%s'", current);
 	if (r < 0)
 		return r;
 	q.current = current;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return error_sys(err, errno, "make '%s'", path);
+	q.mode = st.st_mode;
+	is_dir = S_ISDIR(st.st_mode);
+	r = make_place(path, is_dir, err);
+	if (r < 0)
+		return r;
 	r = ask_child(show, &q);
 	if (r < 0)
-		(void)rmdir(path);
+		remove_place(path, is_dir);
 	if (r == -SEEN)
 		return 0;
 	if (r < 0)
 		return error_sys(err, r, "show '%s' to the VMM", current);
-	*ret = (struct hv_lending){ .path = xstrdup(path), .pidfd = steal_fd(&pidfd) };
+	*ret = (struct hv_lending){ xstrdup(path), steal_fd(&pidfd), is_dir };
 	return 1;
 }
 
@@ -137,7 +169,7 @@ void hv_lending_done(struct hv_lending *lending)
 	if (!lending->path)
 		return;
 	(void)ask_child(hide, &q); /* it goes with the VMM, too */
-	(void)rmdir(lending->path);
+	remove_place(lending->path, lending->is_dir);
 	free(lending->path);
 	lending->path = NULL;
 	close_fdp(&lending->pidfd);

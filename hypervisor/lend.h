@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "lib/base/cleanup.h"
@@ -8,17 +9,19 @@
 struct error;
 
 /*
- * A directory that a running VMM gets to see in its jail: what it is to write, if it takes no
- * descriptors. It is mounted in the VMM's mount namespace alone, on @path, a directory that is made
- * in one that the jail shares.
+ * A file or directory that a running VMM gets to see in its jail, if it takes no descriptors: what
+ * it is to write, or a disk. It is mounted in the VMM's mount namespace alone, on @path, which is
+ * made in a directory that the jail shares.
  */
 struct hv_lending {
 	char *path;
 	int pidfd; /* the VMM's */
+	bool is_dir;
 };
 
-/* Shows directory @fd as @path to process @vmm, which cannot have ended meanwhile. 1: it is there.
- * 0: that has no jail, and sees the directory where it is. */
+/* Shows what @fd is of as @path to process @vmm, which cannot have ended meanwhile; if that was
+ * opened for reading alone, nor can it be written there. 1: it is there. 0: that has no jail, and
+ * sees it where it is. */
 int hv_lend(pid_t vmm, const char *path, int fd, struct hv_lending *ret, struct error *err);
 
 /* Takes it away again, as far as the VMM is there. */

@@ -18,11 +18,19 @@ static const struct field machine_table[] = {
 	FIELD(struct fc_machine, "huge_pages", STRING, huge_pages),
 };
 const struct fields fc_machine_answer = FIELDS(struct fc_machine, machine_table);
+
+static const struct field drive_table[] = {
+	FIELD(struct fc_drive, "drive_id", STRING, id),
+	FIELD(struct fc_drive, "path_on_host", STRING, path),
+	FIELD(struct fc_drive, "is_read_only", BOOL, is_readonly),
+};
+static const struct fields drive_object = FIELDS(struct fc_drive, drive_table);
+static const struct field drives_table[] = {
+	FIELD_OBJECTS(struct fc_drives, "drives", items, &drive_object),
+};
+const struct fields fc_drives_answer = FIELDS(struct fc_drives, drives_table);
 /* clang-format on */
 
 const struct fields *const fc_answers[] = {
-	&fc_version_answer,
-	&fc_instance_answer,
-	&fc_machine_answer,
-	NULL,
+	&fc_version_answer, &fc_instance_answer, &fc_machine_answer, &fc_drives_answer, NULL,
 };

@@ -22,5 +22,15 @@ struct fc_machine {
 };
 extern const struct fields fc_machine_answer; /* GET /machine-config */
 
+struct fc_drive {
+	char *id, *path;
+	bool is_readonly;
+};
+struct fc_drives {
+	struct fc_drive *items;
+	size_t items_count;
+};
+extern const struct fields fc_drives_answer; /* GET /vm/config */
+
 /* Ends in NULL, for the fuzzer. */
 extern const struct fields *const fc_answers[];

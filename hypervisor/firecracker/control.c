@@ -53,18 +53,30 @@ int fc_put(const char *control, int alive_fd, const struct fc_request *r, struct
 	return rest_call(control, &request, NULL, NULL, err);
 }
 
-static int set_state(const char *control, const char *state, struct error *err)
+int fc_ask(const char *control, const char *path, const struct fields *fields, void *result,
+	   struct error *err)
 {
-	cleanup_free char *body = xasprintf("{\"state\":\"%s\"}", state);
+	return ask(control, path, -1, fields, result, err);
+}
+
+int fc_patch(const char *control, const char *path, const char *body, struct error *err)
+{
 	const struct rest_request request = {
 		.method = "PATCH",
-		.path = "/vm",
+		.path = path,
 		.body = body,
 		.timeout_ms = TIMEOUT_MS,
 		.alive_fd = -1,
 	};
 
 	return rest_call(control, &request, NULL, NULL, err);
+}
+
+static int set_state(const char *control, const char *state, struct error *err)
+{
+	cleanup_free char *body = xasprintf("{\"state\":\"%s\"}", state);
+
+	return fc_patch(control, "/vm", body, err);
 }
 
 int fc_pause(const char *control, struct error *err)
@@ -93,7 +105,7 @@ enum hv_state fc_state(const char *state)
 static int ask_state(const char *control, enum hv_state *ret, struct error *err)
 {
 	struct fc_instance instance = { 0 };
-	int r = ask(control, "/", -1, &fc_instance_answer, &instance, err);
+	int r = fc_ask(control, "/", &fc_instance_answer, &instance, err);
 
 	if (r == 0 && !instance.state)
 		r = error_set(err, -EPROTO, "GET /: no state in the answer");
@@ -110,7 +122,7 @@ int fc_query(const char *control, struct hv_status *ret, struct error *err)
 	int r = ask_state(control, &status.state, err);
 
 	if (r == 0)
-		r = ask(control, "/machine-config", -1, &fc_machine_answer, &machine, err);
+		r = fc_ask(control, "/machine-config", &fc_machine_answer, &machine, err);
 	status.vcpus = machine.vcpus;
 	status.memory_bytes = (uint64_t)machine.memory_mib << 20;
 	if (r == 0)
@@ -119,8 +131,7 @@ int fc_query(const char *control, struct hv_status *ret, struct error *err)
 	return r;
 }
 
-/* It made its socket, and listens on it. */
-static int find_process(const char *control, pid_t *ret, struct error *err)
+int fc_find_process(const char *control, pid_t *ret, struct error *err)
 {
 	cleanup_fd int fd = unix_connect(control);
 	struct ucred peer = { .pid = 0 };
@@ -141,7 +152,7 @@ int fc_quit(const char *control, struct error *err)
 {
 	cleanup_fd int pidfd = -1;
 	pid_t pid;
-	int r = find_process(control, &pid, err);
+	int r = fc_find_process(control, &pid, err);
 
 	if (r < 0)
 		return r;
@@ -167,7 +178,7 @@ static int pause_once(const char *control, struct error *err)
 static int ask_memory(const char *control, uint64_t *ret_bytes, struct error *err)
 {
 	struct fc_machine machine = { 0 };
-	int r = ask(control, "/machine-config", -1, &fc_machine_answer, &machine, err);
+	int r = fc_ask(control, "/machine-config", &fc_machine_answer, &machine, err);
 
 	if (r == 0 && machine.huge_pages && !streq(machine.huge_pages, "None"))
 		r = error_set(err, -ENOTSUP,
@@ -216,7 +227,7 @@ static int show_directory(const char *control, int dir_fd, struct hv_lending *re
 {
 	cleanup_free char *path = xasprintf("%s.saving", control);
 	pid_t pid;
-	int r = find_process(control, &pid, err);
+	int r = fc_find_process(control, &pid, err);
 
 	if (r == 0)
 		r = hv_lend(pid, path, dir_fd, ret_lending, err);

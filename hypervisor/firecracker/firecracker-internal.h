@@ -11,7 +11,8 @@ struct fc_request {
 	char *path;
 	char *body;
 };
-#define FC_MAX_REQUESTS (6 + HV_DISKS_MAX + HV_NICS_MAX)
+#define FC_SPARES_MAX 5
+#define FC_MAX_REQUESTS (6 + HV_DISKS_MAX + FC_SPARES_MAX + HV_NICS_MAX)
 struct fc_plan {
 	char **argv;
 	struct fc_request requests[FC_MAX_REQUESTS];
@@ -21,6 +22,11 @@ int fc_plan(const struct hv_config *config, char *const *taps, struct fc_plan *r
 	    struct error *err);
 void fc_plan_done(struct fc_plan *plan);
 #define cleanup_fc_plan CLEANUP(fc_plan_done)
+
+/* Drives that are nothing until a disk is plugged in: an empty file's, below config->dir. Ids of
+ * disks begin with a letter. */
+#define FC_SPARE_NAME "spare"
+#define FC_SPARE_PREFIX "_spare"
 
 /* The descriptors that it inherits; @ret has room for FC_MAX_FDS. */
 #define FC_MAX_FDS (2 + HV_DISKS_MAX)

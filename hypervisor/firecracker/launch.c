@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -105,6 +106,19 @@ static int make_machine(const struct hv_config *config, const struct fc_plan *pl
 	return r < 0 && config->is_restored ? hv_blame_saved(config, r, err) : r;
 }
 
+/* One that was saved may have had drives of it, too. */
+static int make_spare(const struct hv_config *config, struct error *err)
+{
+	cleanup_free char *path = NULL;
+	cleanup_fd int fd = -1;
+
+	if (!config->dir || !(config->has_disk_slots || config->is_restored))
+		return 0;
+	path = xasprintf("%s/" FC_SPARE_NAME, config->dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? error_sys(err, errno, "make '%s'", path) : 0;
+}
+
 static int start(const struct hv_config *config, struct fc_taps *taps, int log_fd, struct hv_vm *vm,
 		 struct error *err)
 {
@@ -125,6 +139,8 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 
 	if (r == 0)
 		r = hv_make_links(config, err);
+	if (r == 0)
+		r = make_spare(config, err);
 	if (r < 0)
 		return r;
 	how.argv = plan.argv;
@@ -176,6 +192,9 @@ const struct hypervisor hypervisor_firecracker = {
 	.query = fc_query,
 	.pause = fc_pause,
 	.resume = fc_resume,
+	.plug = fc_plug,
+	.unplug = fc_unplug,
+	.serial = fc_serial,
 	.save = fc_save,
 	.restore = fc_restore,
 	.quit = fc_quit,

@@ -119,18 +119,42 @@ static char *drive_id(const char *id)
 	return name;
 }
 
+static void add_drive(struct writing *w, const char *id, const char *path, bool is_readonly)
+{
+	begin(w, xasprintf("/drives/%s", id));
+	add_text(w, "drive_id", id);
+	add_text(w, "path_on_host", path);
+	add_truth(w, "is_root_device", false);
+	add_truth(w, "is_read_only", is_readonly);
+	end(w);
+}
+
 static void add_disk(struct writing *w, const struct hv_config *c, size_t i)
 {
 	const struct hv_disk *disk = &c->disks[i];
 	cleanup_free char *id = drive_id(disk->id);
 	cleanup_free char *path = hv_disk_path(c, i);
 
-	begin(w, xasprintf("/drives/%s", id));
-	add_text(w, "drive_id", id);
-	add_text(w, "path_on_host", path);
-	add_truth(w, "is_root_device", false);
-	add_truth(w, "is_read_only", disk->is_readonly);
-	end(w);
+	add_drive(w, id, path, disk->is_readonly);
+}
+
+/* An interrupt each, of 19 that it has for devices; the channel and entropy have two. Of what is
+ * plugged in little is read-only, and a drive is one or the other for good. */
+#define DEVICES_MAX 19
+#define READONLY_SPARES 1
+
+static void add_spares(struct writing *w, const struct hv_config *c)
+{
+	const size_t taken = 2 + c->disks_count + c->nics_count;
+	size_t count = c->has_disk_slots ? FC_SPARES_MAX : 0;
+
+	if (taken + count > DEVICES_MAX)
+		count = DEVICES_MAX - taken;
+	for (size_t i = 0; i < count; i++) {
+		cleanup_free char *id = xasprintf(FC_SPARE_PREFIX "%zu", i);
+
+		add_drive(w, id, FC_SPARE_NAME, i < READONLY_SPARES);
+	}
 }
 
 static char *nic_id(size_t i)
@@ -203,6 +227,7 @@ static void add_machine_parts(struct writing *w, const struct hv_config *c, char
 	add_kernel(w, c);
 	for (size_t i = 0; i < c->disks_count; i++)
 		add_disk(w, c, i);
+	add_spares(w, c);
 	for (size_t i = 0; i < c->nics_count; i++)
 		add_nic(w, i, &c->nics[i], taps[i]);
 	add_channel(w, c);

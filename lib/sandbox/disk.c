@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "hypervisor/hypervisor.h"
@@ -37,10 +38,11 @@ static int find_driver(const char *vm_dir, const struct hypervisor **ret, char *
 	return r;
 }
 
-int disk_plug(const struct sandbox_disk *disk, const char *vm_dir, struct error *err)
+int disk_plug(struct sandbox_disk *disk, const char *vm_dir, struct error *err)
 {
 	const struct hypervisor *driver;
 	cleanup_free char *control = NULL;
+	char serial[HV_DISK_ID_MAX + 1];
 	struct hv_disk opened;
 	int r = find_driver(vm_dir, &driver, &control, err);
 
@@ -49,6 +51,10 @@ int disk_plug(const struct sandbox_disk *disk, const char *vm_dir, struct error 
 	if (r < 0)
 		return r;
 	r = driver->plug(control, &opened, err);
+	if (r == 0 && driver->serial)
+		r = driver->serial(&opened, serial, err);
+	if (r == 0 && driver->serial)
+		snprintf(disk->guest_path, sizeof(disk->guest_path), "serial:%s", serial);
 	close(opened.fd);
 	return r;
 }

@@ -13,6 +13,7 @@ struct sandbox_disk;
 /* ret->fd is the caller's to close. */
 int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error *err);
 
-/* To and from the running VM whose sockets are in @vm_dir. */
-int disk_plug(const struct sandbox_disk *disk, const char *vm_dir, struct error *err);
+/* To and from the running VM whose sockets are in @vm_dir. What is plugged in has the path by which
+ * the guest finds it from then on. */
+int disk_plug(struct sandbox_disk *disk, const char *vm_dir, struct error *err);
 int disk_unplug(const char *id, const char *vm_dir, struct error *err);

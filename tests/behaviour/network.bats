@@ -203,7 +203,7 @@ fetches() {
 }
 
 @test "a container that joins another one's network reaches it by the loopback" {
-  not_with firecracker "a machine that runs takes no disks, and it shares no files"
+  shares_files || config '.annotations["io.kubernetes.cri-o.ContainerType"] = "sandbox"'
   two_hosts
   cable eth0 1
   join "$BOX"

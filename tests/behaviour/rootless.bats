@@ -170,7 +170,6 @@ teardown() {
 }
 
 @test "a user's pod is one machine" {
-  not_with firecracker "a machine that runs takes no disks, and it shares no files"
   only_vm "there is no machine"
   rootless_bundle
   config --arg id "$ID" '.annotations = {"io.kubernetes.cri-o.SandboxID": $id}'
@@ -180,7 +179,7 @@ teardown() {
   mkdir -m 700 "$BATS_TEST_TMPDIR/volume"
   echo volume >"$BATS_TEST_TMPDIR/volume/file"
   chown -R 65534:65534 "$BATS_TEST_TMPDIR/volume"
-  mount_at /mnt bind "$BATS_TEST_TMPDIR/volume" bind
+  mount_at /mnt bind "$BATS_TEST_TMPDIR/volume" bind ro
   script 'cat /proc/sys/kernel/random/boot_id /mnt/file'
   run -0 as_nobody run --bundle "$BUNDLE" "$ID-member" </dev/null
   expect "$output" = "$(as_nobody exec "$ID" cat /proc/sys/kernel/random/boot_id)"$'\nvolume'

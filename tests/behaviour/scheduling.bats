@@ -78,11 +78,8 @@ processors() {
 
 # Processors 0 and 1, those of the machine in one.
 two_processors() {
-  if is_vm; then
-    config '.linux.resources.cpu = {quota: 200000, period: 100000}'
-  elif [ "$(nproc --all)" -lt 2 ]; then
-    skip "one processor only"
-  fi
+  [ "$(nproc --all)" -ge 2 ] || skip "one processor only"
+  ! is_vm || config '.linux.resources.cpu = {quota: 200000, period: 100000}'
 }
 
 # bound_to INITIAL FINAL: the processors of a process that is executed with that.

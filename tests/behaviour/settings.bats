@@ -83,7 +83,7 @@ other_isolation() {
   only_vm "there is none"
   args true
   write_config <<<'{ "isolation": "vm", "vm": { "hypervisor": "/nowhere/qemu" } }'
-  run -1 configured run --bundle "$BUNDLE" "$ID" </dev/null
+  MOAT_HYPERVISOR='' run -1 configured run --bundle "$BUNDLE" "$ID" </dev/null
   expect_match "$output" "/nowhere/qemu"
   write_config <<<'{ "isolation": "vm", "vm": { "kernel": "/nowhere/kernel" } }'
   run -1 configured run --bundle "$BUNDLE" "$ID" </dev/null

@@ -345,6 +345,91 @@ static void what_cannot_be_saved_is_not_touched(void **state)
 	assert_int_equal(fc->save("/nonexistent", HV_SAVED_DEVICES, 2, NULL), -ENOTSUP);
 }
 
+#define DRIVE(id, path, is_readonly)                                                               \
+	"{\"drive_id\":\"" id "\",\"path_on_host\":\"" path "\",\"is_read_only\":" is_readonly "}"
+#define DRIVES(...) "{\"drives\":[" __VA_ARGS__ "],\"vsock\":null}"
+#define EMPTY_DRIVES                                                                               \
+	DRIVES(DRIVE("my_root", "spare", "false") "," DRIVE("_spare0", "spare", "true") "," DRIVE( \
+		"_spare1", "/v/plugged-other", "false") "," DRIVE("_spare2", "spare", "false"))
+
+/* What a running VMM with @drives is asked to do, or NULL; -1 that nothing is. */
+static void expect_plugging(const char *drives, const struct hv_disk *disk, const char *unplugged,
+			    const char *asked, const char *refusal)
+{
+	cleanup_free char *config = drives ? fake_body(200, drives) : NULL;
+	const struct fake_rule rules[] = { { "GET /vm/config", config ? config : FAKE_DONE },
+					   { NULL } };
+	cleanup_free char *heard = NULL, *known = NULL, *spare = NULL;
+	struct error err = ERROR_INIT;
+	struct fake_vmm f;
+	int r;
+
+	fake_rest_start(&f, rules);
+	spare = xasprintf("%s/spare", f.dir);
+	if (drives)
+		close(open(spare, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	r = disk ? fc->plug(f.control, disk, &err) : fc->unplug(f.control, unplugged, &err);
+	heard = fake_vmm_heard(&f);
+	known = without_place(heard, f.dir);
+	if (asked && !strstr(known, asked))
+		fail_msg("not asked: %s\nbut: %s", asked, known);
+	if (!asked)
+		assert_null(strstr(known, "PATCH"));
+	if (refusal && !str_after(err.msg, refusal))
+		fail_msg("not: %s\nbut: %s", refusal, err.msg);
+	assert_int_equal(r < 0, refusal != NULL);
+	assert_int_equal(remove_tree_at(AT_FDCWD, spare), 0);
+	fake_vmm_stop(&f);
+}
+
+static void what_is_plugged_in_takes_the_place_of_an_empty_file(void **state)
+{
+	cleanup_fd int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct hv_disk data = { .id = "data", .fd = fd };
+	const struct hv_disk image = { .id = "image", .fd = fd, .is_readonly = true };
+	const struct hv_disk other = { .id = "other", .fd = fd };
+
+	expect_plugging(EMPTY_DRIVES, &data, NULL,
+			"PATCH /drives/_spare2 "
+			"{\"drive_id\":\"_spare2\",\"path_on_host\":\"DIR/plugged-data\"}\n",
+			NULL);
+	expect_plugging(EMPTY_DRIVES, &image, NULL,
+			"PATCH /drives/_spare0 "
+			"{\"drive_id\":\"_spare0\",\"path_on_host\":\"DIR/plugged-image\"}\n",
+			NULL);
+	expect_plugging(EMPTY_DRIVES, NULL, "other",
+			"PATCH /drives/_spare1 "
+			"{\"drive_id\":\"_spare1\",\"path_on_host\":\"spare\"}\n",
+			NULL);
+	expect_plugging(EMPTY_DRIVES, &other, NULL, NULL, "plug disk 'other': it is there already");
+	expect_plugging(EMPTY_DRIVES, NULL, "data", NULL,
+			"unplug disk 'data': it was not plugged in");
+	expect_plugging(
+		DRIVES(DRIVE("_spare0", "/v/plugged-x", "true") "," DRIVE("_spare1", "spare",
+									  "false")),
+		&image, NULL, NULL,
+		"plug disk 'image': the virtual machine's slots for read-only disks are full");
+	expect_plugging(DRIVES(DRIVE("root", "disk-root", "false") ",{}"), &data, NULL, NULL,
+			"plug disk 'data': the virtual machine was started without slots");
+	expect_plugging(NULL, &data, NULL, NULL,
+			"plug disk 'data': the virtual machine was started without slots");
+}
+
+/* Which Firecracker makes of the file: its device, what device it is, its inode. */
+static void a_disk_is_found_by_what_its_file_is(void **state)
+{
+	cleanup_fd int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct hv_disk disk = { .id = "data", .fd = fd };
+	char serial[HV_DISK_ID_MAX + 1], whole[64];
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(whole, sizeof(whole), "%llu%llu%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_rdev, (unsigned long long)st.st_ino);
+	assert_int_equal(fc->serial(&disk, serial, NULL), 0);
+	assert_true(strlen(serial) > 0 && strncmp(whole, serial, HV_DISK_ID_MAX) == 0);
+}
+
 /* They are compared with the VMM's own description of its interface: openapi.py. */
 static void each_request_is_as_described(void **state)
 {
@@ -353,13 +438,18 @@ static void each_request_is_as_described(void **state)
 	cleanup_free char *all = NULL, *heard = NULL, *golden = NULL,
 			  *instance = fake_body(200, INSTANCE);
 	cleanup_free char *machine = fake_body(200, MACHINE);
+	cleanup_free char *drives = fake_body(200, EMPTY_DRIVES);
 	cleanup_free char *version_text = fake_body(200, "{\"firecracker_version\":\"1.12.1\"}");
 	const struct fake_rule rules[] = {
 		{ "GET /machine-config", machine },
 		{ "GET /version", version_text },
+		{ "GET /vm/config", drives },
 		{ "GET /", instance },
 		{ NULL },
 	};
+	cleanup_fd int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct hv_disk plugged = { .id = "more", .fd = null_fd };
+	cleanup_free char *spare = NULL;
 	struct hv_config config = make_config();
 	struct fc_version version = { .version = NULL };
 	struct hv_status status;
@@ -377,6 +467,7 @@ static void each_request_is_as_described(void **state)
 	config.is_restored = false;
 	config.dir = NULL;
 	config.has_hugepages = true;
+	config.has_disk_slots = true;
 	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
 	fake_rest_start(&f, rules);
 	assert_int_equal(fc_ask_version(f.control, -1, &version, NULL), 0);
@@ -388,6 +479,10 @@ static void each_request_is_as_described(void **state)
 	assert_int_equal(status.memory_bytes, 2u << 20);
 	assert_int_equal(fc->pause(f.control, NULL), 0);
 	assert_int_equal(fc->resume(f.control, NULL), 0);
+	spare = xasprintf("%s/spare", f.dir);
+	close(open(spare, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(fc->plug(f.control, &plugged, NULL), 0);
+	assert_int_equal(fc->unplug(f.control, "other", NULL), 0);
 	dir = make_image(&f, true);
 	assert_int_equal(fc->save(f.control, HV_SAVED_ALL, dir, NULL), 0);
 	assert_int_equal(fstatat(dir, "memory", &st, 0), 0);
@@ -549,6 +644,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_program_that_ends_at_once_is_not_waited_for),
 		cmocka_unit_test(what_cannot_be_saved_is_not_touched),
 		cmocka_unit_test(each_request_is_as_described),
+		cmocka_unit_test(what_is_plugged_in_takes_the_place_of_an_empty_file),
+		cmocka_unit_test(a_disk_is_found_by_what_its_file_is),
 		cmocka_unit_test(quitting_ends_who_listens),
 		cmocka_unit_test(its_end_is_the_end_of_its_descriptor),
 		cmocka_unit_test(a_lent_tap_ends_with_its_new_holder),

@@ -326,6 +326,51 @@ static void a_directory_is_lent_into_a_jail(void **state)
 	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
 }
 
+/* By a descriptor that only reads it cannot be written to, whatever rights whoever looks has. */
+static void a_file_is_lent_as_it_was_opened(void **state)
+{
+	static const char script[] =
+		"cd \"$0\"; until grep -qs disk rw && grep -qs image ro; do sleep 0.01; done\n"
+		"echo its >>rw; echo its >>ro; echo done >told";
+	char dir[] = "/tmp/moat-test-lend.XXXXXX";
+	cleanup_free char *vm_dir = NULL, *rw = NULL, *ro = NULL, *text = NULL;
+	cleanup_fd int at = -1, rw_fd = -1, ro_fd = -1;
+	struct hv_jail jail = { .shared = NULL };
+	struct hv_spawn how = { .jail = &jail, .has_no_rights = true, .out_fd = 2, .log_fd = 2 };
+	struct hv_lending lendings[2];
+	struct hv_vm vm = { 0 };
+	struct error err = ERROR_INIT;
+
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(at, "vm", 0755), 0);
+	put(at, "disk", "disk\n", 0600);
+	put(at, "image", "image\n", 0600);
+	rw_fd = openat(at, "disk", O_RDWR | O_CLOEXEC);
+	ro_fd = openat(at, "image", O_RDONLY | O_CLOEXEC);
+	jail.shared = vm_dir = xasprintf("%s/vm", dir);
+	rw = xasprintf("%s/rw", vm_dir);
+	ro = xasprintf("%s/ro", vm_dir);
+	how.argv = (char *[]){ (char *)"/bin/sh", (char *)"-c", (char *)script, vm_dir, NULL };
+	if (hv_spawn_as(&how, &vm, &err) < 0 ||
+	    hv_lend(vm.pid, rw, rw_fd, &lendings[0], &err) != 1 ||
+	    hv_lend(vm.pid, ro, ro_fd, &lendings[1], &err) != 1)
+		fail_msg("%s", err.msg);
+	await_file(at, "vm/told");
+	hv_lending_done(&lendings[0]);
+	hv_lending_done(&lendings[1]);
+	assert_int_equal(faccessat(at, "vm/rw", F_OK, 0), -1);
+	assert_int_equal(read_file_at(at, "disk", 100, &text, NULL), 0);
+	assert_string_equal(text, "disk\nits\n");
+	free(text);
+	assert_int_equal(read_file_at(at, "image", 100, &text, NULL), 0);
+	assert_string_equal(text, "image\n");
+	hv_stop(&vm);
+	assert_int_equal(remove_tree_at(AT_FDCWD, dir), 0);
+}
+
 static void who_has_no_jail_needs_nothing_lent(void **state)
 {
 	cleanup_fd int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -453,6 +498,7 @@ int main(void)
 		cmocka_unit_test(a_program_of_any_place_runs_in_a_jail),
 		cmocka_unit_test(a_jail_without_what_it_is_to_have_is_an_error),
 		cmocka_unit_test(a_directory_is_lent_into_a_jail),
+		cmocka_unit_test(a_file_is_lent_as_it_was_opened),
 		cmocka_unit_test(who_has_no_jail_needs_nothing_lent),
 		cmocka_unit_test(a_user_of_its_own_is_nobodys),
 		cmocka_unit_test(huge_pages_are_forbidden_to_who_is_to_have_small_ones),
