@@ -3,8 +3,22 @@
 
 load helpers
 
+shim_pids() {
+  pgrep -f '^[^ ]*moat-shim create'
+}
+
+virtiofsd_pids() {
+  pgrep -f '^[^ ]*virtiofsd'
+}
+
+# The built-in one is a shim's child that executes nothing.
 vmm_pids() {
-  pgrep -f '^[^ ]*qemu-system-'
+  local shims
+  case $(driver) in
+    qemu) pgrep -f '^[^ ]*qemu-system-' ;;
+    builtin) shims=$(pgrep -d , -f '^[^ ]*moat-shim ') && pgrep -P "$shims" -f '^[^ ]*moat-shim ' ;;
+    *) pgrep -f "^$MOAT_HYPERVISOR" ;;
+  esac
 }
 
 has_no_vmm() {
@@ -72,18 +86,18 @@ kill_create_after() {
 }
 
 # The command in the background, and one of its helpers killed after each of the delays: an end in time,
-# one message, nothing left. kill_helper_during PATTERN DELAY…
+# one message, nothing left. kill_helper_during PIDS DELAY…: PIDS is what prints the helper's.
 kill_helper_during() {
-  local pattern=$1 delay pid status
+  local pids=$1 delay pid status
   shift
   args sleep 1000
   for delay in "$@"; do
     status=0
     "$MOAT" --root "$ROOT" create --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$ERR" 3>&- &
     pid=$!
-    eventually 20 pgrep -f "$pattern" >/dev/null || true
+    eventually 20 "$pids" >/dev/null || true
     sleep "$delay"
-    kill -KILL $(pgrep -f "$pattern") 2>/dev/null || true
+    kill -KILL $("$pids") 2>/dev/null || true
     wait $pid || status=$?
     if ((status == 0)); then
       # It came too late.
@@ -101,24 +115,26 @@ kill_helper_during() {
 
 @test "the virtual machine monitor, killed in the middle of create, is its error" {
   only_vm "there is no virtual machine natively"
-  kill_helper_during '^[^ ]*qemu-system-' 0 0.2 0.6
+  kill_helper_during vmm_pids 0 0.2 0.6
   expect_match "$SAID" "signal 9"
 }
 
 @test "the shim, killed in the middle of create, is its error" {
   only_vm "there is no shim natively"
-  kill_helper_during '^[^ ]*moat-shim create' 0 0.05 0.5
+  kill_helper_during shim_pids 0 0.05 0.5
 }
 
 @test "virtiofsd, killed in the middle of create and while the container runs, is its end" {
   only_vm "nothing is shared natively"
+  not_with builtin "it serves files itself"
+  not_with firecracker "it shares no files"
   [ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || skip "no virtiofsd here (./dev setup)"
   export MOAT_SHARE=virtiofs
-  kill_helper_during '^[^ ]*virtiofsd' 0 0.3
+  kill_helper_during virtiofsd_pids 0 0.3
   script 'echo up; exec sleep 1000'
   "$MOAT" --root "$ROOT" run --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$ERR" 3>&- &
   eventually 60 file_contains "$OUT" up
-  kill -KILL $(pgrep -f '^[^ ]*virtiofsd')
+  kill -KILL $(virtiofsd_pids)
   expect_end 255 $!
   expect_match "$(cat "$ERR")" "virtiofsd"
   expect_truth_and_removal
