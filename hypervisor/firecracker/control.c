@@ -19,7 +19,7 @@
 
 /* What any process can do to a running Firecracker, over REST. */
 
-/* A start alone has taken more than ten seconds on a host that many share; an end is noticed at once. */
+/* A start alone has taken more than ten seconds on a host that many share. */
 #define TIMEOUT_MS 30000
 
 static int ask(const char *control, const char *path, int alive_fd, const struct fields *fields,
