@@ -35,6 +35,8 @@ int hv_make_links(const struct hv_config *config, struct error *err);
 int hv_blame_saved(const struct hv_config *config, int r, struct error *err);
 /* Of what a running VMM is to open by its path: as the caller has it, free(3) it. */
 int hv_path_of(int fd, char **ret, struct error *err);
+/* The path of @name in the directory of @path, free(3) it. */
+char *hv_path_beside(const char *path, const char *name);
 
 /* A VMM's words for states; what is not among them is HV_STATE_OTHER. */
 struct hv_state_word {

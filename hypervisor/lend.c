@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +18,9 @@
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/linux/mount.h"
+
+#define COMM_MAX 64
+#define CHILDREN_MAX 4096
 
 /* What the child says who is in the VMM's namespace, instead of an errno. */
 #define SEEN 255
@@ -160,6 +165,80 @@ int hv_lend(pid_t vmm, const char *path, int fd, struct hv_lending *ret, struct 
 		return error_sys(err, r, "show '%s' to the VMM", current);
 	*ret = (struct hv_lending){ xstrdup(path), steal_fd(&pidfd), is_dir };
 	return 1;
+}
+
+static int find_listener(const char *control, pid_t *ret, struct error *err)
+{
+	cleanup_fd int fd = unix_connect(control);
+	struct ucred peer = { .pid = 0 };
+	socklen_t len = sizeof(peer);
+
+	if (fd < 0)
+		return error_sys(err, fd, "connect to '%s'", control);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return error_sys(err, errno, "find who listens on '%s'", control);
+	if (peer.pid <= 0)
+		return error_set(err, -ESRCH, "find who listens on '%s'", control);
+	*ret = peer.pid;
+	return 0;
+}
+
+/* As the kernel has names: of 15 bytes. */
+static bool is_called(uint32_t pid, const char *program)
+{
+	cleanup_free char *path = xasprintf("/proc/%u/comm", pid);
+	cleanup_free char *text = NULL;
+
+	return read_file_at(AT_FDCWD, path, COMM_MAX, &text, NULL) == 0 &&
+	       strncmp(text, program, strcspn(text, "\n")) == 0;
+}
+
+static int find_child(pid_t parent, const char *program, pid_t *ret)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task/%d/children", (int)parent, (int)parent);
+	cleanup_free char *text = NULL;
+	cleanup_strv char **pids = NULL;
+	int r = read_file_at(AT_FDCWD, path, CHILDREN_MAX, &text, NULL);
+	uint32_t pid;
+
+	if (r < 0)
+		return r;
+	pids = strv_split(text, ' ');
+	strv_each(word, pids) {
+		if (parse_u32(word, &pid) < 0 || !is_called(pid, program))
+			continue;
+		*ret = (pid_t)pid;
+		return 0;
+	}
+	return -ESRCH;
+}
+
+int hv_find_vmm(const char *control, const char *program, pid_t *ret, struct error *err)
+{
+	int r = find_listener(control, ret, err);
+
+	if (r < 0 || !program)
+		return r;
+	r = find_child(*ret, program, ret);
+	return r < 0 ? error_sys(err, r, "find the %s of process %d", program, (int)*ret) : 0;
+}
+
+int hv_show(const char *control, const char *program, const char *name, int fd,
+	    struct hv_lending *ret, char **ret_path, struct error *err)
+{
+	cleanup_free char *path = hv_path_beside(control, name);
+	pid_t pid;
+	int r = hv_find_vmm(control, program, &pid, program ? NULL : err);
+
+	if (r == 0)
+		r = hv_lend(pid, path, fd, ret, err);
+	else if (program)
+		r = 0; /* it is no child of ours, which alone have a jail */
+	if (r == 0)
+		return hv_path_of(fd, ret_path, err);
+	if (r > 0)
+		*ret_path = steal_ptr(&path);
+	return r < 0 ? r : 0;
 }
 
 void hv_lending_done(struct hv_lending *lending)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "hypervisor/hypervisor-internal.h"
@@ -21,6 +22,13 @@ char *hv_disk_path(const struct hv_config *config, size_t i)
 
 	return config->dir ? xasprintf("disk-%s", disk->id)
 			   : xasprintf("/proc/self/fd/%d", disk->fd);
+}
+
+char *hv_path_beside(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+
+	return xasprintf("%.*s/%s", slash ? (int)(slash - path) : 1, slash ? path : ".", name);
 }
 
 /* A machine that did not start may have left one. */

@@ -9,6 +9,7 @@
 
 #include "hypervisor/cloud-hypervisor/answers.h"
 #include "hypervisor/cloud-hypervisor/cloud-hypervisor-internal.h"
+#include "hypervisor/lend.h"
 #include "hypervisor/rest.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
@@ -174,12 +175,17 @@ int ch_metrics(const char *control, struct hv_metrics *ret, struct error *err)
 
 /* --- disks -------------------------------------------------------------------------------- */
 
-/* It takes no descriptors for disks, and has our caller's view of the host. */
+/* Its control socket was made for it. */
+#define PROGRAM "cloud-hypervisor"
+
+/* It takes no descriptors for disks, nor for what it writes. */
 static int add_disk(const char *control, const struct hv_disk *disk, struct error *err)
 {
+	cleanup_hv_lending struct hv_lending lending = { .pidfd = -1 };
 	cleanup_strbuf struct strbuf body = STRBUF_INIT;
+	cleanup_free char *name = xasprintf("plugged-%s", disk->id);
 	cleanup_free char *path = NULL;
-	int r = hv_path_of(disk->fd, &path, err);
+	int r = hv_show(control, PROGRAM, name, disk->fd, &lending, &path, err);
 
 	if (r < 0)
 		return r;
@@ -336,12 +342,13 @@ static int write_files(const char *control, const char *dir, struct error *err)
 
 int ch_save(const char *control, enum hv_saved what, int fd, struct error *err)
 {
+	cleanup_hv_lending struct hv_lending lending = { .pidfd = -1 };
 	cleanup_free char *dir = NULL;
 	int r = 0;
 
 	if (what != HV_SAVED_ALL)
 		return error_set(err, -ENOTSUP, "save: cloud-hypervisor saves memory, too");
-	r = hv_path_of(fd, &dir, err);
+	r = hv_show(control, PROGRAM, HV_SAVING_NAME, fd, &lending, &dir, err);
 	if (r == 0)
 		r = pause_once(control, err);
 	if (r == 0)

@@ -52,13 +52,6 @@ static int check_version(const struct hv_config *config, const struct hv_vm *vm,
 	return r;
 }
 
-/* By the host's names it opens a disk that is plugged in, and writes a saved machine's files; only
- * one that shares none can be saved. */
-static bool can_be_jailed(const struct hv_config *config)
-{
-	return config->is_jailed && !config->has_disk_slots && config->share != HV_SHARE_NONE;
-}
-
 /* A machine that waits. */
 static int load(const struct hv_config *config, const struct hv_vm *vm, struct error *err)
 {
@@ -100,7 +93,7 @@ static int launch(const struct hv_config *config, int log_fd, struct hv_vm *ret,
 					    .dir = known.dir,
 					    .out_fd = known.console_fd,
 					    .log_fd = log_fd,
-					    .jail = can_be_jailed(&known) ? &jail : NULL,
+					    .jail = known.is_jailed ? &jail : NULL,
 					    .has_no_rights = true },
 			&vm, err);
 	if (r == 0 && known.control_path)

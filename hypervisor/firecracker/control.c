@@ -131,28 +131,12 @@ int fc_query(const char *control, struct hv_status *ret, struct error *err)
 	return r;
 }
 
-int fc_find_process(const char *control, pid_t *ret, struct error *err)
-{
-	cleanup_fd int fd = unix_connect(control);
-	struct ucred peer = { .pid = 0 };
-	socklen_t len = sizeof(peer);
-
-	if (fd < 0)
-		return error_sys(err, fd, "connect to '%s'", control);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return error_sys(err, errno, "find who listens on '%s'", control);
-	if (peer.pid <= 0)
-		return error_set(err, -ESRCH, "find who listens on '%s'", control);
-	*ret = peer.pid;
-	return 0;
-}
-
 /* It has no word for its own end: the process is told by a signal. */
 int fc_quit(const char *control, struct error *err)
 {
 	cleanup_fd int pidfd = -1;
 	pid_t pid;
-	int r = fc_find_process(control, &pid, err);
+	int r = hv_find_vmm(control, NULL, &pid, err);
 
 	if (r < 0)
 		return r;
@@ -221,21 +205,6 @@ static char *create_request(const char *dir)
 	return json_finish(w);
 }
 
-/* It takes names only, and in its jail there is none of ours. */
-static int show_directory(const char *control, int dir_fd, struct hv_lending *ret_lending,
-			  char **ret_name, struct error *err)
-{
-	cleanup_free char *path = xasprintf("%s.saving", control);
-	pid_t pid;
-	int r = fc_find_process(control, &pid, err);
-
-	if (r == 0)
-		r = hv_lend(pid, path, dir_fd, ret_lending, err);
-	if (r > 0)
-		*ret_name = steal_ptr(&path);
-	return r == 0 ? hv_path_of(dir_fd, ret_name, err) : r;
-}
-
 static int write_files(const char *control, int dir_fd, struct error *err)
 {
 	struct rest_request request = {
@@ -246,7 +215,7 @@ static int write_files(const char *control, int dir_fd, struct error *err)
 	};
 	cleanup_hv_lending struct hv_lending lending = { .pidfd = -1 };
 	cleanup_free char *dir = NULL, *body = NULL;
-	int r = show_directory(control, dir_fd, &lending, &dir, err);
+	int r = hv_show(control, NULL, HV_SAVING_NAME, dir_fd, &lending, &dir, err);
 
 	if (r < 0)
 		return r;

@@ -23,8 +23,6 @@ int fc_put(const char *control, int alive_fd, const struct fc_request *request, 
 int fc_ask(const char *control, const char *path, const struct fields *fields, void *result,
 	   struct error *err);
 int fc_patch(const char *control, const char *path, const char *body, struct error *err);
-/* Who listens at @control: it made its socket itself. */
-int fc_find_process(const char *control, pid_t *ret, struct error *err);
 
 /* The slots of hypervisor_firecracker that act on a running VM (hypervisor.h). */
 int fc_query(const char *control, struct hv_status *ret, struct error *err);

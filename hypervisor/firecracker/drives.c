@@ -28,19 +28,10 @@
 #define LOCK_TIMEOUT_MS 10000
 #define LOOK_AGAIN_MS 5
 
-/* A file beside the socket, whose path ends in a name. */
-static char *path_beside(const char *control, const char *name)
-{
-	const char *slash = strrchr(control, '/');
-
-	return xasprintf("%.*s/%s", slash ? (int)(slash - control) : 1, slash ? control : ".",
-			 name);
-}
-
 /* The VMM could hold the lock as well as we; to wait no longer costs its own sandbox alone. */
 static int lock_drives(const char *control, struct error *err)
 {
-	cleanup_free char *path = path_beside(control, FC_SPARE_NAME);
+	cleanup_free char *path = hv_path_beside(control, FC_SPARE_NAME);
 	cleanup_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	const long long deadline = now_ms() + LOCK_TIMEOUT_MS;
 
@@ -130,10 +121,10 @@ static int give(const char *control, const struct fc_drive *drive, const struct 
 		struct error *err)
 {
 	cleanup_free char *name = xasprintf(DISK_PREFIX "%s", disk->id);
-	cleanup_free char *path = path_beside(control, name);
+	cleanup_free char *path = hv_path_beside(control, name);
 	cleanup_hv_lending struct hv_lending lending = { .pidfd = -1 };
 	pid_t pid;
-	int r = fc_find_process(control, &pid, err);
+	int r = hv_find_vmm(control, NULL, &pid, err);
 	bool is_lent;
 
 	if (r == 0)
