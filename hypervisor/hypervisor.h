@@ -189,6 +189,7 @@ enum hv_feature {
 	HV_FEATURE_MEMORY_FILE = 1 << 19,  /* config->memory, and so HV_SAVED_DEVICES */
 	HV_FEATURE_SAVE_FILES = 1 << 20,   /* a saved machine is several files in a directory, and
 					    * launch() already loads them */
+	HV_FEATURE_LOCKS = 1 << 22,	   /* it takes locks on disks, as QEMU does */
 	HV_FEATURE_SAVE_HANGS_UP = 1
 				   << 21, /* by saving it a guest loses its connections, so that it
 					     * goes on elsewhere alone */

@@ -10,7 +10,7 @@ struct error;
 	(HV_FEATURE_VIRTIOFS | HV_FEATURE_CHANNEL_HYBRID | HV_FEATURE_DISKS | HV_FEATURE_PAUSE |   \
 	 HV_FEATURE_POWER_DOWN | HV_FEATURE_PLUG | HV_FEATURE_RESIZE_VCPUS |                       \
 	 HV_FEATURE_RESIZE_MEMORY | HV_FEATURE_METRICS | HV_FEATURE_NICS | HV_FEATURE_PATHS |      \
-	 HV_FEATURE_SAVE | HV_FEATURE_SAVE_FILES)
+	 HV_FEATURE_SAVE | HV_FEATURE_SAVE_FILES | HV_FEATURE_LOCKS)
 
 /* @alive_fd: a pidfd of it, or -1. */
 int ch_ping(const char *control, int alive_fd, struct ch_ping *ret, struct error *err);

@@ -27,6 +27,43 @@ int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error
 	return 0;
 }
 
+/* QEMU locks bytes for reading alone: 100 and on for what it does, 200 and on for what nobody else
+ * may do, where + 1 is writing (its block/file-posix.c). */
+#define QEMU_WRITES 101
+#define QEMU_SHARES_NO_WRITES 201
+
+static int lock_bytes(int fd, int command, short type, off_t from, off_t count)
+{
+	struct flock lock = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = from, .l_len = count
+	};
+
+	if (fcntl(fd, command, &lock) < 0)
+		return errno == EACCES ? -EAGAIN : -errno;
+	return command == F_OFD_GETLK && lock.l_type != F_UNLCK ? -EAGAIN : 0;
+}
+
+int disk_lock(const struct hv_disk *disk, struct error *err)
+{
+	int r;
+
+	if (!disk->is_readonly) {
+		r = lock_bytes(disk->fd, F_OFD_SETLK, F_WRLCK, 0, 0);
+	} else {
+		r = lock_bytes(disk->fd, F_OFD_SETLK, F_RDLCK, 0, 1);
+		if (r == 0)
+			r = lock_bytes(disk->fd, F_OFD_SETLK, F_RDLCK, QEMU_SHARES_NO_WRITES, 1);
+		if (r == 0)
+			r = lock_bytes(disk->fd, F_OFD_GETLK, F_WRLCK, QEMU_WRITES, 1);
+	}
+	if (r == -EAGAIN)
+		return error_set(err, -EBUSY, "disk '%s': it is locked: another process %s it",
+				 disk->id, disk->is_readonly ? "writes to" : "uses");
+	if (r == -ENOLCK || r == -EOPNOTSUPP) /* its file system has none */
+		return 0;
+	return r < 0 ? error_sys(err, r, "lock disk '%s'", disk->id) : 0;
+}
+
 static int find_driver(const char *vm_dir, const struct hypervisor **ret, char **ret_control,
 		       struct error *err)
 {
@@ -50,12 +87,17 @@ int disk_plug(struct sandbox_disk *disk, const char *vm_dir, struct error *err)
 		r = disk_open(disk, &opened, err);
 	if (r < 0)
 		return r;
-	r = driver->plug(control, &opened, err);
+	if (!(driver->features & HV_FEATURE_LOCKS))
+		r = disk_lock(&opened, err);
+	if (r == 0)
+		r = driver->plug(control, &opened, err);
 	if (r == 0 && driver->serial)
 		r = driver->serial(&opened, serial, err);
 	if (r == 0 && driver->serial)
 		snprintf(disk->guest_path, sizeof(disk->guest_path), "serial:%s", serial);
-	close(opened.fd);
+	/* One that opens the disk itself has no lock: ours is for as long as the member is there. */
+	if (r < 0 || !driver->serial)
+		close(opened.fd);
 	return r;
 }
 

@@ -234,15 +234,20 @@ static int open_control(struct vm *vm, struct vmm_ends *ends, struct hv_config *
 	return 0;
 }
 
-static int open_disks(const struct sandbox_plan *plan, struct vmm_ends *ends,
+static int open_disks(const struct vm *vm, const struct sandbox_plan *plan, struct vmm_ends *ends,
 		      struct hv_config *config, struct error *err)
 {
 	for (size_t i = 0; i < plan->disks_count; i++) {
-		int r = disk_open(&plan->disks[i], &ends->disks[ends->disks_count], err);
+		struct hv_disk *disk = &ends->disks[i];
+		int r = disk_open(&plan->disks[i], disk, err);
 
 		if (r < 0)
 			return r;
 		ends->disks_count++;
+		if (!(vm->driver->features & HV_FEATURE_LOCKS))
+			r = disk_lock(disk, err);
+		if (r < 0)
+			return r;
 	}
 	config->disks = ends->disks;
 	config->disks_count = ends->disks_count;
@@ -303,7 +308,7 @@ static int launch_with(struct vm *vm, const struct sandbox_plan *plan, struct hv
 	if (r == 0)
 		r = open_share(vm, ends, config, err);
 	if (r == 0)
-		r = open_disks(plan, ends, config, err);
+		r = open_disks(vm, plan, ends, config, err);
 	if (r == 0)
 		r = open_watch(vm, ends, config, err);
 	if (r == 0)
