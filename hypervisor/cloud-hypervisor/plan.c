@@ -110,6 +110,8 @@ static void add_memory(const struct hv_config *c, char ***argv)
 	if (c->is_preallocated)
 		strbuf_addstr(&value, ",prefault=on");
 	add(argv, "--memory", strbuf_steal(&value));
+	if (c->gives_memory_back)
+		add(argv, "--balloon", xstrdup("size=0,free_page_reporting=on"));
 }
 
 static void add_kernel(const struct hv_config *c, char ***argv)

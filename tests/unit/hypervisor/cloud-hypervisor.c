@@ -174,11 +174,13 @@ static void room_to_grow_and_wishes_come_last(void **state)
 	config.memory_max_mib = 600;
 	config.has_hugepages = true;
 	config.is_preallocated = true;
+	config.gives_memory_back = true;
 	config.control_fd = -1;
 	check(&config,
 	      "/opt/cloud-hypervisor-54\n--event-monitor\nfd=10\n--cpus\nboot=1,max=4\n--memory\n"
-	      "size=256M,hotplug_size=384M,hugepages=on,prefault=on\n" KERNEL
-	      " dummy.numdummies=0" CHANNEL "\n--watchdog");
+	      "size=256M,hotplug_size=384M,hugepages=on,prefault=on\n"
+	      "--balloon\nsize=0,free_page_reporting=on\n" KERNEL " dummy.numdummies=0" CHANNEL
+	      "\n--watchdog");
 }
 
 static void the_console_is_the_architectures(void **state)
