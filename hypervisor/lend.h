@@ -25,8 +25,8 @@ struct hv_lending {
 int hv_lend(pid_t vmm, const char *path, int fd, struct hv_lending *ret, struct error *err);
 
 /* Who runs the machine of the control socket @control: who listens there, as one that made its
- * socket itself; or, where @program is not NULL, since the socket was made for it, the child of that
- * one that is called so. -ESRCH: there is none. */
+ * socket itself; or, where @program is not NULL, since the socket was made for it, the child of
+ * that one that is called so. -ESRCH: there is none. */
 int hv_find_vmm(const char *control, const char *program, pid_t *ret, struct error *err);
 
 /* Lends what @fd is of to that, as @name beside the socket. @ret_path, for free(3): how it sees

@@ -95,7 +95,7 @@ int disk_plug(struct sandbox_disk *disk, const char *vm_dir, struct error *err)
 		r = driver->serial(&opened, serial, err);
 	if (r == 0 && driver->serial)
 		snprintf(disk->guest_path, sizeof(disk->guest_path), "serial:%s", serial);
-	/* One that opens the disk itself has no lock: ours is for as long as the member is there. */
+	/* One that opens it itself has no lock: ours is there as long as the member is. */
 	if (r < 0 || !driver->serial)
 		close(opened.fd);
 	return r;
