@@ -51,6 +51,17 @@ static void on_end(void *ctx)
 		drop_forward(f);
 }
 
+/* The server has said all. Where the host cannot be told of that alone, it is the end. */
+static void on_server_end(void *ctx)
+{
+	struct forward *f = ctx;
+
+	if (f->server->options.no_half_close)
+		drop_forward(f);
+	else
+		on_end(f);
+}
+
 /* Not waited for: a relay waits for what it writes, and ends where there is nobody. */
 static int connect_loopback(uint16_t port)
 {
@@ -75,7 +86,7 @@ static int relay_both(struct forward *f, int to)
 	struct relay_options there = {
 		.from = steal_fd(&f->fd), .to = to, .on_end = on_end, .ctx = f
 	};
-	struct relay_options back = { .on_end = on_end, .ctx = f };
+	struct relay_options back = { .on_end = on_server_end, .ctx = f };
 	int r = relay_new(f->server, &there, &f->relays[0]);
 
 	if (r < 0)

@@ -91,6 +91,11 @@ static void parse_keeps_devices(const char *value, struct agent_boot_options *o)
 	o->keeps_devices = !*value;
 }
 
+static void parse_no_half_close(const char *value, struct agent_boot_options *o)
+{
+	o->no_half_close = !*value;
+}
+
 static void parse_pipe_size(const char *value, struct agent_boot_options *o)
 {
 	uint32_t size;
@@ -120,6 +125,7 @@ static const struct {
 	{ "agent.hotplug_timeout=", "hotplug_timeout", parse_device_timeout },
 	{ "agent.container_pipe_size=", "container_pipe_size", parse_pipe_size },
 	{ "agent.keeps_devices", NULL, parse_keeps_devices },
+	{ "agent.no_half_close", NULL, parse_no_half_close },
 	{ "agent.config_file=", NULL, parse_file },
 };
 
@@ -178,6 +184,7 @@ void agent_boot_options_parse_file(const char *text, struct agent_boot_options *
 
 	o.channel = ret->channel; /* what the machine has is not a matter of taste */
 	o.keeps_devices = ret->keeps_devices;
+	o.no_half_close = ret->no_half_close;
 	memcpy(o.channel_name, ret->channel_name, sizeof(o.channel_name));
 	while ((line = strsep(&rest, "\n"))) {
 		const char *value;

@@ -28,6 +28,7 @@ struct agent_boot_options {
 	uint32_t device_timeout_s; /* 0: the default */
 	uint32_t pipe_size;
 	bool keeps_devices;
+	bool no_half_close;
 	char config_file[256]; /* of the guest's image, which counts instead; "": none */
 };
 

@@ -28,6 +28,7 @@ struct agent_server_options {
 	const char *run_dir;   /* "/run/kata-containers" */
 	const char *image_dir; /* of the image, for its programs: "" */
 	bool keeps_devices;    /* none can be reset (agent.keeps_devices) */
+	bool no_half_close;    /* nor one direction ended: the host does not hear of it */
 	int device_timeout_ms; /* for a device to appear; 0: 3 s (agent.hotplug_timeout) */
 	int pipe_size;	       /* of stdio pipes; 0: the kernel's (agent.container_pipe_size) */
 

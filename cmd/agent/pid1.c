@@ -270,6 +270,7 @@ static struct agent_server_options server_options(const struct agent_boot_option
 		.device_timeout_ms = (int)o->device_timeout_s * 1000,
 		.pipe_size = (int)o->pipe_size,
 		.keeps_devices = o->keeps_devices,
+		.no_half_close = o->no_half_close,
 		.log_port = o->log_port,
 		.console_port = o->has_console ? o->console_port : 0,
 	};

@@ -114,12 +114,15 @@ static void add_memory(const struct hv_config *c, char ***argv)
 		add(argv, "--balloon", xstrdup("size=0,free_page_reporting=on"));
 }
 
+/* The agent is told that the end of one direction of a connection is told to nobody. */
 static void add_kernel(const struct hv_config *c, char ***argv)
 {
+	cleanup_free char *line = hv_kernel_command_line(c);
+
 	add(argv, "--kernel", xstrdup(c->guest->kernel));
 	if (c->guest->initrd)
 		add(argv, "--initramfs", xstrdup(c->guest->initrd));
-	add(argv, "--cmdline", hv_kernel_command_line(c));
+	add(argv, "--cmdline", xasprintf("agent.no_half_close %s", line));
 }
 
 /* The serial port writes to standard output. */

@@ -97,8 +97,10 @@ static void add_machine(struct writing *w, const struct hv_config *c)
 static void add_kernel(struct writing *w, const struct hv_config *c)
 {
 	cleanup_free char *line = hv_kernel_command_line(c);
-	/* For the agent: a device that loses its driver goes on to use its memory. */
-	cleanup_free char *whole = xasprintf("pci=off agent.keeps_devices %s", line);
+	/* For the agent: a device that loses its driver goes on to use its memory, and the end of
+	 * one direction of a connection is told to nobody. */
+	cleanup_free char *whole =
+		xasprintf("pci=off agent.keeps_devices agent.no_half_close %s", line);
 
 	begin(w, xstrdup("/boot-source"));
 	add_text(w, "kernel_image_path", c->guest->kernel);

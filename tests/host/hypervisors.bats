@@ -163,6 +163,19 @@ goes_on_from_a_checkpoint() {
   expect_streams
 }
 
+# a_slow_reader: what a container wrote, once each, although nobody took it for a while.
+a_slow_reader() {
+  local sum
+  sum=$(seq 400000 | cksum)
+  script 'seq 400000'
+  expect "$(moat run --bundle "$BUNDLE" "$ID" </dev/null | { sleep 8; cksum; })" = "$sum"
+}
+
+@test "Firecracker: a slow reader gets all output, and nothing twice" {
+  needs MOAT_TEST_FIRECRACKER
+  a_slow_reader
+}
+
 @test "Firecracker: a container is entered, paused, resumed, killed and deleted" {
   needs MOAT_TEST_FIRECRACKER
   a_life firecracker
@@ -226,6 +239,11 @@ goes_on_from_a_checkpoint() {
 @test "Cloud Hypervisor: streams and exit code" {
   needs MOAT_TEST_CLOUD_HYPERVISOR
   expect_streams
+}
+
+@test "Cloud Hypervisor: a slow reader gets all output, and nothing twice" {
+  needs MOAT_TEST_CLOUD_HYPERVISOR
+  a_slow_reader
 }
 
 @test "Cloud Hypervisor: a container is entered, paused, resumed, killed and deleted" {

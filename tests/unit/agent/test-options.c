@@ -87,9 +87,11 @@ static void what_is_extra_has_a_port_or_a_number(void **state)
 
 	agent_boot_options_parse("agent.log_vport=1025 agent.debug_console "
 				 "agent.debug_console_vport=1026 agent.hotplug_timeout=7 "
-				 "agent.container_pipe_size=4096 agent.keeps_devices",
+				 "agent.container_pipe_size=4096 agent.keeps_devices "
+				 "agent.no_half_close",
 				 &o);
 	assert_true(o.keeps_devices);
+	assert_true(o.no_half_close);
 	assert_int_equal(o.log_port, 1025);
 	assert_true(o.has_console);
 	assert_int_equal(o.console_port, 1026);
@@ -100,6 +102,7 @@ static void what_is_extra_has_a_port_or_a_number(void **state)
 				 &o);
 	assert_int_equal(o.log_port, 0);
 	assert_false(o.keeps_devices);
+	assert_false(o.no_half_close);
 	assert_false(o.has_console); /* a port alone asks for nothing */
 	assert_int_equal(o.device_timeout_s, 0);
 	assert_int_equal(o.pipe_size, 0);

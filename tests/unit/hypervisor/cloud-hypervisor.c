@@ -46,8 +46,9 @@ static struct hv_config make_config(void)
 
 #define START "cloud-hypervisor\n--event-monitor\nfd=10\n--api-socket\nfd=14\n"
 #define KERNEL                                                                                     \
-	"--kernel\n/g/kernel\n--initramfs\n/g/initramfs\n--cmdline\nconsole=ttyS0 quiet "          \
-	"panic=-1 reboot=t noreplace-smp no_timer_check cgroup_no_v1=all agent.channel=vsock"
+	"--kernel\n/g/kernel\n--initramfs\n/g/initramfs\n--cmdline\nagent.no_half_close "          \
+	"console=ttyS0 quiet panic=-1 reboot=t noreplace-smp no_timer_check cgroup_no_v1=all "     \
+	"agent.channel=vsock"
 #define CHANNEL "\n--serial\ntty\n--console\noff\n--vsock\ncid=3,socket=/run/moat/web/vm/agent.sock"
 
 static void check(const struct hv_config *config, const char *golden)
@@ -190,10 +191,10 @@ static void the_console_is_the_architectures(void **state)
 
 	other.arch = HV_ARCH_AARCH64;
 	config.guest = &other;
-	check(&config,
-	      START "--cpus\nboot=1\n--memory\nsize=256M\n--kernel\n/g/kernel\n--initramfs\n"
-		    "/g/initramfs\n--cmdline\nconsole=ttyAMA0 quiet panic=-1 cgroup_no_v1=all "
-		    "agent.channel=vsock" CHANNEL);
+	check(&config, START
+	      "--cpus\nboot=1\n--memory\nsize=256M\n--kernel\n/g/kernel\n--initramfs\n"
+	      "/g/initramfs\n--cmdline\nagent.no_half_close console=ttyAMA0 quiet panic=-1 cgroup_no_v1=all "
+	      "agent.channel=vsock" CHANNEL);
 }
 
 static void what_it_cannot_do_is_refused_before_it_starts(void **state)
