@@ -335,7 +335,6 @@ static int launch_vm(void *ctx, struct error *err)
 {
 	struct creation *c = ctx;
 	const struct vm_use use = use_vm(c);
-
 	int r;
 
 	template_find(&c->vm, c->plan, &c->network);

@@ -415,22 +415,6 @@ static int launch(struct vm *vm, const struct sandbox_plan *plan, struct hv_conf
 /* The agent listened when it was saved, so it answers at once or never. */
 #define RESTORED_TIMEOUT_MS 20000
 
-/* The clock and the addresses of the machine that was saved are the guest's until the agent is told
- * others; nothing runs in it by then. */
-static int launch_restored(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
-			   struct error *err)
-{
-	int r;
-
-	config->memory = &vm->template.memory;
-	config->is_restored = true;
-	vm->is_restoring = true;
-	r = launch(vm, plan, config, err);
-	config->memory = NULL;
-	config->is_restored = false;
-	return r;
-}
-
 static int restore(struct vm *vm, struct error *err)
 {
 	cleanup_free char *control = control_path(vm);
@@ -613,26 +597,42 @@ static bool gives_memory_back(const struct vm *vm)
 	return vm->settings->page_reporting == PAGE_REPORTING_ON;
 }
 
-static int boot(struct vm *vm, const struct sandbox_plan *plan, struct hv_config *config,
-		const struct sandbox_network *network, struct error *err)
+static int boot(struct vm *vm, const struct vm_use *use, struct error *err)
 {
+	cleanup_free char *params = kernel_parameters(vm->settings, &use->plan->machine);
+	struct hv_config config = configure(vm, params, use);
 	int r;
 
 	if (vm->draft)
-		config->memory = &vm->draft->memory;
-	config->is_restored = vm->shape != NULL;
-	config->saved_fd = vm->saved_fd;
-	config->gives_memory_back = gives_memory_back(vm);
-	r = launch(vm, plan, config, err);
+		config.memory = &vm->draft->memory;
+	config.is_restored = vm->shape != NULL;
+	config.saved_fd = vm->saved_fd;
+	config.gives_memory_back = gives_memory_back(vm);
+	r = launch(vm, use->plan, &config, err);
 	if (r == 0)
-		r = write_shape(vm, config, network, err);
+		r = write_shape(vm, &config, use->network, err);
 	if (r < 0)
 		vm_stop(vm);
 	return r;
 }
 
-/* 0: it may boot. */
-static int give_template_up(struct vm *vm, struct error *why, struct error *err)
+/* The clock and the addresses of the machine that was saved are the guest's until the agent is told
+ * others; nothing runs in it by then. */
+static int launch_restored(struct vm *vm, const struct vm_use *use, struct error *err)
+{
+	cleanup_free char *params = kernel_parameters(vm->settings, &use->plan->machine);
+	struct hv_config config = configure(vm, params, use);
+	int r;
+
+	config.memory = &vm->template.memory;
+	config.is_restored = true;
+	vm->is_restoring = true;
+	r = launch(vm, use->plan, &config, err);
+	return r < 0 ? r : write_shape(vm, &config, use->network, err);
+}
+
+static int boot_instead(struct vm *vm, const struct vm_use *use, struct error *why,
+			struct error *err)
 {
 	if (why->code == -ECANCELED) { /* nobody waits for it any more */
 		vm_stop(vm);
@@ -640,45 +640,32 @@ static int give_template_up(struct vm *vm, struct error *why, struct error *err)
 	}
 	forget_machine(vm, why);
 	template_close(&vm->template);
-	return 0;
+	return boot(vm, use, err);
 }
 
 int vm_launch(struct vm *vm, const struct vm_use *use, struct error *err)
 {
-	cleanup_free char *params = kernel_parameters(vm->settings, &use->plan->machine);
-	struct hv_config config = configure(vm, params, use);
 	struct error why = ERROR_INIT;
 
 	vm->is_restored = false;
-	if (vm->template.name) {
-		if (launch_restored(vm, use->plan, &config, &why) == 0)
-			return 0;
-		if (give_template_up(vm, &why, err) < 0)
-			return err->code;
-	}
-	return boot(vm, use->plan, &config, use->network, err);
+	if (!vm->template.name)
+		return boot(vm, use, err);
+	return launch_restored(vm, use, &why) < 0 ? boot_instead(vm, use, &why, err) : 0;
 }
 
 int vm_go_on(struct vm *vm, const struct vm_use *use, struct error *err)
 {
-	cleanup_free char *params = NULL;
 	struct error why = ERROR_INIT;
-	struct hv_config config;
 
 	if (!vm->template.name)
 		return 0;
-	params = kernel_parameters(vm->settings, &use->plan->machine);
-	config = configure(vm, params, use);
 	vm->is_restored = restore(vm, &why) == 0;
 	vm->is_restoring = false;
-	if (!vm->is_restored) {
-		int r = give_template_up(vm, &why, err);
-
-		return r == 0 ? boot(vm, use->plan, &config, use->network, err) : r;
-	}
+	if (!vm->is_restored)
+		return boot_instead(vm, use, &why, err);
 	log_debug("the virtual machine goes on from template '%s'", vm->template.name);
 	template_close(&vm->template);
-	return write_shape(vm, &config, use->network, err);
+	return 0;
 }
 
 void vm_kill(const struct vm *vm)

@@ -103,6 +103,26 @@ template() {
   expect "$(cat "$BATS_FILE_TMPDIR"/store/*/* | sha256sum)" = "$before"
 }
 
+@test "a container of a template is saved, or refused, as one that has booted" {
+  not_with cloud-hypervisor firecracker "it has no templates"
+  args sleep 1000
+  templated --log "$LOG" --debug create --bundle "$BUNDLE" "$ID" </dev/null >"$OUT" 2>"$ERR"
+  is_restored
+  moat start "$ID"
+  moat exec "$ID" sh -c 'echo kept >/kept'
+  if shares_files; then
+    [ ! -e "$ROOT/$ID/vm/vm.json" ] # what says how one is that can be saved
+    run -1 moat checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
+    expect_match "$output" "a virtual machine that shares files with the host cannot be saved"
+  else
+    moat checkpoint --image-path "$BATS_TEST_TMPDIR/image" "$ID"
+    moat delete --force "$ID"
+    moat restore --detach --bundle "$BUNDLE" --image-path "$BATS_TEST_TMPDIR/image" "$ID" </dev/null >"$OUT" 2>"$ERR"
+  fi
+  expect "$(moat exec "$ID" cat /kept)" = kept
+  moat delete --force "$ID"
+}
+
 @test "where moat.json says so the first machine makes the template, and interfaces get their links' addresses" {
   not_with cloud-hypervisor firecracker "it has no templates"
   local hw='02:00:5e:10:00:07'
