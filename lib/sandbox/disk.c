@@ -11,22 +11,6 @@
 #include "lib/base/str.h"
 #include "lib/sandbox/sandbox.h"
 
-int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error *err)
-{
-	int flags = disk->is_readonly ? O_RDONLY : O_RDWR;
-	int fd = open(disk->host_path, flags | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0)
-		return error_sys(err, errno, "open disk '%s'", disk->host_path);
-	*ret = (struct hv_disk){
-		.id = disk->id,
-		.fd = fd,
-		.is_readonly = disk->is_readonly,
-		.is_device = disk->is_device,
-	};
-	return 0;
-}
-
 /* QEMU locks bytes for reading alone: 100 and on for what it does, 200 and on for what nobody else
  * may do, where + 1 is writing (its block/file-posix.c). */
 #define QEMU_WRITES 101
@@ -43,7 +27,7 @@ static int lock_bytes(int fd, int command, short type, off_t from, off_t count)
 	return command == F_OFD_GETLK && lock.l_type != F_UNLCK ? -EAGAIN : 0;
 }
 
-int disk_lock(const struct hv_disk *disk, struct error *err)
+static int lock_disk(const struct hv_disk *disk, struct error *err)
 {
 	int r;
 
@@ -62,6 +46,29 @@ int disk_lock(const struct hv_disk *disk, struct error *err)
 	if (r == -ENOLCK || r == -EOPNOTSUPP) /* its file system has none */
 		return 0;
 	return r < 0 ? error_sys(err, r, "lock disk '%s'", disk->id) : 0;
+}
+
+int disk_open(const struct sandbox_disk *disk, const struct hypervisor *driver, struct hv_disk *ret,
+	      struct error *err)
+{
+	int flags = disk->is_readonly ? O_RDONLY : O_RDWR;
+	int fd = open(disk->host_path, flags | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return error_sys(err, errno, "open disk '%s'", disk->host_path);
+	*ret = (struct hv_disk){
+		.id = disk->id,
+		.fd = fd,
+		.is_readonly = disk->is_readonly,
+		.is_device = disk->is_device,
+	};
+	if (driver->features & HV_FEATURE_LOCKS)
+		return 0;
+	r = lock_disk(ret, err);
+	if (r < 0)
+		close(fd);
+	return r;
 }
 
 static int find_driver(const char *vm_dir, const struct hypervisor **ret, char **ret_control,
@@ -84,13 +91,10 @@ int disk_plug(struct sandbox_disk *disk, const char *vm_dir, struct error *err)
 	int r = find_driver(vm_dir, &driver, &control, err);
 
 	if (r == 0)
-		r = disk_open(disk, &opened, err);
+		r = disk_open(disk, driver, &opened, err);
 	if (r < 0)
 		return r;
-	if (!(driver->features & HV_FEATURE_LOCKS))
-		r = disk_lock(&opened, err);
-	if (r == 0)
-		r = driver->plug(control, &opened, err);
+	r = driver->plug(control, &opened, err);
 	if (r == 0 && driver->serial)
 		r = driver->serial(&opened, serial, err);
 	if (r == 0 && driver->serial)

@@ -3,6 +3,7 @@
 
 struct error;
 struct hv_disk;
+struct hypervisor;
 struct sandbox_disk;
 
 /*
@@ -10,13 +11,12 @@ struct sandbox_disk;
  * that it reaches nothing else of what they lie in.
  */
 
-/* ret->fd is the caller's to close. */
-int disk_open(const struct sandbox_disk *disk, struct hv_disk *ret, struct error *err);
-
-/* For a VMM without HV_FEATURE_LOCKS: nobody else writes to the disk, nor reads it if we write, as
- * long as @disk's descriptor or a copy is open, the VMM's among them. It keeps to what QEMU locks;
- * Cloud Hypervisor keeps writers apart, too. -EBUSY: somebody else has it. */
-int disk_lock(const struct hv_disk *disk, struct error *err);
+/* For a VMM of @driver; ret->fd is the caller's to close. If that takes no locks (HV_FEATURE_LOCKS)
+ * this does: nobody else writes to the disk, nor reads it if we write, as long as the descriptor
+ * or a copy is open, the VMM's among them. It keeps to what QEMU locks; Cloud Hypervisor keeps
+ * writers apart, too. -EBUSY: somebody else has it. */
+int disk_open(const struct sandbox_disk *disk, const struct hypervisor *driver, struct hv_disk *ret,
+	      struct error *err);
 
 /* To and from the running VM whose sockets are in @vm_dir. What is plugged in has the path by which
  * the guest finds it from then on. */

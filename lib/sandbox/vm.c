@@ -239,15 +239,11 @@ static int open_disks(const struct vm *vm, const struct sandbox_plan *plan, stru
 {
 	for (size_t i = 0; i < plan->disks_count; i++) {
 		struct hv_disk *disk = &ends->disks[i];
-		int r = disk_open(&plan->disks[i], disk, err);
+		int r = disk_open(&plan->disks[i], vm->driver, disk, err);
 
 		if (r < 0)
 			return r;
 		ends->disks_count++;
-		if (!(vm->driver->features & HV_FEATURE_LOCKS))
-			r = disk_lock(disk, err);
-		if (r < 0)
-			return r;
 	}
 	config->disks = ends->disks;
 	config->disks_count = ends->disks_count;

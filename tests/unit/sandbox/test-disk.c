@@ -25,35 +25,39 @@ static int remove_file(void **state)
 	return unlink(path);
 }
 
-static struct hv_disk open_disk(bool is_readonly)
+static const struct hypervisor lax = { .name = "lax" };
+static const struct hypervisor locking = { .name = "locking", .features = HV_FEATURE_LOCKS };
+
+static struct sandbox_disk make_disk(bool is_readonly)
 {
-	const struct sandbox_disk disk = {
-		.id = "root",
-		.host_path = path,
-		.is_readonly = is_readonly,
-	};
+	return (struct sandbox_disk){ .id = "root", .host_path = path, .is_readonly = is_readonly };
+}
+
+static struct hv_disk lock_disk(bool is_readonly)
+{
+	const struct sandbox_disk disk = make_disk(is_readonly);
 	struct hv_disk opened;
 
-	assert_int_equal(disk_open(&disk, &opened, NULL), 0);
+	assert_int_equal(disk_open(&disk, &lax, &opened, NULL), 0);
 	return opened;
 }
 
 static void expect_refusal(bool is_readonly, const char *text)
 {
-	struct hv_disk disk = open_disk(is_readonly);
+	const struct sandbox_disk disk = make_disk(is_readonly);
+	struct hv_disk opened;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(disk_lock(&disk, &err), -EBUSY);
+	assert_int_equal(disk_open(&disk, &lax, &opened, &err), -EBUSY);
 	assert_string_equal(err.msg, text);
-	close(disk.fd);
+	/* Who locks by itself finds out by itself. */
+	assert_int_equal(disk_open(&disk, &locking, &opened, NULL), 0);
+	close(opened.fd);
 }
 
 static void expect_success(bool is_readonly)
 {
-	struct hv_disk disk = open_disk(is_readonly);
-
-	assert_int_equal(disk_lock(&disk, NULL), 0);
-	close(disk.fd);
+	close(lock_disk(is_readonly).fd);
 }
 
 #define WRITTEN "disk 'root': it is locked: another process writes to it"
@@ -61,18 +65,16 @@ static void expect_success(bool is_readonly)
 
 static void a_disk_has_one_writer_or_many_readers(void **state)
 {
-	struct hv_disk disk = open_disk(false);
+	struct hv_disk disk = lock_disk(false);
 	int copy;
 
-	assert_int_equal(disk_lock(&disk, NULL), 0);
 	expect_refusal(false, USED);
 	expect_refusal(true, WRITTEN);
 	copy = dup(disk.fd); /* as a VMM has one */
 	close(disk.fd);
 	expect_refusal(false, USED);
 	close(copy);
-	disk = open_disk(true);
-	assert_int_equal(disk_lock(&disk, NULL), 0);
+	disk = lock_disk(true);
 	expect_success(true);
 	expect_refusal(false, USED);
 	close(disk.fd);
@@ -118,13 +120,11 @@ static void qemu_is_another_one(void **state)
 	expect_success(true);
 	close(qemu);
 
-	disk = open_disk(true);
-	assert_int_equal(disk_lock(&disk, NULL), 0);
+	disk = lock_disk(true);
 	assert_true(would_qemu(look, 200) && would_qemu(look, 101) && would_qemu(look, 103));
 	assert_false(would_qemu(look, 201));
 	close(disk.fd);
-	disk = open_disk(false);
-	assert_int_equal(disk_lock(&disk, NULL), 0);
+	disk = lock_disk(false);
 	assert_false(would_qemu(look, 200));
 	assert_false(would_qemu(look, 101));
 	close(disk.fd);
