@@ -84,10 +84,13 @@ static int mount_base(const char *dir, int *ret_fd, struct error *err)
 	return 0;
 }
 
-/* The guest has business in what is mounted here, not in the directory that holds it. */
+/* The guest has business in what is mounted here, not in the directory that holds it. Our way to
+ * write there is no peer of that: what is mounted is nothing to it, and Linux 6.1 passes mounts to
+ * the peers of a mount, but then not to its slaves (virtiofsd's) if one is in no namespace. */
 int files_make(const char *dir, struct files *ret, struct error *err)
 {
 	const struct mount_change readonly = { .set = MOUNT_ATTR_RDONLY };
+	const struct mount_change alone = { .propagation = MS_PRIVATE };
 	cleanup_files struct files files = FILES_INIT;
 	int r = mount_base(dir, &files.dir, err);
 
@@ -96,6 +99,9 @@ int files_make(const char *dir, struct files *ret, struct error *err)
 	files.writable = mount_clone(files.dir, "", false);
 	if (files.writable < 0)
 		return error_sys(err, files.writable, "clone '%s'", dir);
+	r = mount_change(files.writable, &alone, false);
+	if (r < 0)
+		return error_sys(err, r, "make the clone of '%s' a private mount", dir);
 	r = mount_change(files.dir, &readonly, false);
 	if (r < 0)
 		return error_sys(err, r, "remount '%s' read-only", dir);

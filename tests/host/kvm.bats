@@ -4,6 +4,7 @@
 # bats file_tags=kvm-host
 
 load helpers
+load ../behaviour/member
 
 export MOAT_ISOLATION=vm
 
@@ -37,6 +38,21 @@ export MOAT_ISOLATION=vm
   moat kill "$ID" KILL
   wait_status stopped
   moat delete "$ID"
+}
+
+# The mount reaches virtiofsd's namespace, which this host's kernel does in its own way.
+# bats test_tags=brief
+@test "a pod's members have roots of their own by virtiofsd" {
+  export MOAT_SHARE=virtiofs
+  args sleep 1000
+  detached
+  member_bundle sh -c 'cat /mine /proc/sys/kernel/random/boot_id; echo inside >/written'
+  echo "the member's" >"$MEMBER_BUNDLE/rootfs/mine"
+  run -0 moat run --bundle "$MEMBER_BUNDLE" "$MEMBER" </dev/null
+  expect "${lines[0]}" = "the member's"
+  expect "${lines[1]}" = "$(moat exec "$ID" cat /proc/sys/kernel/random/boot_id </dev/null)"
+  expect "$(cat "$MEMBER_BUNDLE/rootfs/written")" = inside
+  moat delete --force "$ID"
 }
 
 @test "the distribution's kernel runs with KVM, PCI and virtiofs" {
