@@ -68,7 +68,15 @@ void oom_check(struct container *container)
 
 static void on_oom(void *ctx, int fd, uint32_t events)
 {
-	oom_check(ctx);
+	struct container *container = ctx;
+
+	if (cgroup_thrash_check(container->cgroup, &container->thrash)) {
+		log_warning("container '%s': out of memory: with what is left it only reads its "
+			    "programs' pages again and again; killed a process",
+			    container->id);
+		add(&container->server->oom, container->id);
+	}
+	oom_check(container);
 }
 
 void oom_watch(struct container *container)

@@ -12,6 +12,7 @@
 #include "lib/base/error.h"
 #include "lib/base/fifo.h"
 #include "lib/base/str.h"
+#include "lib/engine/cgroup-thrash.h"
 #include "oci/config.h"
 
 struct agent_server;
@@ -297,6 +298,7 @@ struct container {
 	struct process *processes; /* init included */
 	struct cgroup_oom *oom;	   /* NULL: not watched */
 	struct loop_source *oom_source;
+	struct thrash thrash;
 	struct creation *creation; /* while it is being made: only its removal may be asked */
 	bool is_removing;
 	struct rpc_call *creators;

@@ -24,6 +24,18 @@ limit_of() {
   expect "$output" = "status 137"
 }
 
+# With all memory but a few pages taken its own program is read again and again, which the kernel
+# takes for progress: how long depends on who serves the files.
+@test "a process that takes memory in small pieces is killed, too" {
+  config '.linux.resources.memory = {limit: 67108864, swap: 67108864}'
+  script 'awk "BEGIN { while (1) eaten[i++] = sprintf(\"%1000s\", \"\") }"; echo "status $?"'
+  run -0 foreground
+  expect_match "$output" "status 137"
+  [ "$MOAT_ISOLATION" = vm ] && [ -z "${MOAT_HYPERVISOR-}" ] || return 0
+  MOAT_SHARE=virtiofs run -0 foreground
+  expect_match "$output" "status 137"
+}
+
 @test "the limit of processes is set and kept" {
   config '.linux.resources.pids = {limit: 10}'
   limit_of pids pids.max pids.max
