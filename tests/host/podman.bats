@@ -8,17 +8,12 @@ bats_require_minimum_version 1.5.0
 
 load ../lib/rootfs
 load ../lib/obstacle
+load ../lib/expect
+load ../interop/pods
 
 podman() {
   command podman --root "$WORK/root" --runroot "$WORK/runroot" --tmpdir "$WORK/tmp" \
     --storage-driver vfs --cgroup-manager systemd --runtime moat "$@" 3>&-
-}
-
-expect() {
-  if ! test "$1" "$2" "$3"; then
-    printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
-    return 1
-  fi
 }
 
 obstacle() {
@@ -28,14 +23,17 @@ obstacle() {
 
 setup_file() {
   is_possible || return 0
+  local environment
   WORK=$(mktemp -d /run/podman.XXXX)
   export WORK CONTAINERS_CONF=$WORK/containers.conf
+  environment=$(printf '"%s", ' "PATH=$PATH" "MOAT_ISOLATION=$MOAT_ISOLATION" "MOAT_GUEST=$MOAT_GUEST" \
+    "MOAT_HYPERVISOR=${MOAT_HYPERVISOR-}")
   cat >"$CONTAINERS_CONF" <<END
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=2000:2000"]
 log_driver = "k8s-file"
 [engine]
-conmon_env_vars = ["PATH=$PATH", "MOAT_ISOLATION=$MOAT_ISOLATION", "MOAT_GUEST=$MOAT_GUEST"${MOAT_HYPERVISOR:+, "MOAT_HYPERVISOR=$MOAT_HYPERVISOR"}]
+conmon_env_vars = [${environment%, }]
 events_logger = "file"
 lock_type = "file"
 runtime_supports_json = ["moat"]
@@ -54,6 +52,7 @@ setup() {
 teardown() {
   [ -z "$OBSTACLE" ] || return 0
   [ -n "$BATS_TEST_COMPLETED" ] || echo "last output: ${output-}"
+  podman pod rm --all --force --time 0 >/dev/null
   podman rm --all --force --time 0 >/dev/null
 }
 
@@ -65,8 +64,11 @@ teardown() {
   scope=libpod-$id.scope
   path=/machine.slice/$scope
   expect "$(grep ^0:: "/proc/$pid/cgroup")" = "0::$path"
-  expect "$(systemctl show --property=TasksMax --value "$scope")" = 30
-  expect "$(cat "/sys/fs/cgroup$path/pids.max")" = 30
+  # Of a virtual machine's processes the guest counts.
+  if [ "$MOAT_ISOLATION" = native ]; then
+    expect "$(systemctl show --property=TasksMax --value "$scope")" = 30
+    expect "$(cat "/sys/fs/cgroup$path/pids.max")" = 30
+  fi
   expect "$(cat "/sys/fs/cgroup$path/memory.max")" -ge 67108864
   run -7 podman exec box sh -c 'exit 7'
   podman pause box
@@ -85,4 +87,12 @@ teardown() {
   [[ $output == *"0::/moat.slice/moat-tests.slice/libpod-"*.scope* ]]
   podman rm --force --time 0 box
   systemctl stop moat.slice
+}
+
+@test "podman's pods share namespaces" {
+  pods_share_namespaces
+}
+
+@test "podman's pods run on one kernel, and may share their processes" {
+  pods_run_on_one_kernel
 }

@@ -7,6 +7,7 @@
 
 INTEROP=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "$INTEROP/../lib/rootfs.bash"
+. "$INTEROP/../lib/expect.bash"
 
 podman() {
   command podman --root "$WORK/root" --runroot "$WORK/runroot" --tmpdir "$WORK/tmp" \
@@ -31,20 +32,6 @@ tty() {
 podman_words() {
   echo podman --root "$WORK/root" --runroot "$WORK/runroot" --tmpdir "$WORK/tmp" \
     --storage-driver vfs --runtime "${RUNTIME:-moat}"
-}
-
-expect() {
-  if ! test "$1" "$2" "$3"; then
-    printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
-    return 1
-  fi
-}
-
-expect_match() {
-  if [[ "$1" != *"$2"* ]]; then
-    printf 'expected in it: %s\ngot: %s\n' "$2" "$1"
-    return 1
-  fi
 }
 
 eventually() {

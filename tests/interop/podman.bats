@@ -2,6 +2,7 @@
 # podman with moat as its runtime, on an image made here, without network.
 
 load helpers
+load pods
 
 @test "podman run shows output and keeps standard error apart" {
   run -0 --separate-stderr pod_run --rm busybox sh -c 'echo hello; echo apart >&2'
@@ -223,29 +224,29 @@ load helpers
   [ "$MOAT_ISOLATION" = vm ] || expect_match "${lines[1]}" 100000
 }
 
+# podman 4.3 has on cgroup v2 no device at all in the cgroups that it makes for pods itself, whoever
+# runs them.
+pods_have_devices() {
+  local cgroup
+  make_pod --cgroup-parent "$CGROUP_PARENT"
+  cgroup=$(podman pod inspect --format '{{.CgroupPath}}' pod)
+  if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    mkdir "/sys/fs/cgroup$cgroup/try"
+    run bash -c 'echo $$ >"$1/cgroup.procs" && exec </dev/zero' - "/sys/fs/cgroup$cgroup/try"
+    rmdir "/sys/fs/cgroup$cgroup/try"
+    [ "$status" = 0 ] || skip "podman's cgroups of pods deny /dev/zero; tests/host/podman.bats has systemd's"
+  fi
+  podman pod rm --force pod
+}
+
 @test "podman's pods share namespaces" {
-  podman pod create --name pod --hostname podded --network none --share net,uts,ipc \
-    --infra-image localhost/busybox --infra-command 'sleep 1000' --cgroup-parent "$CGROUP_PARENT"
-  podman run --detach --pod pod --name one busybox sleep 1000
-  run -0 podman run --rm --pod pod busybox sh -c 'hostname; readlink /proc/self/ns/ipc'
-  expect "${lines[0]}" = podded
-  expect "${lines[1]}" = "$(podman exec one readlink /proc/self/ns/ipc)"
-  podman pod stop --time 0 pod
-  podman pod rm pod
+  pods_have_devices
+  pods_share_namespaces --cgroup-parent "$CGROUP_PARENT"
 }
 
 @test "podman's pods run on one kernel, and may share their processes" {
-  local boot_id=/proc/sys/kernel/random/boot_id
-  podman pod create --name pod --network none --share net,pid --infra-image localhost/busybox \
-    --infra-command 'sleep 1000' --cgroup-parent "$CGROUP_PARENT"
-  podman run --detach --pod pod --name one busybox sleep 1001
-  run -0 podman run --rm --pod pod busybox sh -c "cat $boot_id; ps"
-  expect "${lines[0]}" = "$(podman exec one cat $boot_id)"
-  expect_match "$output" "sleep 1000"
-  expect_match "$output" "sleep 1001"
-  podman kill one
-  expect "$(podman wait one)" = 137
-  podman pod rm --force --time 0 pod
+  pods_have_devices
+  pods_run_on_one_kernel --cgroup-parent "$CGROUP_PARENT"
 }
 
 @test "podman inspect tells of a process that is there" {
