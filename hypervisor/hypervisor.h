@@ -215,10 +215,14 @@ struct hv_status {
 	char machine[64]; /* the driver's word for it */
 };
 
-struct hv_disk_metrics {
+/* By whose name it is: a disk's id, else what it is ("vsock") and, of several, which ("net0"). */
+struct hv_device_metrics {
 	char id[HV_DISK_ID_MAX + 1];
-	uint64_t read_bytes, written_bytes, reads, writes;
+	uint64_t read_bytes, reads; /* towards the guest: requests, packets, as it counts them */
+	uint64_t written_bytes, writes; /* from the guest */
+	uint64_t dropped;		/* what had no place to go */
 };
+#define HV_DEVICES_MAX 24
 
 /* Why vcpus leave the guest, as far as a VMM counts it. */
 enum hv_exit {
@@ -236,8 +240,8 @@ struct hv_metrics {
 	uint32_t vcpus;
 	uint64_t memory_bytes;
 	uint64_t exits[HV_EXIT_COUNT]; /* all zero: not counted */
-	size_t disks_count;
-	struct hv_disk_metrics disks[HV_DISKS_MAX];
+	size_t devices_count;	       /* of those that the VMM counts for */
+	struct hv_device_metrics devices[HV_DEVICES_MAX];
 };
 
 /* What its owner hears from a VMM. Neither may free the watch. */

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 
 #include "hypervisor/builtin/builtin-internal.h"
+#include "hypervisor/counters.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
@@ -90,29 +91,6 @@ static int take_memory(struct builtin_answer *a, char *const *words)
 	return parse_u64(words[1], &a->status.memory_bytes);
 }
 
-static int take_exits(struct builtin_answer *a, char *const *words)
-{
-	int kind = names_find(&hv_exit_names, words[1]);
-
-	return kind < 0 ? 0 : parse_u64(words[2], &a->metrics.exits[kind]);
-}
-
-static int take_disk(struct builtin_answer *a, char *const *words)
-{
-	struct hv_disk_metrics *disk = &a->metrics.disks[a->metrics.disks_count];
-	uint64_t *const numbers[] = { &disk->read_bytes, &disk->written_bytes, &disk->reads,
-				      &disk->writes };
-
-	if (a->metrics.disks_count == HV_DISKS_MAX || hv_check_disk_id(words[1], NULL) < 0)
-		return -EINVAL;
-	snprintf(disk->id, sizeof(disk->id), "%s", words[1]);
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (parse_u64(words[2 + i], numbers[i]) < 0)
-			return -EINVAL;
-	a->metrics.disks_count++;
-	return 0;
-}
-
 /* clang-format off */
 static const struct {
 	const char *word;
@@ -122,8 +100,6 @@ static const struct {
 	{ "state", 2, take_state },
 	{ "vcpus", 2, take_vcpus },
 	{ "memory", 2, take_memory },
-	{ "exits", 3, take_exits },
-	{ "disk", 6, take_disk },
 };
 /* clang-format on */
 
@@ -131,7 +107,10 @@ static const struct {
 static int take_line(struct builtin_answer *a, const char *line)
 {
 	cleanup_strv char **words = strv_split(line, ' ');
+	int r = hv_counters_take(words, &a->metrics);
 
+	if (r != 0)
+		return r < 0 ? r : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		if (streq(words[0], lines[i].word))
 			return strv_len(words) == lines[i].words ? lines[i].take(a, words)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <linux/virtio_ids.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -608,27 +609,45 @@ int machine_unplug(struct machine *m, const char *id, struct error *err)
 	return virtio_block_change(virtio_mmio_device(slot->window), &empty, err);
 }
 
+static bool is_disk(const struct virtio_device *dev)
+{
+	return dev->ops->id == VIRTIO_ID_BLOCK;
+}
+
+/* What serves files counts on its own thread: its numbers may be a moment old. */
+static void measure(const struct slot *slot, unsigned int *nics, struct hv_device_metrics *ret)
+{
+	const struct virtio_device *dev = virtio_mmio_device(slot->window);
+	const struct virtio_metrics *counted = &dev->metrics;
+
+	*ret = (struct hv_device_metrics){
+		.read_bytes = counted->read_bytes,
+		.written_bytes = counted->written_bytes,
+		.reads = counted->reads,
+		.writes = counted->writes,
+		.dropped = counted->dropped,
+	};
+	if (is_disk(dev))
+		memcpy(ret->id, slot->disk_id, sizeof(ret->id));
+	else if (dev->ops->id == VIRTIO_ID_NET)
+		snprintf(ret->id, sizeof(ret->id), "%s%u", dev->ops->name, (*nics)++);
+	else
+		snprintf(ret->id, sizeof(ret->id), "%s", dev->ops->name);
+}
+
 void machine_measure(const struct machine *m, struct hv_metrics *ret)
 {
 	struct hv_metrics metrics = { .vcpus = m->vcpus_count, .memory_bytes = m->memory_bytes };
+	unsigned int nics = 0;
 
 	vcpus_exits(m->vcpus, metrics.exits);
-	for (size_t i = 0; i < m->slots_count && metrics.disks_count < HV_DISKS_MAX; i++) {
+	for (size_t i = 0; i < m->slots_count && metrics.devices_count < HV_DEVICES_MAX; i++) {
 		const struct slot *slot = &m->slots[i];
-		struct hv_disk_metrics *disk = &metrics.disks[metrics.disks_count];
-		const struct virtio_metrics *counted;
+		const struct virtio_device *dev = virtio_mmio_device(slot->window);
 
-		if (!*slot->disk_id)
-			continue;
-		counted = &virtio_mmio_device(slot->window)->metrics;
-		*disk = (struct hv_disk_metrics){
-			.read_bytes = counted->read_bytes,
-			.written_bytes = counted->written_bytes,
-			.reads = counted->reads,
-			.writes = counted->writes,
-		};
-		memcpy(disk->id, slot->disk_id, sizeof(disk->id));
-		metrics.disks_count++;
+		if (is_disk(dev) && !*slot->disk_id)
+			continue; /* a place for one */
+		measure(slot, &nics, &metrics.devices[metrics.devices_count++]);
 	}
 	*ret = metrics;
 }

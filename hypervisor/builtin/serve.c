@@ -8,6 +8,7 @@
 
 #include "hypervisor/builtin/builtin-internal.h"
 #include "hypervisor/builtin/machine.h"
+#include "hypervisor/counters.h"
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -61,25 +62,6 @@ static void refuse(struct server *s, const struct error *err)
 	answer(s, text);
 }
 
-static void add_disks(struct strbuf *text, const struct hv_metrics *metrics)
-{
-	for (size_t i = 0; i < metrics->disks_count; i++) {
-		const struct hv_disk_metrics *disk = &metrics->disks[i];
-
-		strbuf_addf(text, "disk %s %llu %llu %llu %llu\n", disk->id,
-			    (unsigned long long)disk->read_bytes,
-			    (unsigned long long)disk->written_bytes,
-			    (unsigned long long)disk->reads, (unsigned long long)disk->writes);
-	}
-}
-
-static void add_exits(struct strbuf *text, const struct hv_metrics *metrics)
-{
-	for (size_t i = 0; i < HV_EXIT_COUNT; i++)
-		strbuf_addf(text, "exits %s %llu\n", names_get(&hv_exit_names, i),
-			    (unsigned long long)metrics->exits[i]);
-}
-
 static void serve_query(struct server *s, char *const *words)
 {
 	const bool is_paused = machine_is_paused(s->machine);
@@ -90,8 +72,7 @@ static void serve_query(struct server *s, char *const *words)
 	strbuf_addf(&text, BUILTIN_OK "state %s\nvcpus %u\nmemory %llu\n",
 		    names_get(&hv_state_names, is_paused ? HV_STATE_PAUSED : HV_STATE_RUNNING),
 		    metrics.vcpus, (unsigned long long)metrics.memory_bytes);
-	add_exits(&text, &metrics);
-	add_disks(&text, &metrics);
+	hv_counters_write(&metrics, &text);
 	answer(s, text.buf);
 }
 

@@ -32,6 +32,10 @@ static const struct field counters_table[] = {
 	FIELD(struct ch_counters, "write_bytes", OPT_U64, written_bytes),
 	FIELD(struct ch_counters, "read_ops", OPT_U64, reads),
 	FIELD(struct ch_counters, "write_ops", OPT_U64, writes),
+	FIELD(struct ch_counters, "rx_bytes", OPT_U64, received_bytes),
+	FIELD(struct ch_counters, "tx_bytes", OPT_U64, sent_bytes),
+	FIELD(struct ch_counters, "rx_frames", OPT_U64, received),
+	FIELD(struct ch_counters, "tx_frames", OPT_U64, sent),
 };
 static const struct fields counters_object = FIELDS(struct ch_counters, counters_table);
 static const struct field all_counters_table[] = {

@@ -35,7 +35,8 @@ extern const struct fields ch_info_answer; /* vm.info */
 
 struct ch_counters {
 	char *id;
-	struct opt_u64 read_bytes, written_bytes, reads, writes; /* a disk's */
+	struct opt_u64 read_bytes, written_bytes, reads, writes;   /* a disk's */
+	struct opt_u64 received_bytes, sent_bytes, received, sent; /* a guest's interface's */
 };
 struct ch_all_counters {
 	struct ch_counters *items;

@@ -134,23 +134,31 @@ static int ask_counters(const char *control, struct ch_all_counters *ret, struct
 	return rest_call(control, &request, &ch_counters_answer, ret, err);
 }
 
-/* Interfaces have counters too, of other names. */
-static void copy_disks(const struct ch_all_counters *all, struct hv_metrics *ret)
+/* Interfaces have counters of other names; what has neither is passed over. */
+static void take_counters(const struct ch_counters *from, struct hv_device_metrics *ret)
 {
-	for (size_t i = 0; i < all->items_count && ret->disks_count < HV_DISKS_MAX; i++) {
-		const struct ch_counters *from = &all->items[i];
-		struct hv_disk_metrics *to = &ret->disks[ret->disks_count];
+	const bool is_disk = from->reads.is_set;
 
-		if (!from->reads.is_set || hv_check_disk_id(from->id, NULL) < 0)
+	*ret = (struct hv_device_metrics){
+		.read_bytes = is_disk ? from->read_bytes.value : from->received_bytes.value,
+		.written_bytes = is_disk ? from->written_bytes.value : from->sent_bytes.value,
+		.reads = is_disk ? from->reads.value : from->received.value,
+		.writes = is_disk ? from->writes.value : from->sent.value,
+	};
+}
+
+static void copy_devices(const struct ch_all_counters *all, struct hv_metrics *ret)
+{
+	for (size_t i = 0; i < all->items_count && ret->devices_count < HV_DEVICES_MAX; i++) {
+		const struct ch_counters *from = &all->items[i];
+		struct hv_device_metrics *to = &ret->devices[ret->devices_count];
+
+		if ((!from->reads.is_set && !from->received.is_set) ||
+		    hv_check_disk_id(from->id, NULL) < 0)
 			continue;
-		*to = (struct hv_disk_metrics){
-			.read_bytes = from->read_bytes.value,
-			.written_bytes = from->written_bytes.value,
-			.reads = from->reads.value,
-			.writes = from->writes.value,
-		};
+		take_counters(from, to);
 		snprintf(to->id, sizeof(to->id), "%s", from->id);
-		ret->disks_count++;
+		ret->devices_count++;
 	}
 }
 
@@ -166,7 +174,7 @@ int ch_metrics(const char *control, struct hv_metrics *ret, struct error *err)
 	if (r == 0) {
 		metrics.vcpus = status.vcpus;
 		metrics.memory_bytes = status.memory_bytes;
-		copy_disks(&counters, &metrics);
+		copy_devices(&counters, &metrics);
 		*ret = metrics;
 	}
 	fields_release(&ch_counters_answer, &counters);

@@ -12,7 +12,7 @@ struct fc_request {
 	char *body;
 };
 #define FC_SPARES_MAX 5
-#define FC_MAX_REQUESTS (6 + HV_DISKS_MAX + FC_SPARES_MAX + HV_NICS_MAX)
+#define FC_MAX_REQUESTS (7 + HV_DISKS_MAX + FC_SPARES_MAX + HV_NICS_MAX)
 struct fc_plan {
 	char **argv;
 	struct fc_request requests[FC_MAX_REQUESTS];
@@ -27,6 +27,9 @@ void fc_plan_done(struct fc_plan *plan);
  * disks begin with a letter. */
 #define FC_SPARE_NAME "spare"
 #define FC_SPARE_PREFIX "_spare"
+
+/* The FIFO below config->dir into which it writes what it has counted. */
+#define FC_FIFO_NAME "metrics"
 
 /* The descriptors that it inherits; @ret has room for FC_MAX_FDS. */
 #define FC_MAX_FDS (2 + HV_DISKS_MAX)

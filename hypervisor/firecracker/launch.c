@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hypervisor/firecracker/answers.h"
@@ -119,6 +120,29 @@ static int make_spare(const struct hv_config *config, struct error *err)
 	return fd < 0 ? error_sys(err, errno, "make '%s'", path) : 0;
 }
 
+/* For the watch, before there is a VMM that could say anything: where it is to read, and where to
+ * write. */
+static int make_fifo(const struct hv_config *config, struct error *err)
+{
+	int fds[] = { -1, -1 };
+	int r = 0;
+
+	if (!config->dir)
+		return 0;
+	fds[1] = open(config->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fds[1] < 0)
+		return error_sys(err, errno, "open '%s'", config->dir);
+	(void)unlinkat(fds[1], FC_FIFO_NAME, 0); /* of one that did not start */
+	if (mkfifoat(fds[1], FC_FIFO_NAME, 0600) == 0)
+		fds[0] = openat(fds[1], FC_FIFO_NAME,
+				O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	if (fds[0] < 0 || send_fds(config->watch_fd, "", 1, fds, ARRAY_SIZE(fds)) < 0)
+		r = error_sys(err, errno, "make '%s/" FC_FIFO_NAME "'", config->dir);
+	close_fdp(&fds[0]);
+	close_fdp(&fds[1]);
+	return r;
+}
+
 static int start(const struct hv_config *config, struct fc_taps *taps, int log_fd, struct hv_vm *vm,
 		 struct error *err)
 {
@@ -141,6 +165,8 @@ static int start(const struct hv_config *config, struct fc_taps *taps, int log_f
 		r = hv_make_links(config, err);
 	if (r == 0)
 		r = make_spare(config, err);
+	if (r == 0)
+		r = make_fifo(config, err);
 	if (r < 0)
 		return r;
 	how.argv = plan.argv;
@@ -198,4 +224,5 @@ const struct hypervisor hypervisor_firecracker = {
 	.save = fc_save,
 	.restore = fc_restore,
 	.quit = fc_quit,
+	.metrics = fc_metrics,
 };

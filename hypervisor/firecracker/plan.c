@@ -261,6 +261,13 @@ static void add_load(struct writing *w, const struct hv_config *c, char *const *
 	end(w);
 }
 
+static void add_metrics(struct writing *w)
+{
+	begin(w, xstrdup("/metrics"));
+	add_text(w, "metrics_path", FC_FIFO_NAME);
+	end(w);
+}
+
 int fc_plan(const struct hv_config *config, char *const *taps, struct fc_plan *ret,
 	    struct error *err)
 {
@@ -270,6 +277,8 @@ int fc_plan(const struct hv_config *config, char *const *taps, struct fc_plan *r
 	if (r < 0)
 		return r;
 	*ret = (struct fc_plan){ .argv = plan_argv(config) };
+	if (config->dir)
+		add_metrics(&w);
 	(config->is_restored ? add_load : add_machine_parts)(&w, config, taps);
 	return 0;
 }

@@ -280,20 +280,20 @@ int qemu_query(const char *control, struct hv_status *ret, struct error *err)
 
 static void copy_disks(const struct qmp_disks *answer, struct hv_metrics *ret)
 {
-	for (size_t i = 0; i < answer->items_count && ret->disks_count < HV_DISKS_MAX; i++) {
+	for (size_t i = 0; i < answer->items_count && ret->devices_count < HV_DEVICES_MAX; i++) {
 		const struct qmp_disk *from = &answer->items[i];
-		struct hv_disk_metrics *to = &ret->disks[ret->disks_count];
+		struct hv_device_metrics *to = &ret->devices[ret->devices_count];
 
 		if (!from->node_name || hv_check_disk_id(from->node_name, NULL) < 0)
 			continue;
-		*to = (struct hv_disk_metrics){
+		*to = (struct hv_device_metrics){
 			.read_bytes = from->stats.read_bytes,
 			.written_bytes = from->stats.written_bytes,
 			.reads = from->stats.reads,
 			.writes = from->stats.writes,
 		};
 		snprintf(to->id, sizeof(to->id), "%s", from->node_name);
-		ret->disks_count++;
+		ret->devices_count++;
 	}
 }
 

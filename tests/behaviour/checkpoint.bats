@@ -340,7 +340,8 @@ terminal() {
   run -1 load_saved
   expect_match "$(cat "$ERR")" "it was saved with guest kernel '1.2.3'"
   mv "$BATS_TEST_TMPDIR/good" "$BATS_TEST_TMPDIR/image/vm.json"
-  truncate -s 1M "$BATS_TEST_TMPDIR/image/vm.state"
+  # One file, or a directory of some.
+  find "$BATS_TEST_TMPDIR/image/vm.state" -type f -exec truncate -s 1M {} +
   run -1 load_saved
   expect_match "$(cat "$ERR")" "virtual machine: "
   run -1 moat state "$ID"

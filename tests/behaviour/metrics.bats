@@ -78,6 +78,31 @@ delete_three() {
   moat delete --force "$ID"
 }
 
+@test "a virtual machine's monitor tells what its devices did" {
+  only_vm "natively there is no monitor"
+  local label="sandbox_id=\"$ID\""
+  export MOAT_SHARE=none
+  detached_sleep
+  METRICS=$METRICS.devices
+  moat metrics "$ID" >"$METRICS"
+  expect "$(value_of moat_vmm_vcpus "$label")" = 1
+  [ "$(value_of moat_vmm_memory_bytes "$label")" -gt 100000000 ]
+  [ "$(value_of moat_vmm_device_read_bytes_total "$label" 'device="root"')" -gt 4096 ]
+  [ "$(value_of moat_vmm_device_reads_total "$label" 'device="root"')" -gt 1 ]
+  # From one scrape to the next they grow.
+  moat exec "$ID" sh -c 'dd if=/dev/zero of=/file bs=64k count=16 && sync' </dev/null
+  cp "$METRICS" "$METRICS.before"
+  moat metrics "$ID" >"$METRICS"
+  "$BATS_TEST_DIRNAME/../lib/check-metrics" <"$METRICS"
+  [ "$(value_of moat_vmm_device_written_bytes_total "$label" 'device="root"')" -gt \
+    $(($(METRICS=$METRICS.before value_of moat_vmm_device_written_bytes_total "$label" 'device="root"') + 900000)) ]
+  case "$(driver)" in
+    qemu | cloud-hypervisor) ! grep -q '^moat_vmm_exits_total' "$METRICS" ;;
+    *) [ "$(value_of moat_vmm_exits_total "$label" 'reason="mmio"')" -gt 0 ] ;;
+  esac
+  moat delete --force "$ID"
+}
+
 @test "a guest that does not answer does not keep the others' metrics away" {
   only_vm "natively there is nobody to ask"
   local vmm

@@ -283,6 +283,7 @@ disks_of_guest() {
 }
 
 @test "a sandbox that is not made for a pod takes no disks" {
+  not_with cloud-hypervisor "its machines take disks at any time"
   only_pods
   only_shared "it has room for disks as it is"
   detached_sleep

@@ -16,10 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (builtin_answer_parse(text, &answer) < 0)
 		return 0;
-	if (answer.metrics.disks_count > HV_DISKS_MAX || answer.status.state >= HV_STATE_COUNT)
+	if (answer.metrics.devices_count > HV_DEVICES_MAX || answer.status.state >= HV_STATE_COUNT)
 		__builtin_trap();
-	for (size_t i = 0; i < answer.metrics.disks_count; i++)
-		if (hv_check_disk_id(answer.metrics.disks[i].id, NULL) < 0)
+	for (size_t i = 0; i < answer.metrics.devices_count; i++)
+		if (hv_check_disk_id(answer.metrics.devices[i].id, NULL) < 0)
 			__builtin_trap();
 	return 0;
 }

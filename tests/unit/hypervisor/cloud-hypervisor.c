@@ -398,10 +398,10 @@ static void a_running_one_tells_what_it_is_and_did(void **state)
 	assert_int_equal(status.features, ch->features);
 	must(ch->metrics(f.rest.control, &metrics, &err));
 	assert_int_equal(metrics.vcpus, 2);
-	assert_int_equal(metrics.disks_count, 1);
-	assert_string_equal(metrics.disks[0].id, "root");
-	assert_int_equal(metrics.disks[0].read_bytes, 4096);
-	assert_int_equal(metrics.disks[0].writes, 1);
+	assert_int_equal(metrics.devices_count, 1);
+	assert_string_equal(metrics.devices[0].id, "root");
+	assert_int_equal(metrics.devices[0].read_bytes, 4096);
+	assert_int_equal(metrics.devices[0].writes, 1);
 	fake_ch_stop(&f);
 }
 

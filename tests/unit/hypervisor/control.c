@@ -266,10 +266,10 @@ static void metrics_count_what_the_disks_did(void **state)
 	fake_qemu_start(&q, FAKE_GREETING, rules);
 	if (hypervisor_qemu.metrics(q.control, &metrics, &err) < 0)
 		fail_msg("%s", err.msg);
-	assert_int_equal(metrics.disks_count, 1);
-	assert_string_equal(metrics.disks[0].id, "root");
-	assert_int_equal(metrics.disks[0].read_bytes, 4096);
-	assert_int_equal(metrics.disks[0].writes, 1);
+	assert_int_equal(metrics.devices_count, 1);
+	assert_string_equal(metrics.devices[0].id, "root");
+	assert_int_equal(metrics.devices[0].read_bytes, 4096);
+	assert_int_equal(metrics.devices[0].writes, 1);
 	fake_vmm_stop(&q);
 }
 

@@ -13,6 +13,7 @@
 #include "fake-rest.h"
 #include "hypervisor/firecracker/answers.h"
 #include "hypervisor/firecracker/control.h"
+#include "hypervisor/firecracker/counters.h"
 #include "hypervisor/firecracker/firecracker-internal.h"
 #include "hypervisor/firecracker/taps.h"
 #include "lib/base/error.h"
@@ -155,13 +156,14 @@ static void one_that_goes_on_is_a_request_with_other_taps(void **state)
 	check_refused(&config, -EINVAL, "a saved machine has a directory");
 	config.dir = "/run/moat/web/vm";
 	assert_int_equal(fc_plan(&config, tap_names, &plan, NULL), 0);
-	assert_string_equal(plan.requests[0].path, "/snapshot/load");
+	assert_string_equal(plan.requests[0].path, "/metrics");
+	assert_string_equal(plan.requests[1].path, "/snapshot/load");
 	assert_string_equal(
-		plan.requests[0].body,
+		plan.requests[1].body,
 		"{\"snapshot_path\":\"saved/state\",\"mem_backend\":{\"backend_type\":\"File\","
 		"\"backend_path\":\"saved/memory\"},\"network_overrides\":[{\"iface_id\":\"net0\","
 		"\"host_dev_name\":\"moat0\"}]}");
-	assert_null(plan.requests[1].path);
+	assert_null(plan.requests[2].path);
 	assert_int_equal(fc_planned_fds(&config, fds), ARRAY_SIZE(wanted));
 	assert_memory_equal(fds, wanted, sizeof(wanted));
 	config.has_hugepages = true;
@@ -430,6 +432,47 @@ static void a_disk_is_found_by_what_its_file_is(void **state)
 	assert_true(strlen(serial) > 0 && strncmp(whole, serial, HV_DISK_ID_MAX) == 0);
 }
 
+/* As the shim does when Firecracker has written a line. */
+static pid_t count_soon(const char *dir_path)
+{
+	const struct hv_metrics sum = {
+		.exits = { [HV_EXIT_MMIO] = 5 },
+		.devices_count = 1,
+		.devices = { { .id = "root", .reads = 3 } },
+	};
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		(void)poll(NULL, 0, 50);
+		_exit(fc_counters_keep(dir, 2, &sum) < 0);
+	}
+	return pid;
+}
+
+static void expect_metrics(const struct fake_vmm *f)
+{
+	cleanup_fd int dir = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct hv_metrics old = { .vcpus = 1 };
+	struct hv_metrics metrics;
+	pid_t pid;
+	int status;
+
+	assert_int_equal(fc_counters_keep(dir, 1, &old), 0);
+	pid = count_soon(f->dir);
+	assert_int_equal(fc->metrics(f->control, &metrics, NULL), 0);
+	assert_int_equal(metrics.vcpus, 2);
+	assert_int_equal(metrics.memory_bytes, 2u << 20);
+	assert_int_equal(metrics.exits[HV_EXIT_MMIO], 5);
+	assert_int_equal(metrics.devices_count, 1);
+	assert_string_equal(metrics.devices[0].id, "root");
+	assert_int_equal(metrics.devices[0].reads, 3);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* They are compared with the VMM's own description of its interface: openapi.py. */
 static void each_request_is_as_described(void **state)
 {
@@ -487,8 +530,10 @@ static void each_request_is_as_described(void **state)
 	assert_int_equal(fc->save(f.control, HV_SAVED_ALL, dir, NULL), 0);
 	assert_int_equal(fstatat(dir, "memory", &st, 0), 0);
 	assert_int_equal(st.st_size, 2 << 20);
-	assert_int_equal(fc_put(f.control, -1, &saved.requests[0], NULL), 0);
+	for (size_t i = 0; saved.requests[i].path; i++)
+		assert_int_equal(fc_put(f.control, -1, &saved.requests[i], NULL), 0);
 	assert_int_equal(fc->restore(f.control, HV_SAVED_ALL, dir, NULL), 0);
+	expect_metrics(&f);
 	all = fake_vmm_heard(&f);
 	heard = without_place(all, f.dir);
 	assert_int_equal(read_file_at(AT_FDCWD, golden_requests, 1u << 16, &golden, NULL), 0);

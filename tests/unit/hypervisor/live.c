@@ -172,8 +172,8 @@ static void a_vm_is_paused_fed_measured_and_ended(void **state)
 	disk.fd = disk_fd = make_disk();
 	DO(plug(m.control, &disk, &err));
 	DO(metrics(m.control, &metrics, &err));
-	assert_int_equal(metrics.disks_count, 1);
-	assert_string_equal(metrics.disks[0].id, "data");
+	assert_int_equal(metrics.devices_count, 1);
+	assert_string_equal(metrics.devices[0].id, "data");
 	DO(unplug(m.control, "data", &err));
 	DO(plug(m.control, &disk, &err));
 	assert_int_equal(hypervisor_qemu.plug(m.control, &disk, NULL), -EIO);
@@ -222,7 +222,7 @@ static void a_vm_starts_with_disks_and_its_state_is_saved(void **state)
 	m.config.disks_count = 2;
 	launch(&m);
 	DO(metrics(m.control, &metrics, &err));
-	assert_int_equal(metrics.disks_count, 2);
+	assert_int_equal(metrics.devices_count, 2);
 	DO(save(m.control, HV_SAVED_ALL, file, &err));
 	assert_true(lseek(file, 0, SEEK_END) > 1 << 20);
 	expect_state(&m, HV_STATE_PAUSED);
