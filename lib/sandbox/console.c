@@ -13,6 +13,9 @@
 #include "lib/base/str.h"
 
 #define TAIL_BYTES 4096
+/* Registers and stacks that follow fill the tail, so what a crash begins with is kept apart. */
+#define CRASH_LINES 3
+#define CRASH_LINE_BYTES 120
 
 struct console_input {
 	struct console *console;
@@ -29,6 +32,8 @@ struct console {
 	struct journal *journals[JOURNAL_SOURCE_COUNT];
 	char tail[TAIL_BYTES];
 	size_t tail_len;
+	struct strbuf crash;
+	unsigned int crash_lines;
 };
 
 /* Lines of the agent's log, ours and Kata's: the guest has one console for all it says. */
@@ -96,6 +101,29 @@ static bool write_agent_line(struct console *c, const char *line, size_t len)
 	return is_agents;
 }
 
+/* As Linux begins them, behind its time. */
+static bool is_crash(const char *line)
+{
+	static const char *const words[] = { "BUG: ", "[#1]", "RIP: ", "pc : ", "Kernel panic - " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(line, words[i]))
+			return true;
+	return false;
+}
+
+static void note_crash(struct console *c, const char *line)
+{
+	const char *text = *line == '[' ? strstr(line, "] ") : NULL;
+
+	if (c->crash_lines >= CRASH_LINES || !is_crash(line))
+		return;
+	text = text ? text + strlen("] ") : line;
+	if (c->crash_lines++)
+		strbuf_addch(&c->crash, '\n');
+	strbuf_addf(&c->crash, "%.*s", CRASH_LINE_BYTES, text);
+}
+
 static void end_line(struct console_input *in)
 {
 	struct console *c = in->console;
@@ -105,6 +133,8 @@ static void end_line(struct console_input *in)
 	in->line[len] = '\0';
 	if (!len || (in->kind == JOURNAL_CONSOLE && write_agent_line(c, in->line, len)))
 		return;
+	if (in->kind == JOURNAL_CONSOLE)
+		note_crash(c, in->line);
 	journal_write(c->journals[in->kind], LOG_LEVEL_INFO, in->line);
 }
 
@@ -193,6 +223,7 @@ void console_free(struct console *c)
 		end_input(&c->inputs[i]);
 	for (int i = 0; i < JOURNAL_SOURCE_COUNT; i++)
 		journal_free(c->journals[i]);
+	strbuf_done(&c->crash);
 	free(c);
 }
 
@@ -249,4 +280,10 @@ void console_tail(struct console *c, struct strbuf *sb, unsigned int max)
 	if ((size_t)(end - start) > max / 2)
 		start = end - max / 2;
 	add_printable(sb, start, (size_t)(end - start));
+}
+
+void console_crash(struct console *c, struct strbuf *sb)
+{
+	if (c->crash.len)
+		add_printable(sb, c->crash.buf, c->crash.len);
 }

@@ -711,16 +711,20 @@ void vm_explain(struct vm *vm, struct error *err)
 	char *hint = strchr(err->msg, '\n');
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 	cleanup_strbuf struct strbuf tail = STRBUF_INIT;
+	cleanup_strbuf struct strbuf crash = STRBUF_INIT;
 
 	if (!vm->console)
 		return;
 	if (hint)
 		*hint++ = '\0';
 	console_drain(vm->console);
-	console_tail(vm->console, &tail, hint ? EXPLANATION_BYTES / 2 : EXPLANATION_BYTES);
+	console_crash(vm->console, &crash);
+	console_tail(vm->console, &tail, hint || crash.len ? EXPLANATION_BYTES / 2 : EXPLANATION_BYTES);
 	strbuf_addf(&text, "%.300s", err->msg);
 	if (*reason)
 		strbuf_addf(&text, "; %s", reason);
+	if (crash.len)
+		strbuf_addf(&text, "; the guest's kernel said: %s", crash.buf);
 	if (tail.len)
 		strbuf_addf(&text, "; last console lines: %s", tail.buf);
 	else

@@ -86,11 +86,12 @@ expect_failure() {
   not_with builtin cloud-hypervisor firecracker "QEMU's process, by ones that stand in for it"
   use_vmm <<EOF
 echo '$GREETING' >&\$watch
-echo 'Kernel panic - not syncing' >&\$console
+{ echo '[ 0.1] BUG: what it began with'; seq 100; echo 'Kernel panic - not syncing'; } >&\$console
 echo '{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-panic"}}' >&\$watch
 sleep 0.2
 EOF
-  expect_failure "the guest's kernel panicked" 'Kernel panic - not syncing'
+  expect_failure "the guest's kernel panicked" \
+    "the guest's kernel said: BUG: what it began with | Kernel panic - not syncing; last console lines: "
 }
 
 @test "a console full of noise is bounded in message and on disk" {

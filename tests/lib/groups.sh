@@ -18,3 +18,34 @@ merge_tap() {
     { print; fflush() }
     END { print "1.." count + 0 }' "$@"
 }
+
+# crashed_cases TAP: the names of those that failed, and said that the kernel of their guest crashed.
+crashed_cases() {
+  awk '/^(not )?ok [0-9]/ { name = "" }
+    /^not ok [0-9]/ { name = $0; sub(/^not ok [0-9]+ /, "", name) }
+    name && /^#.*(the guest.s kernel said:|Kernel panic - )/ { print name; name = "" }' "$1"
+}
+
+# replace_case TAP NAME: the failed case passed when it was repeated; what it had said stays, and how it
+# ended then stands in its line.
+replace_case() {
+  local part
+  part=$(mktemp)
+  name=$2 awk '/^not ok [0-9]/ { line = $0; sub(/^not ok [0-9]+ /, "", line)
+      if (line == ENVIRON["name"]) { sub(/^not /, ""); $0 = $0 " # repeated: the guest'"'"'s kernel crashed" } }
+    { print }' "$1" >"$part"
+  cat "$part" >"$1"
+  rm "$part"
+}
+
+# is_complete TAP: whether all tests that are announced have said how they ended.
+is_complete() {
+  local planned
+  [[ -e $1 ]] || return
+  planned=$(sed -nE '1s/^1\.\.([0-9]+).*$/\1/p' "$1")
+  [[ -n $planned ]] && (($(grep -cE '^(not )?ok ' "$1") == planned))
+}
+
+has_passed() {
+  is_complete "$1" && ! grep -q '^not ok ' "$1"
+}

@@ -83,6 +83,22 @@ static void the_tail_is_the_last_that_was_said(void **state)
 	assert_tail(f, 20, "abcdefghij");
 }
 
+static void what_a_crash_begins_with_is_kept(void **state)
+{
+	cleanup_strbuf struct strbuf sb = STRBUF_INIT;
+	struct fixture *f = *state;
+
+	console_crash(f->console, &sb);
+	assert_int_equal(sb.len, 0);
+	say(f, "[    0.1] usual\n[    0.2] BUG: no page\033[1m\n[    0.3] Oops: 0002 [#1] SMP\n");
+	for (int i = 0; i < 200; i++)
+		say(f, "[    0.4] RAX: 0000000000000000 RBX: 0000000000000000\n");
+	say(f, "RIP: 0010:where+0x1/0x2\n[    0.5] Kernel panic - not syncing: one too many\n");
+	console_drain(f->console);
+	console_crash(f->console, &sb);
+	assert_string_equal(sb.buf, "BUG: no page?[1m | Oops: 0002 [#1] SMP | RIP: 0010:where+0x1/0x2");
+}
+
 static void however_much_is_said_the_files_stay_bounded(void **state)
 {
 	struct fixture *f = *state;
@@ -152,6 +168,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(an_empty_console_has_no_tail, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_tail_is_the_last_that_was_said, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(what_a_crash_begins_with_is_kept, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(however_much_is_said_the_files_stay_bounded, set_up,
 						tear_down),
