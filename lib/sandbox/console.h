@@ -26,6 +26,6 @@ void console_drain(struct console *console);
 /* Appends the last lines, as one line of printable text, at most @max bytes. */
 void console_tail(struct console *console, struct strbuf *sb, unsigned int max);
 
-/* Appends the lines with which the guest's kernel began to crash, three of 120 bytes at most, as the
- * tail; nothing if it did not. They are the guest's word, as all of its console is. */
+/* Appends the lines with which the guest's kernel began to crash, three of 120 bytes at most, as
+ * the tail; nothing if it did not. They are the guest's word, as all of its console is. */
 void console_crash(struct console *console, struct strbuf *sb);

@@ -719,7 +719,8 @@ void vm_explain(struct vm *vm, struct error *err)
 		*hint++ = '\0';
 	console_drain(vm->console);
 	console_crash(vm->console, &crash);
-	console_tail(vm->console, &tail, hint || crash.len ? EXPLANATION_BYTES / 2 : EXPLANATION_BYTES);
+	console_tail(vm->console, &tail,
+		     hint || crash.len ? EXPLANATION_BYTES / 2 : EXPLANATION_BYTES);
 	strbuf_addf(&text, "%.300s", err->msg);
 	if (*reason)
 		strbuf_addf(&text, "; %s", reason);

@@ -168,45 +168,75 @@ struct entry {
 };
 #define ENTRY_NAME offsetof(struct entry, name)
 
+/* A directory that is read. What the table has may move while files are added to it. */
+struct list {
+	int fd;
+	uint32_t dev_major, dev_minor;
+	size_t room;
+	bool is_plus; /* with what a look-up of each name would tell */
+};
+
+static bool is_dots(const char *name)
+{
+	return streq(name, ".") || streq(name, "..");
+}
+
 /* What stands above the directory is nothing to the guest. */
-static uint64_t entry_ino(const struct fs_inode *dir, const struct entry *entry)
+static uint64_t entry_ino(const struct list *list, const struct entry *entry)
 {
 	if (streq(entry->name, ".."))
 		return UINT32_MAX; /* as the guest's kernel says that it does not know */
-	return fs_ino(dir->dev_major, dir->dev_minor, entry->ino);
+	return fs_ino(list->dev_major, list->dev_minor, entry->ino);
 }
 
-/* False: it has no room any more. */
-static bool add_entry(struct fs_request *r, size_t room, const struct fs_inode *dir,
-		      const struct entry *entry)
+/* Without a node there is the name alone, and the guest asks if it wants to know: when it had
+ * better not keep more files, or the file went meanwhile. */
+static struct fuse_entry_out describe_entry(struct fs_request *r, const struct list *list,
+					    const struct entry *entry)
+{
+	struct fuse_entry_out out;
+
+	if (is_dots(entry->name) || fs_is_crowded(&r->fs->table) ||
+	    fs_describe(r, list->fd, entry->name, &out) < 0)
+		return (struct fuse_entry_out){ 0 };
+	return out;
+}
+
+/* False: it has no room any more. A file is described last: what is, the guest has to forget, so it
+ * has to be told of it. */
+static bool add_entry(struct fs_request *r, const struct list *list, const struct entry *entry)
 {
 	const size_t len = strlen(entry->name);
-	const struct fuse_dirent out = {
-		.ino = entry_ino(dir, entry),
+	const size_t before = list->is_plus ? sizeof(struct fuse_entry_out) : 0;
+	const struct fuse_dirent name = {
+		.ino = entry_ino(list, entry),
 		.off = (uint64_t)entry->next,
 		.namelen = (uint32_t)len,
 		.type = entry->type,
 	};
-	const size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + len);
+	const size_t size = FUSE_DIRENT_ALIGN(before + FUSE_NAME_OFFSET + len);
 	uint8_t *at = r->fs->answer + r->answer_len;
+	struct fuse_entry_out file;
 
-	if (size > room - r->answer_len)
+	if (size > list->room - r->answer_len)
 		return false;
 	memset(at, 0, size);
-	memcpy(at, &out, FUSE_NAME_OFFSET);
-	memcpy(at + FUSE_NAME_OFFSET, entry->name, len);
+	if (list->is_plus) {
+		file = describe_entry(r, list, entry);
+		memcpy(at, &file, sizeof(file));
+	}
+	memcpy(at + before, &name, FUSE_NAME_OFFSET);
+	memcpy(at + before + FUSE_NAME_OFFSET, entry->name, len);
 	r->answer_len += size;
 	return true;
 }
 
-int fs_op_readdir(struct fs_request *r)
+static int begin_list(struct fs_request *r, bool is_plus, struct list *ret)
 {
 	const struct fuse_read_in *in = fs_take(r, sizeof(*in));
 	const struct fs_handle *handle = in ? fs_handle(&r->fs->table, in->fh, true) : NULL;
 	const struct fs_inode *dir = handle ? fs_inode(&r->fs->table, handle->node) : NULL;
-	_Alignas(8) char entries[16384];
 	size_t room;
-	long n;
 
 	if (!dir)
 		return -EBADF;
@@ -215,17 +245,51 @@ int fs_op_readdir(struct fs_request *r)
 		room = sizeof(r->fs->answer);
 	if (in->offset > INT64_MAX || lseek(handle->fd, (off_t)in->offset, SEEK_SET) < 0)
 		return -EINVAL;
-	n = syscall(SYS_getdents64, handle->fd, entries, sizeof(entries));
+	*ret = (struct list){ handle->fd, dir->dev_major, dir->dev_minor, room, is_plus };
+	return 0;
+}
+
+/* Not many more names than there is room for: each request begins where the guest was. */
+static size_t names_wanted(const struct list *list, size_t max)
+{
+	const size_t wanted = list->is_plus ? list->room / 4 : list->room;
+	const size_t longest = offsetof(struct entry, name) + NAME_MAX + 8;
+
+	if (wanted < longest)
+		return longest;
+	return wanted < max ? wanted : max;
+}
+
+static int read_list(struct fs_request *r, bool is_plus)
+{
+	_Alignas(8) char entries[16384];
+	struct list list;
+	long n;
+	int result = begin_list(r, is_plus, &list);
+
+	if (result < 0)
+		return result;
+	n = syscall(SYS_getdents64, list.fd, entries, names_wanted(&list, sizeof(entries)));
 	if (n < 0)
 		return -errno;
 	for (long at = 0; at < n;) {
 		const struct entry *entry = (const struct entry *)(entries + at);
 
-		if (!add_entry(r, room, dir, entry))
+		if (!add_entry(r, &list, entry))
 			break;
 		at += entry->size;
 	}
 	return n && !r->answer_len ? -EINVAL : 0;
+}
+
+int fs_op_readdir(struct fs_request *r)
+{
+	return read_list(r, false);
+}
+
+int fs_op_readdirplus(struct fs_request *r)
+{
+	return read_list(r, true);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */

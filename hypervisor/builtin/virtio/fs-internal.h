@@ -114,9 +114,11 @@ fs_op fs_op_lookup, fs_op_getattr, fs_op_setattr, fs_op_readlink, fs_op_symlink,
 	fs_op_mkdir, fs_op_unlink, fs_op_rmdir, fs_op_rename, fs_op_rename2, fs_op_link,
 	fs_op_create, fs_op_statfs, fs_op_setxattr, fs_op_getxattr, fs_op_listxattr,
 	fs_op_removexattr;
+/* The answer of a look-up, which the guest has to forget, as one more of them. */
+int fs_describe(struct fs_request *r, int dir, const char *name, struct fuse_entry_out *ret);
 /* fs-data.c */
-fs_op fs_op_open, fs_op_opendir, fs_op_read, fs_op_write, fs_op_readdir, fs_op_release,
-	fs_op_releasedir, fs_op_fsync, fs_op_fsyncdir, fs_op_syncfs, fs_op_fallocate, fs_op_lseek,
-	fs_op_copy;
+fs_op fs_op_open, fs_op_opendir, fs_op_read, fs_op_write, fs_op_readdir, fs_op_readdirplus,
+	fs_op_release, fs_op_releasedir, fs_op_fsync, fs_op_fsyncdir, fs_op_syncfs, fs_op_fallocate,
+	fs_op_lseek, fs_op_copy;
 /* An open answer of a file that is opened as @fd, which it takes. */
 int fs_opened(struct fs_request *r, uint64_t node, int fd, bool is_dir, struct fuse_open_out *ret);

@@ -202,6 +202,13 @@ static int answer_entry(struct fs_request *r, int fd)
 	return result < 0 ? result : fs_answer(r, &out, sizeof(out));
 }
 
+int fs_describe(struct fs_request *r, int dir, const char *name, struct fuse_entry_out *ret)
+{
+	int fd = open_name(dir, name);
+
+	return fd < 0 ? fd : make_entry(r, fd, ret);
+}
+
 /* A request about a name in the directory that it is for. */
 static int begin_named(struct fs_request *r, size_t answer, int *ret_fd, const char **ret_name)
 {

@@ -73,7 +73,7 @@ int fs_answer(struct fs_request *r, const void *data, size_t len)
 
 #define WANTED                                                                                     \
 	(FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS | FUSE_AUTO_INVAL_DATA |         \
-	 FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS)
+	 FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO)
 
 /* Older drivers than 7.31, of Linux 5.4, know no such device. */
 static int init(struct fs_request *r)
@@ -175,6 +175,7 @@ static const struct kind {
 	[FUSE_READ] = { fs_op_read },
 	[FUSE_WRITE] = { fs_op_write },
 	[FUSE_READDIR] = { fs_op_readdir },
+	[FUSE_READDIRPLUS] = { fs_op_readdirplus },
 	[FUSE_RELEASE] = { fs_op_release },
 	[FUSE_RELEASEDIR] = { fs_op_releasedir },
 	[FUSE_FSYNC] = { fs_op_fsync },

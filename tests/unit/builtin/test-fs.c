@@ -314,17 +314,44 @@ static void names_are_moved_linked_and_removed(void **state)
 	assert_int_equal(ask(w, FUSE_GETATTR, link.oldnodeid, NULL, 0), 0);
 }
 
+/* Files with names of one letter, from a to @last, each with what it is called in it. */
+static void host_files(struct world *w, char last)
+{
+	for (char c = 'a'; c <= last; c++)
+		host_write(w, (char[]){ 's', 'h', 'a', 'r', 'e', 'd', '/', c, '\0' },
+			   (char[]){ c, '\0' });
+}
+
+static uint64_t open_directory(struct world *w)
+{
+	const struct fuse_open_in open = { .flags = O_RDONLY };
+
+	assert_int_equal(ask(w, FUSE_OPENDIR, FUSE_ROOT_ID, &open, sizeof(open)), 0);
+	return ((struct fuse_open_out *)w->answer)->fh;
+}
+
+static void forget(struct world *w, uint64_t node)
+{
+	const struct fuse_in_header in = { .opcode = FUSE_FORGET, .nodeid = node };
+	const struct fuse_forget_in one = { .nlookup = 1 };
+	const struct driver_buffer buffers[] = {
+		{ put(w, &in, sizeof(in)), sizeof(in), false },
+		{ put(w, &one, sizeof(one)), sizeof(one), false },
+	};
+
+	driver_add(&w->d, 0, buffers, ARRAY_SIZE(buffers));
+	driver_kick(&w->d, 0);
+	assert_int_equal(driver_await(&w->d, 0), 0);
+}
+
 static void a_directory_is_read_in_pieces(void **state)
 {
 	struct world *w = *state;
 	struct fuse_read_in in = { .size = 100 };
-	const struct fuse_open_in open = { .flags = O_RDONLY };
 	unsigned int seen = 0;
 
-	for (char c = 'a'; c <= 'h'; c++)
-		host_write(w, (char[]){ 's', 'h', 'a', 'r', 'e', 'd', '/', c, '\0' }, "");
-	assert_int_equal(ask(w, FUSE_OPENDIR, FUSE_ROOT_ID, &open, sizeof(open)), 0);
-	in.fh = ((struct fuse_open_out *)w->answer)->fh;
+	host_files(w, 'h');
+	in.fh = open_directory(w);
 	for (;;) {
 		assert_int_equal(ask(w, FUSE_READDIR, FUSE_ROOT_ID, &in, sizeof(in)), 0);
 		assert_true(w->answer_len <= in.size);
@@ -340,6 +367,67 @@ static void a_directory_is_read_in_pieces(void **state)
 		}
 	}
 	assert_int_equal(seen, 0xff);
+}
+
+/* Reads the directory with what its files are: names seen, and nodes told, by letter. */
+static unsigned int list_files(struct world *w, uint64_t nodes[8])
+{
+	struct fuse_read_in in = { .fh = open_directory(w), .size = 512 };
+	unsigned int seen = 0;
+
+	for (;;) {
+		assert_int_equal(ask(w, FUSE_READDIRPLUS, FUSE_ROOT_ID, &in, sizeof(in)), 0);
+		assert_true(w->answer_len <= in.size);
+		if (!w->answer_len)
+			return seen;
+		for (size_t at = 0; at < w->answer_len;) {
+			const struct fuse_direntplus *d =
+				(struct fuse_direntplus *)(w->answer + at);
+			const char name = d->dirent.name[0];
+
+			in.offset = d->dirent.off;
+			at += FUSE_DIRENTPLUS_SIZE(d);
+			if (name == '.') {
+				assert_int_equal(d->entry_out.nodeid, 0);
+				continue;
+			}
+			seen |= 1U << (name - 'a');
+			nodes[name - 'a'] = d->entry_out.nodeid;
+			assert_int_equal(d->entry_out.attr.size, d->entry_out.nodeid ? 1 : 0);
+		}
+	}
+}
+
+static void a_list_tells_what_a_look_up_would(void **state)
+{
+	struct world *w = *state;
+	uint64_t nodes[8] = { 0 };
+
+	host_files(w, 'h');
+	assert_int_equal(list_files(w, nodes), 0xff);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(ask(w, FUSE_GETATTR, nodes[i], NULL, 0), 0);
+		assert_int_equal(look_up(w, FUSE_ROOT_ID, (char[]){ (char)('a' + i), '\0' }),
+				 nodes[i]);
+		forget(w, nodes[i]); /* twice, as often as it was told */
+		assert_int_equal(ask(w, FUSE_GETATTR, nodes[i], NULL, 0), 0);
+		forget(w, nodes[i]);
+		assert_int_equal(ask(w, FUSE_GETATTR, nodes[i], NULL, 0), -ESTALE);
+	}
+}
+
+/* Root and directory are two of four, and one more is more than half. */
+static void a_crowded_list_has_names_alone(void **state)
+{
+	struct world *w = *state;
+	uint64_t nodes[8] = { 0 };
+	int told = 0;
+
+	host_files(w, 'h');
+	assert_int_equal(list_files(w, nodes), 0xff);
+	for (int i = 0; i < 8; i++)
+		told += nodes[i] != 0;
+	assert_int_equal(told, 1);
 }
 
 static void attributes_are_changed(void **state)
@@ -399,28 +487,16 @@ static void a_cache_is_good_until_somebody_writes(void **state)
 static void what_a_guest_can_make_us_keep_is_bounded(void **state)
 {
 	struct world *w = *state;
-	const struct fuse_forget_in forget = { .nlookup = 1 };
 	uint64_t node;
 
-	for (char c = 'a'; c <= 'd'; c++)
-		host_write(w, (char[]){ 's', 'h', 'a', 'r', 'e', 'd', '/', c, '\0' }, "");
+	host_files(w, 'd');
 	look_up(w, FUSE_ROOT_ID, "a");
 	assert_int_equal(entry(w)->entry_valid, 1);
 	look_up(w, FUSE_ROOT_ID, "b");
 	assert_int_equal(entry(w)->entry_valid, 0);
 	node = look_up(w, FUSE_ROOT_ID, "c");
 	assert_int_equal(ask_name(w, FUSE_LOOKUP, FUSE_ROOT_ID, "d"), -ENFILE);
-	{
-		const struct fuse_in_header in = { .opcode = FUSE_FORGET, .nodeid = node };
-		const struct driver_buffer buffers[] = {
-			{ put(w, &in, sizeof(in)), sizeof(in), false },
-			{ put(w, &forget, sizeof(forget)), sizeof(forget), false },
-		};
-
-		driver_add(&w->d, 0, buffers, ARRAY_SIZE(buffers));
-		driver_kick(&w->d, 0);
-		assert_int_equal(driver_await(&w->d, 0), 0);
-	}
+	forget(w, node);
 	assert_int_equal(ask(w, FUSE_GETATTR, node, NULL, 0), -ESTALE);
 	look_up(w, FUSE_ROOT_ID, "d");
 	/* A reset forgets all. */
@@ -469,6 +545,9 @@ int main(void)
 		TEST(special_files_are_never_opened),
 		TEST(names_are_moved_linked_and_removed),
 		TEST(a_directory_is_read_in_pieces),
+		TEST(a_list_tells_what_a_look_up_would),
+		cmocka_unit_test_setup_teardown(a_crowded_list_has_names_alone, set_up_small,
+						tear_down),
 		TEST(attributes_are_changed),
 		TEST(a_cache_is_good_until_somebody_writes),
 		cmocka_unit_test_setup_teardown(what_a_guest_can_make_us_keep_is_bounded,

@@ -96,7 +96,8 @@ static void what_a_crash_begins_with_is_kept(void **state)
 	say(f, "RIP: 0010:where+0x1/0x2\n[    0.5] Kernel panic - not syncing: one too many\n");
 	console_drain(f->console);
 	console_crash(f->console, &sb);
-	assert_string_equal(sb.buf, "BUG: no page?[1m | Oops: 0002 [#1] SMP | RIP: 0010:where+0x1/0x2");
+	assert_string_equal(sb.buf,
+			    "BUG: no page?[1m | Oops: 0002 [#1] SMP | RIP: 0010:where+0x1/0x2");
 }
 
 static void however_much_is_said_the_files_stay_bounded(void **state)
