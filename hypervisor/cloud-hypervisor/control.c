@@ -18,7 +18,8 @@
 /* What any process can do to a running Cloud Hypervisor, over REST. */
 
 #define BASE "/api/v1/"
-#define TIMEOUT_MS 10000
+/* A mere ping has taken more than ten seconds on a host that many share. */
+#define TIMEOUT_MS 30000
 #define LOOK_AGAIN_MS 20
 
 static int tell(const char *control, const char *path, const char *body, struct error *err)
