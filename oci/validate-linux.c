@@ -251,7 +251,7 @@ static int check_hidden_paths(struct checker *c)
 /* A name in resctrl's root, or "/" for the root itself. */
 static bool is_clos_id(const char *id)
 {
-	return streq(id, "/") || (!streq(id, ".") && !streq(id, "..") && !strpbrk(id, "/\n"));
+	return streq(id, "/") || (!is_dots(id) && !strpbrk(id, "/\n"));
 }
 
 static int check_schemata(struct checker *c, char *const *schemata)

@@ -169,8 +169,7 @@ bool is_interface_name(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len > 0 && len < IFNAMSIZ && !streq(name, ".") && !streq(name, "..") &&
-	       !strpbrk(name, "/: \t\n\v\f\r");
+	return len > 0 && len < IFNAMSIZ && !is_dots(name) && !strpbrk(name, "/: \t\n\v\f\r");
 }
 
 static const char *skip_digits(const char *s)

@@ -41,8 +41,7 @@ int container_check_id(const char *id, struct error *err)
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-";
 
-	if (!id || !*id || strlen(id) > ID_MAX || strspn(id, allowed) != strlen(id) ||
-	    streq(id, ".") || streq(id, ".."))
+	if (!id || !*id || strlen(id) > ID_MAX || strspn(id, allowed) != strlen(id) || is_dots(id))
 		return error_set(err, -EINVAL, "invalid container ID format: '%.100s'",
 				 id ? id : "");
 	return 0;

@@ -64,7 +64,7 @@ static int change_below(const struct group_change *c, int dirfd, int depth)
 		cleanup_fd int file = -1;
 		struct stat st;
 
-		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+		if (is_dots(entry->d_name))
 			continue;
 		file = openat(dirfd, entry->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (file < 0 && errno == ENOENT)

@@ -112,27 +112,34 @@ static struct hv_device_metrics *find_named(struct hv_metrics *sum, const char *
 	return find_device(sum, id);
 }
 
+/* Its device's name stands in that of the group. */
+static bool is_named(const struct group *group)
+{
+	return group->device && !*group->device;
+}
+
+static const struct group *find_group(const char *name, const char **ret_rest)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		*ret_rest = str_after(name, groups[i].name);
+		if (*ret_rest && (!**ret_rest || is_named(&groups[i])))
+			return &groups[i];
+	}
+	return NULL;
+}
+
 static void enter_group(struct reading *r, const char *name)
 {
-	r->group = NULL;
-	r->device = NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
-		const struct group *group = &groups[i];
-		const char *rest = str_after(name, group->name);
+	const char *rest;
+	const struct group *group = find_group(name, &rest);
 
-		if (!rest || (group->device && *group->device && *rest))
-			continue;
-		if (!group->device && *rest)
-			continue;
-		r->group = group;
-		if (group->device && *group->device)
-			r->device = find_device(r->sum, group->device);
-		else if (group->device)
-			r->device = find_named(r->sum, rest);
-		if (group->device && !r->device)
-			r->group = NULL;
+	r->group = group;
+	r->device = NULL;
+	if (!group || !group->device)
 		return;
-	}
+	r->device = is_named(group) ? find_named(r->sum, rest) : find_device(r->sum, group->device);
+	if (!r->device)
+		r->group = NULL;
 }
 
 static void enter_counter(struct reading *r, const char *name)

@@ -110,7 +110,7 @@ static int make_last(int rootfd, const char *path, mode_t mode)
 	cleanup_free char *before = xstrndup(path, (size_t)(last - path));
 	cleanup_fd int dir = -1;
 
-	if (!*last || streq(last, ".") || streq(last, ".."))
+	if (!*last || is_dots(last))
 		return -ENOENT;
 	dir = beneath_open(rootfd, before, O_PATH | O_DIRECTORY, 0);
 	if (dir < 0)
@@ -141,7 +141,7 @@ int beneath_parent(int rootfd, const char *path, mode_t mode, char **ret_name)
 		copy[--len] = '\0';
 	base = strrchr(copy, '/');
 	base = base ? base + 1 : copy;
-	if (!*base || streq(base, ".") || streq(base, ".."))
+	if (!*base || is_dots(base))
 		return -EINVAL;
 	*ret_name = xstrdup(base);
 	*base = '\0';

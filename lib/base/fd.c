@@ -420,7 +420,7 @@ static int empty_dir(int dirfd)
 	while ((entry = readdir(dir))) {
 		int one;
 
-		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+		if (is_dots(entry->d_name))
 			continue;
 		one = remove_entry(dirfd, entry->d_name);
 		if (r == 0)

@@ -28,6 +28,12 @@ static inline bool streq(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+/* The entries of a directory that are itself and what is above it. */
+static inline bool is_dots(const char *name)
+{
+	return streq(name, ".") || streq(name, "..");
+}
+
 /* NULL-tolerant: two NULLs are equal. */
 static inline bool streq_null(const char *a, const char *b)
 {

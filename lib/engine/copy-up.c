@@ -326,7 +326,7 @@ static int copy_dir(struct copying *c, int from, int to)
 		entry = readdir(dir);
 		if (!entry)
 			return -errno;
-		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+		if (is_dots(entry->d_name))
 			continue;
 		r = copy_item(c, fd, to, entry->d_name);
 		if (r < 0)

@@ -66,7 +66,7 @@ static bool is_straight(const char *path)
 	cleanup_strv char **names = strv_split(path, '/');
 
 	strv_each(name, names)
-		if (!*name || streq(name, ".") || streq(name, ".."))
+		if (!*name || is_dots(name))
 			return false;
 	return true;
 }

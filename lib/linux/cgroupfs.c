@@ -353,8 +353,7 @@ static int list_children(int fd, char ***ret)
 		entry = readdir(dir);
 		if (!entry)
 			break;
-		if (entry->d_type == DT_DIR && !streq(entry->d_name, ".") &&
-		    !streq(entry->d_name, ".."))
+		if (entry->d_type == DT_DIR && !is_dots(entry->d_name))
 			strv_push(&children, xstrdup(entry->d_name));
 	}
 	if (errno)

@@ -35,7 +35,7 @@ bool netdev_is_name(const char *name)
 {
 	const char *percent = strchr(name, '%');
 
-	if (!*name || strlen(name) >= NETDEV_NAME_MAX || streq(name, ".") || streq(name, ".."))
+	if (!*name || strlen(name) >= NETDEV_NAME_MAX || is_dots(name))
 		return false;
 	if (strpbrk(name, "/: \t\n\v\f\r"))
 		return false;

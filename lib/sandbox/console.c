@@ -284,6 +284,5 @@ void console_tail(struct console *c, struct strbuf *sb, unsigned int max)
 
 void console_crash(struct console *c, struct strbuf *sb)
 {
-	if (c->crash.len)
-		add_printable(sb, c->crash.buf, c->crash.len);
+	add_printable(sb, c->crash.buf, c->crash.len);
 }

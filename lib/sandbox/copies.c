@@ -83,7 +83,7 @@ static int take_directory(struct copies *copies, int fd, const char *guest_path,
 	while (r == 0 && (entry = readdir(dir)) != NULL) {
 		cleanup_free char *path = xasprintf("%s/%s", guest_path, entry->d_name);
 
-		if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+		if (!is_dots(entry->d_name))
 			r = take(copies, fd, entry->d_name, path, depth + 1);
 	}
 	return r < 0 ? r : add(copies, guest_path, st, NULL, 0);

@@ -320,7 +320,7 @@ static char **list_names(int store_fd)
 	char **names = NULL;
 
 	while (dir && (entry = readdir(dir)))
-		if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+		if (!is_dots(entry->d_name))
 			strv_push(&names, xstrdup(entry->d_name));
 	return names;
 }

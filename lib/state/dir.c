@@ -91,8 +91,7 @@ static bool is_id(const char *id)
 				      "0123456789_+.-";
 	size_t len = strlen(id);
 
-	return len >= 1 && len <= ID_MAX && strspn(id, allowed) == len && !streq(id, ".") &&
-	       !streq(id, "..");
+	return len >= 1 && len <= ID_MAX && strspn(id, allowed) == len && !is_dots(id);
 }
 
 char *state_cache_dir(const char *root)

@@ -9,6 +9,7 @@ bats_require_minimum_version 1.5.0
 
 load "${BASH_SOURCE[0]%/*}/../lib/rootfs"
 load "${BASH_SOURCE[0]%/*}/../lib/obstacle"
+load "${BASH_SOURCE[0]%/*}/../lib/expect"
 
 # is_kernel VERSION: the machine's is that or newer.
 is_kernel() {
@@ -136,13 +137,6 @@ expect_end() {
 }
 
 # --- saying what was expected -------------------------------------------------------------------
-
-expect() {
-  if ! test "$1" "$2" "$3"; then
-    printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
-    return 1
-  fi
-}
 
 # expect_match TEXT WANTED: WANTED stands somewhere in TEXT, in any case, as callers match.
 expect_match() {

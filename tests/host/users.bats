@@ -8,6 +8,7 @@ bats_require_minimum_version 1.5.0
 
 load ../lib/rootfs
 load ../lib/obstacle
+load ../lib/expect
 
 obstacle() {
   [ -e /run/systemd/private ] || echo "systemd does not run here"
@@ -20,13 +21,6 @@ setup_file() {
 
 setup() {
   skip_impossible
-}
-
-expect() {
-  if ! test "$1" "$2" "$3"; then
-    printf 'expected: %s %s\ngot:      %s\n' "$2" "$3" "$1"
-    return 1
-  fi
 }
 
 # users_script: standard input is run by the user, in a directory of his own, with a copy of the

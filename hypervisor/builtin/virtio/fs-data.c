@@ -176,11 +176,6 @@ struct list {
 	bool is_plus; /* with what a look-up of each name would tell */
 };
 
-static bool is_dots(const char *name)
-{
-	return streq(name, ".") || streq(name, "..");
-}
-
 /* What stands above the directory is nothing to the guest. */
 static uint64_t entry_ino(const struct list *list, const struct entry *entry)
 {

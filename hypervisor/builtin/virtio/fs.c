@@ -48,7 +48,7 @@ const char *fs_take_name(struct fs_request *r)
 {
 	const char *name = fs_take_text(r);
 
-	if (!name || !*name || strchr(name, '/') || streq(name, ".") || streq(name, ".."))
+	if (!name || !*name || strchr(name, '/') || is_dots(name))
 		return NULL;
 	return name;
 }
